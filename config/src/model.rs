@@ -1,0 +1,389 @@
+//! The typed configuration: what a merged YAML document must look like. One struct a section, every field with
+//! its default; the JSON Schema in config/schema.json is generated from here.
+//!
+//! Durations are written `250ms`, `30s`, `5m`, `1h`; sizes `64KiB`, `32MiB`.
+
+pub use crate::units::{Duration, Secret, Size};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The whole document.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where this instance keeps its files (spool, snapshot, private Postgres, master key).
+    pub data_dir: DataDir,
+    /// Name of this instance in logs and the call log. Default: the host name.
+    pub instance: Option<String>,
+    /// The gateway's listener.
+    pub server: Server,
+    /// The admin service.
+    pub admin: Admin,
+    /// Prometheus metrics.
+    pub metrics: Metrics,
+    /// The process's own log.
+    pub log: Log,
+    /// Where the state lives.
+    pub database: Database,
+    /// The key that encrypts secrets at rest.
+    pub encryption: Encryption,
+    /// How upstreams are called.
+    pub upstream: Upstream,
+    /// The call log.
+    pub call_log: CallLog,
+    /// The filters, outermost first.
+    pub filters: Vec<FilterEntry>,
+    /// Token prices.
+    pub prices: Prices,
+    /// Upstream providers.
+    pub providers: Vec<Provider>,
+    /// Models that clients may ask for.
+    pub models: Vec<Model>,
+}
+
+/// A directory; default `./data`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(transparent)]
+pub struct DataDir(pub PathBuf);
+
+impl Default for DataDir {
+    fn default() -> Self {
+        Self(PathBuf::from("./data"))
+    }
+}
+
+/// The gateway's listener and what it grants a client.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Addresses to listen on. HTTP/1.1 and h2c (prior knowledge) on plain ones, ALPN on TLS ones.
+    pub listen: Vec<SocketAddr>,
+    /// Serve TLS on all of `listen`.
+    pub tls: Option<TlsFiles>,
+    /// Worker threads; 0 = one a core.
+    pub threads: usize,
+    /// Largest request body; more is answered with 413.
+    pub max_body: Size,
+    /// Longest wait for the next bytes of a request body.
+    pub body_timeout: Duration,
+    /// How long an idle keep-alive connection is kept.
+    pub keepalive: Duration,
+    /// How long calls in flight may go on after SIGTERM.
+    pub drain: Duration,
+    /// Longest wait for a slow client to take bytes.
+    pub write_timeout: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([0, 0, 0, 0], 3000))],
+            tls: None,
+            threads: 0,
+            max_body: Size::mib(32),
+            body_timeout: Duration::secs(30),
+            keepalive: Duration::secs(60),
+            drain: Duration::secs(30),
+            write_timeout: Duration::secs(60),
+        }
+    }
+}
+
+/// A certificate chain and its key, PEM.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// PEM file: leaf first, then intermediates.
+    pub cert: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// The admin service.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Address to listen on; loopback unless you say otherwise.
+    pub listen: SocketAddr,
+    /// Serve TLS.
+    pub tls: Option<TlsFiles>,
+    /// Bearer token of the API. Default: made at first start, printed once, kept (hashed) in the data directory.
+    pub token: Option<Secret>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 3001)), tls: None, token: None }
+    }
+}
+
+/// Prometheus metrics.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// A listener of its own for `/metrics`, without a token.
+    pub listen: Option<SocketAddr>,
+    /// Bearer token for `/metrics` on the gateway's own listener; without one it is not served there.
+    pub token: Option<Secret>,
+}
+
+/// The process's own log (stderr).
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// A tracing filter: `info`, `sallyport_proxy=debug,warn`, …
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".into() }
+    }
+}
+
+/// Shape of a log line.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the state lives.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `postgres://user:password@host/db`. Without one, a private Postgres is supervised under `data_dir`.
+    pub url: Option<Secret>,
+    /// Directory with `initdb` and `postgres` for the private Postgres. Default: PATH and /usr/lib/postgresql/*/bin.
+    pub binaries: Option<PathBuf>,
+    /// Connections at most.
+    pub max_connections: u32,
+    /// Longest wait for a connection or a statement.
+    pub timeout: Duration,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: None, binaries: None, max_connections: 8, timeout: Duration::secs(5) }
+    }
+}
+
+/// The key that encrypts secrets at rest (AES-256-GCM).
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Encryption {
+    /// 32 bytes in base64. Default: `data_dir/master.key`, made with mode 0600 beside the private Postgres.
+    pub master_key: Option<Secret>,
+    /// Former master keys that may still be read.
+    pub previous_keys: Vec<Secret>,
+}
+
+/// How upstreams are called.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upstream {
+    /// Longest wait for TCP and TLS.
+    pub connect_timeout: Duration,
+    /// Longest wait for the response head (a model that thinks without streaming takes minutes).
+    pub first_byte_timeout: Duration,
+    /// Longest silence inside a response body.
+    pub idle_timeout: Duration,
+    /// Attempts at most for one call, the first one included.
+    pub max_attempts: u32,
+    /// Wait before the second attempt on the *same* provider; doubles, with full jitter.
+    pub backoff: Duration,
+    /// Upper bound of a wait between attempts; a longer Retry-After ends the call instead.
+    pub max_backoff: Duration,
+    /// Idle connections kept for reuse.
+    pub keepalive_pool: usize,
+    /// How long an idle connection is kept.
+    pub keepalive: Duration,
+    /// PEM files with certificate authorities trusted besides the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// Networks (CIDR) that a provider may have although they are private. Public addresses are always allowed;
+    /// loopback, private, link-local and metadata addresses only if listed here.
+    pub allow_networks: Vec<ipnet::IpNet>,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::secs(5),
+            first_byte_timeout: Duration::secs(600),
+            idle_timeout: Duration::secs(120),
+            max_attempts: 3,
+            backoff: Duration::millis(200),
+            max_backoff: Duration::secs(5),
+            keepalive_pool: 1024,
+            keepalive: Duration::secs(50),
+            ca_files: Vec::new(),
+            allow_networks: Vec::new(),
+        }
+    }
+}
+
+/// The call log: bounded queue → disk spool → store.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallLog {
+    /// Events waiting for the spool writer; when full, the caller waits for no one: the event is counted as dropped.
+    pub queue: usize,
+    /// The spool is written and synced at least this often.
+    pub flush_interval: Duration,
+    /// Disk that the spool may take; past it the oldest segment is dropped, with a metric.
+    pub spool_max: Size,
+    /// Days that call-log partitions are kept; 0 = for ever.
+    pub retention_days: u32,
+}
+
+impl Default for CallLog {
+    fn default() -> Self {
+        Self {
+            queue: 65_536,
+            flush_interval: Duration::millis(50),
+            spool_max: Size::mib(1024),
+            retention_days: 90,
+        }
+    }
+}
+
+/// One filter of the chain. The order in YAML is the order of the request; the response goes back in reverse.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct FilterEntry {
+    /// `log`, `auth`, `access`, `cost` or `usage`.
+    pub name: String,
+    /// False: left out of the chain.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Token prices.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Prices {
+    /// A price file. Default: the table that was built in (config/prices.yaml).
+    pub file: Option<PathBuf>,
+    /// Prices by model name (may hold `*`), over those of the file.
+    pub models: BTreeMap<String, Price>,
+}
+
+/// Prices of one model in US dollars per million tokens, as providers publish them.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Prompt tokens.
+    pub input: f64,
+    /// Prompt tokens read from the cache; default: as `input`.
+    pub cached_input: Option<f64>,
+    /// Prompt tokens written to the cache (5 min); default: as `input`.
+    pub cache_write: Option<f64>,
+    /// Prompt tokens written to the cache (1 h); default: as `cache_write`.
+    pub cache_write_1h: Option<f64>,
+    /// Completion tokens.
+    #[serde(default)]
+    pub output: f64,
+    /// Completion tokens spent on reasoning; default: as `output`.
+    pub reasoning: Option<f64>,
+}
+
+/// What an upstream speaks and how it wants to be authenticated.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProviderKind {
+    /// api.openai.com.
+    Openai,
+    /// api.anthropic.com.
+    Anthropic,
+    /// Anything that speaks OpenAI's API (vLLM, Ollama, …).
+    OpenaiCompatible,
+}
+
+/// HTTP versions offered to an upstream.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum HttpVersions {
+    /// TLS: ALPN h2 and http/1.1; plain: HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1 only.
+    H1,
+    /// HTTP/2 only (plain: prior knowledge).
+    H2,
+}
+
+/// An upstream provider.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Unique name.
+    pub name: String,
+    /// What it speaks.
+    pub kind: ProviderKind,
+    /// Base URL including the version path. Default: the public API of the kind.
+    #[serde(default)]
+    pub base_url: Option<url::Url>,
+    /// API key.
+    #[serde(default)]
+    pub api_key: Option<Secret>,
+    /// Headers added to each request (`OpenAI-Organization`, …).
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
+    /// HTTP versions.
+    #[serde(default)]
+    pub http: HttpVersions,
+    /// PEM file with the authorities for this provider, instead of the general ones.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Name in the certificate and in SNI, where it is not the host of `base_url`.
+    #[serde(default)]
+    pub tls_name: Option<String>,
+    /// False: no traffic.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+/// A model that clients may ask for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// What the client writes into `model`; `*` matches any run of characters. Exact names win over globs,
+    /// among globs the one with the most literal characters wins.
+    pub name: String,
+    /// False: nobody can call it.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Its upstreams.
+    pub routes: Vec<Route>,
+}
+
+/// One upstream of a model.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Name of a provider.
+    pub provider: String,
+    /// Model name at the provider; default: as asked.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Share of the traffic; 0 = only when the others failed.
+    #[serde(default = "one")]
+    pub weight: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
