@@ -2,4 +2,8 @@
 //! [`snapshot::Snapshot`].
 
 pub mod model;
+pub mod models;
+pub mod pattern;
+pub mod prices;
+pub mod snapshot;
 pub mod units;

@@ -211,6 +211,7 @@ pub struct Upstream {
     pub ca_files: Vec<PathBuf>,
     /// Networks (CIDR) that a provider may have although they are private. Public addresses are always allowed;
     /// loopback, private, link-local and metadata addresses only if listed here.
+    #[schemars(with = "Vec<String>")]
     pub allow_networks: Vec<ipnet::IpNet>,
 }
 
@@ -335,6 +336,7 @@ pub struct Provider {
     pub kind: ProviderKind,
     /// Base URL including the version path. Default: the public API of the kind.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub base_url: Option<url::Url>,
     /// API key.
     #[serde(default)]

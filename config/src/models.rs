@@ -1,0 +1,89 @@
+//! Model names → weighted upstreams.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A model that clients may ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Name or glob.
+    pub name: Arc<str>,
+    /// Its upstreams.
+    pub routes: Vec<Route>,
+    /// Comes from YAML rather than from the store.
+    pub managed: bool,
+}
+
+/// One upstream of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// Name of a provider.
+    pub provider: Arc<str>,
+    /// Model name at the provider; None = as asked.
+    pub model: Option<Arc<str>>,
+    /// Share of the traffic; 0 = only when the others failed.
+    pub weight: u32,
+}
+
+/// All enabled models. Exact names win over globs; among globs the most literal characters win, then the name.
+#[derive(Clone, Debug, Default)]
+pub struct ModelTable {
+    exact: HashMap<Arc<str>, Arc<Model>>,
+    globs: Vec<Arc<Model>>,
+}
+
+impl ModelTable {
+    /// Builds the table. A later model of the same name replaces an earlier one.
+    pub fn new(models: impl IntoIterator<Item = Model>) -> Self {
+        let mut table = Self::default();
+        for m in models {
+            let m = Arc::new(m);
+            if m.name.contains('*') {
+                table.globs.retain(|g| g.name != m.name);
+                table.globs.push(m);
+            } else {
+                table.exact.insert(m.name.clone(), m);
+            }
+        }
+        table.globs.sort_by(|a, b| {
+            let literal = |m: &Model| m.name.bytes().filter(|c| *c != b'*').count();
+            literal(b).cmp(&literal(a)).then_with(|| a.name.cmp(&b.name))
+        });
+        table
+    }
+
+    /// The model that serves `name`.
+    pub fn find(&self, name: &str) -> Option<&Arc<Model>> {
+        self.exact.get(name).or_else(|| self.globs.iter().find(|m| crate::pattern::glob(&m.name, name)))
+    }
+
+    /// Models with an exact name (what `GET /v1/models` can list), sorted by name.
+    pub fn named(&self) -> Vec<&Arc<Model>> {
+        let mut all: Vec<_> = self.exact.values().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Every model, globs included.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.exact.values().chain(self.globs.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(name: &str) -> Model {
+        Model { name: name.into(), routes: Vec::new(), managed: true }
+    }
+
+    #[test]
+    fn the_most_literal_name_wins() {
+        let t = ModelTable::new(["*", "gpt-*", "gpt-5", "gpt-5-*"].map(model));
+        for (ask, want) in [("gpt-5", "gpt-5"), ("gpt-5-mini", "gpt-5-*"), ("gpt-4", "gpt-*"), ("x", "*")] {
+            assert_eq!(t.find(ask).map(|m| &*m.name), Some(want), "{ask}");
+        }
+        assert!(ModelTable::new([model("a")]).find("ab").is_none());
+    }
+}

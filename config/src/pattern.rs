@@ -1,0 +1,90 @@
+//! Allow-lists: exact names or globs with `*`. Empty matches nothing.
+
+use std::collections::HashSet;
+
+/// A compiled allow-list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PatternSet {
+    exact: HashSet<Box<str>>,
+    globs: Vec<Box<str>>,
+    all: bool,
+}
+
+impl PatternSet {
+    /// Compiles a list; the order does not matter.
+    pub fn new<S: AsRef<str>>(list: impl IntoIterator<Item = S>) -> Self {
+        let mut set = Self::default();
+        for p in list {
+            match p.as_ref() {
+                "*" => set.all = true,
+                p if p.contains('*') => set.globs.push(p.into()),
+                p => {
+                    set.exact.insert(p.into());
+                }
+            }
+        }
+        set
+    }
+
+    /// Does the list let `name` through? Whole names only: `gpt-4` does not open `gpt-4o`.
+    pub fn allows(&self, name: &str) -> bool {
+        self.all || self.exact.contains(name) || self.globs.iter().any(|g| glob(g, name))
+    }
+
+    /// True if nothing can match.
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.exact.is_empty() && self.globs.is_empty()
+    }
+}
+
+/// Does `pattern` (`*` = any run of characters, also none) match the whole of `text`? Linear back-tracking to the
+/// last star only: O(n·m) at worst, no recursion.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let (p, t) = (pattern.as_bytes(), text.as_bytes());
+    let (mut i, mut j) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while j < t.len() {
+        if i < p.len() && p[i] == b'*' {
+            star = Some((i, j));
+            i += 1;
+        } else if i < p.len() && p[i] == t[j] {
+            i += 1;
+            j += 1;
+        } else if let Some((si, sj)) = star {
+            i = si + 1;
+            j = sj + 1;
+            star = Some((si, sj + 1));
+        } else {
+            return false;
+        }
+    }
+    p[i..].iter().all(|c| *c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exact_name_is_not_a_prefix() {
+        let s = PatternSet::new(["gpt-4", "claude-*"]);
+        assert!(s.allows("gpt-4") && s.allows("claude-opus-5") && s.allows("claude-"));
+        assert!(!s.allows("gpt-4o") && !s.allows("GPT-4") && !s.allows("xclaude-1"));
+    }
+
+    #[test]
+    fn empty_allows_nothing() {
+        let s = PatternSet::new(Vec::<String>::new());
+        assert!(s.is_empty() && !s.allows("") && !s.allows("gpt-4"));
+    }
+
+    #[test]
+    fn stars_match_runs() {
+        for (p, t, want) in [
+            ("*", "", true), ("a*c", "abbc", true), ("a*c", "abbd", false), ("*b*", "abc", true),
+            ("a**b", "ab", true), ("", "", true), ("", "a", false), ("*mini", "gpt-mini-mini", true),
+        ] {
+            assert_eq!(glob(p, t), want, "{p} {t}");
+        }
+    }
+}
