@@ -66,7 +66,7 @@ pub struct Rejection {
     /// For the log only.
     pub detail: Option<String>,
     /// Whose fault.
-    pub source: ErrorSource,
+    pub fault: ErrorSource,
     /// The request's field that is wrong, where it is one.
     pub param: Option<String>,
     /// `Retry-After`, where waiting helps.
@@ -88,13 +88,13 @@ impl Rejection {
     pub fn gateway(kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
         Self::new(ErrorSource::Gateway, kind, code, message)
     }
-    fn new(source: ErrorSource, kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
+    fn new(fault: ErrorSource, kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             kind,
             code,
             message: message.into(),
             detail: None,
-            source,
+            fault,
             param: None,
             retry_after: None,
             allow: None,
