@@ -1,9 +1,25 @@
 //! YAML files and their overlays → validated [`model::Config`]; configuration + stored state → immutable
 //! [`snapshot::Snapshot`].
 
+pub mod check;
+mod decode;
+mod document;
+mod errors;
+mod load;
 pub mod model;
 pub mod models;
+pub mod overlay;
 pub mod pattern;
 pub mod prices;
+mod resolve;
+mod schema_doc;
+mod shape;
 pub mod snapshot;
 pub mod units;
+mod validate;
+
+pub use document::{Document, Step};
+pub use errors::{Errors, Origin, Problem};
+pub use load::{Loaded, load, process_env};
+pub use schema_doc::{json_schema, json_schema_text};
+pub use validate::is_private;

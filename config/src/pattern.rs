@@ -81,8 +81,14 @@ mod tests {
     #[test]
     fn stars_match_runs() {
         for (p, t, want) in [
-            ("*", "", true), ("a*c", "abbc", true), ("a*c", "abbd", false), ("*b*", "abc", true),
-            ("a**b", "ab", true), ("", "", true), ("", "a", false), ("*mini", "gpt-mini-mini", true),
+            ("*", "", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abbd", false),
+            ("*b*", "abc", true),
+            ("a**b", "ab", true),
+            ("", "", true),
+            ("", "a", false),
+            ("*mini", "gpt-mini-mini", true),
         ] {
             assert_eq!(glob(p, t), want, "{p} {t}");
         }

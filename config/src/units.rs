@@ -184,6 +184,6 @@ impl JsonSchema for Secret {
         "Secret".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "description": "a secret: ${ENV}, ${ENV:-default} or file:/path" })
+        json_schema!({ "type": "string", "writeOnly": true, "description": "a secret: ${ENV}, ${ENV:-default} or file:/path" })
     }
 }
