@@ -51,7 +51,7 @@ impl Fault {
                 400,
                 "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your \
                  HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid \
-                 JSON.",
+                 JSON.)",
             ),
             Dialect::Anthropic => Self::new(400, format!("The request body is not valid JSON: {why}")),
         }

@@ -33,7 +33,7 @@ impl Text {
     /// Words of `bytes` bytes; the last token may be shorter.
     pub(crate) fn bytes(bytes: u32) -> Self {
         let mut text = Self::words(bytes / 4, false);
-        if bytes % 4 > 0 {
+        if !bytes.is_multiple_of(4) {
             text.push(&WORDS[0][..(bytes % 4) as usize]);
         }
         text

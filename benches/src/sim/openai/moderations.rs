@@ -35,14 +35,10 @@ pub(crate) fn answer(mut turn: Turn<'_>) -> Result<Answer, Fault> {
 }
 
 fn result(flagged: bool) -> Value {
-    let of = |value: fn(bool) -> Value| -> Map<String, Value> {
-        CATEGORIES.iter().map(|c| ((*c).to_owned(), value(*c == "violence"))).collect()
+    let of = |value: &dyn Fn(bool) -> Value| -> Map<String, Value> {
+        CATEGORIES.iter().map(|c| ((*c).to_owned(), value(flagged && *c == "violence"))).collect()
     };
-    let (hit, scores): (fn(bool) -> Value, fn(bool) -> Value) = if flagged {
-        (|violence| json!(violence), |violence| json!(if violence { 0.95 } else { 0.01 }))
-    } else {
-        (|_| json!(false), |_| json!(0.0001))
-    };
-    json!({"flagged": flagged, "categories": of(hit), "category_scores": of(scores),
-        "category_applied_input_types": of(|_| json!(["text"]))})
+    let score = |hit| json!(if hit { 0.95 } else { 0.0001 });
+    json!({"flagged": flagged, "categories": of(&|hit| json!(hit)), "category_scores": of(&score),
+        "category_applied_input_types": of(&|_| json!(["text"]))})
 }
