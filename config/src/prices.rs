@@ -1,8 +1,14 @@
 //! Token prices → cost in nano-dollars.
 
-use crate::model::Price;
+use crate::document::Document;
+use crate::errors::{Errors, Problem};
+use crate::model::{Config, Price};
 use sallyport_schema::call::Usage;
-use std::collections::HashMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Prices of one model in nano-dollars (1e-9 USD) per 1000 tokens, so that $0.000001/1M tokens is still an integer:
 /// $1 per million tokens = 1 000 000 nano-dollars per 1000 tokens.
@@ -60,9 +66,14 @@ impl Rate {
     }
 }
 
-/// Rates by model name: exact, then the glob with the most literal characters.
+/// Rates by model name: exact, then the glob with the most literal characters (then the first by name).
 #[derive(Clone, Debug, Default)]
 pub struct PriceTable {
+    layers: Vec<Layer>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Layer {
     exact: HashMap<String, Rate>,
     globs: Vec<(String, Rate)>,
 }
@@ -70,7 +81,7 @@ pub struct PriceTable {
 impl PriceTable {
     /// Builds the table; later entries replace earlier ones of the same name.
     pub fn new<'a>(prices: impl IntoIterator<Item = (&'a String, &'a Price)>) -> Self {
-        let mut t = Self::default();
+        let mut t = Layer::default();
         for (name, price) in prices {
             if name.contains('*') {
                 t.globs.retain(|(n, _)| n != name);
@@ -79,14 +90,102 @@ impl PriceTable {
                 t.exact.insert(name.clone(), price.into());
             }
         }
-        t.globs.sort_by_key(|(n, _)| std::cmp::Reverse(n.bytes().filter(|c| *c != b'*').count()));
-        t
+        let literal = |n: &str| n.bytes().filter(|c| *c != b'*').count();
+        t.globs.sort_by(|(a, _), (b, _)| literal(b).cmp(&literal(a)).then_with(|| a.cmp(b)));
+        Self { layers: vec![t] }
+    }
+
+    /// Lays this table over another: whatever matches here, a glob too, wins over all that is there.
+    #[must_use]
+    pub fn over(mut self, below: PriceTable) -> Self {
+        self.layers.extend(below.layers);
+        self
     }
 
     /// The rate of a model.
     pub fn find(&self, model: &str) -> Option<&Rate> {
-        self.exact
-            .get(model)
-            .or_else(|| self.globs.iter().find(|(g, _)| crate::pattern::glob(g, model)).map(|(_, r)| r))
+        self.layers.iter().find_map(|l| {
+            let glob = || l.globs.iter().find(|(g, _)| crate::pattern::glob(g, model)).map(|(_, r)| r);
+            l.exact.get(model).or_else(glob)
+        })
     }
 }
+
+/// A price file.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PriceFile {
+    /// Where the prices were read, and when.
+    #[serde(default)]
+    pub sources: Vec<PriceSource>,
+    /// Prices by model name; may hold `*`.
+    pub models: BTreeMap<String, Price>,
+}
+
+/// Where prices were read.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PriceSource {
+    /// Whose prices.
+    pub provider: String,
+    /// The page.
+    pub url: String,
+    /// When it was read (`2026-11-24`).
+    pub date: String,
+}
+
+/// The table that is built in.
+const BUILT_IN: &str = include_str!("../prices.yaml");
+
+/// A price table and the file that it came from (path, text), if it was not the built-in one.
+pub(crate) struct Priced {
+    pub(crate) table: PriceTable,
+    pub(crate) source: Option<(PathBuf, String)>,
+}
+
+/// The table of a configuration: `prices.models` over `prices.file` or the built-in table.
+pub(crate) fn load(
+    config: &Config,
+    document: &Document,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Priced, Errors> {
+    let mine = PriceTable::new(&config.prices.models);
+    let (name, text) = match &config.prices.file {
+        None => (PathBuf::from("prices.yaml (built in)"), BUILT_IN.to_owned()),
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|e| {
+                let message = format!("cannot read {}: {e}", file.display());
+                Problem::new(document.origin("prices.file").cloned(), "prices.file", message)
+            })?;
+            (file.clone(), text)
+        }
+    };
+    let file = parse_file(&Arc::from(name.as_path()), &text, env)?;
+    let table = mine.over(PriceTable::new(&file.models));
+    Ok(Priced { table, source: config.prices.file.is_some().then_some((name, text)) })
+}
+
+/// The table that is built in.
+pub fn built_in() -> Result<PriceFile, Errors> {
+    parse_file(&Arc::from(Path::new("prices.yaml (built in)")), BUILT_IN, &|_| None)
+}
+
+fn parse_file(
+    name: &Arc<Path>,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<PriceFile, Errors> {
+    let schema = schemars::schema_for!(PriceFile).to_value();
+    let root = crate::overlay::parse(name, text.as_bytes())?;
+    let origin = |model: &str| root.get("models").and_then(|m| m.get(model)).map(|n| n.origin.clone());
+    let file: PriceFile = crate::load::load_part(root.clone(), &schema, env)?;
+    let wrong = file.models.iter().filter_map(|(model, price)| {
+        let message = crate::validate::check_price(model, price).err()?;
+        Some(Problem::new(origin(model), format!("models.{model}"), message))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    if wrong.is_empty() { Ok(file) } else { Err(Errors(wrong)) }
+}
+
+#[cfg(test)]
+mod tests;
