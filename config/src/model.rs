@@ -308,8 +308,9 @@ pub struct Prices {
     pub models: BTreeMap<String, Price>,
 }
 
-/// Prices of one model in US dollars per million tokens, as providers publish them.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+/// Prices of one model in US dollars per million tokens, as providers publish them. An entry is taken as a whole:
+/// it does not inherit from the price file.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// Prompt tokens.
@@ -324,6 +325,29 @@ pub struct Price {
     #[serde(default)]
     pub output: f64,
     /// Completion tokens spent on reasoning; default: as `output`.
+    pub reasoning: Option<f64>,
+    /// Other prices for calls with a long prompt.
+    pub long_prompt: Option<LongPrompt>,
+}
+
+/// Prices of a call whose prompt is long; they hold for all of its tokens.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct LongPrompt {
+    /// Prompts of more tokens than this (cached ones included) are long.
+    pub above: u64,
+    /// As in the price itself.
+    pub input: f64,
+    /// As in the price itself.
+    pub cached_input: Option<f64>,
+    /// As in the price itself.
+    pub cache_write: Option<f64>,
+    /// As in the price itself.
+    pub cache_write_1h: Option<f64>,
+    /// As in the price itself.
+    #[serde(default)]
+    pub output: f64,
+    /// As in the price itself.
     pub reasoning: Option<f64>,
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Prices of one model in nano-dollars (1e-9 USD) per 1000 tokens, so that $0.000001/1M tokens is still an integer:
 /// $1 per million tokens = 1 000 000 nano-dollars per 1000 tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
     /// Prompt tokens that were neither read from nor written to a cache.
     pub input: i64,
@@ -26,10 +26,26 @@ pub struct Rate {
     pub output: i64,
     /// Completion tokens spent on reasoning.
     pub reasoning: i64,
+    /// The rates of calls with a long prompt.
+    pub long_prompt: Option<LongRate>,
+}
+
+/// Rates of a call whose prompt has more than so many tokens; fields as in [`Rate`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct LongRate {
+    pub above: u64,
+    pub input: i64,
+    pub cached_input: i64,
+    pub cache_write: i64,
+    pub cache_write_1h: i64,
+    pub output: i64,
+    pub reasoning: i64,
 }
 
 impl From<&Price> for Rate {
     fn from(p: &Price) -> Self {
+        // Validation keeps prices within 0 and 1e6 dollars: no overflow.
         let n = |usd_per_million: f64| (usd_per_million * 1e6).round() as i64;
         let cache_write = p.cache_write.unwrap_or(p.input);
         Self {
@@ -39,6 +55,18 @@ impl From<&Price> for Rate {
             cache_write_1h: n(p.cache_write_1h.unwrap_or(cache_write)),
             output: n(p.output),
             reasoning: n(p.reasoning.unwrap_or(p.output)),
+            long_prompt: p.long_prompt.as_ref().map(|l| {
+                let cache_write = l.cache_write.unwrap_or(l.input);
+                LongRate {
+                    above: l.above,
+                    input: n(l.input),
+                    cached_input: n(l.cached_input.unwrap_or(l.input)),
+                    cache_write: n(cache_write),
+                    cache_write_1h: n(l.cache_write_1h.unwrap_or(cache_write)),
+                    output: n(l.output),
+                    reasoning: n(l.reasoning.unwrap_or(l.output)),
+                }
+            }),
         }
     }
 }
@@ -46,18 +74,30 @@ impl From<&Price> for Rate {
 impl Rate {
     /// What `usage` costs, in nano-dollars, rounded half up. Parts larger than their whole count as the whole.
     pub fn cost(&self, usage: &Usage) -> i64 {
+        let r = match self.long_prompt {
+            Some(l) if usage.input > l.above => Self {
+                input: l.input,
+                cached_input: l.cached_input,
+                cache_write: l.cache_write,
+                cache_write_1h: l.cache_write_1h,
+                output: l.output,
+                reasoning: l.reasoning,
+                long_prompt: None,
+            },
+            _ => *self,
+        };
         let cached = usage.cached_input.min(usage.input);
         let write = usage.cache_write.min(usage.input - cached);
         let write_1h = usage.cache_write_1h.min(usage.input - cached - write);
         let plain = usage.input - cached - write - write_1h;
         let reasoning = usage.reasoning.min(usage.output);
         let sum = [
-            (plain, self.input),
-            (cached, self.cached_input),
-            (write, self.cache_write),
-            (write_1h, self.cache_write_1h),
-            (usage.output - reasoning, self.output),
-            (reasoning, self.reasoning),
+            (plain, r.input),
+            (cached, r.cached_input),
+            (write, r.cache_write),
+            (write_1h, r.cache_write_1h),
+            (usage.output - reasoning, r.output),
+            (reasoning, r.reasoning),
         ]
         .iter()
         .map(|(tokens, rate)| i128::from(*tokens) * i128::from(*rate))

@@ -216,7 +216,7 @@ pub(crate) fn check_price(name: &str, p: &Price) -> Result<(), String> {
     if name.is_empty() {
         return Err("a price needs the name of a model".into());
     }
-    let all = [
+    let short = [
         ("input", Some(p.input)),
         ("cached_input", p.cached_input),
         ("cache_write", p.cache_write),
@@ -224,7 +224,17 @@ pub(crate) fn check_price(name: &str, p: &Price) -> Result<(), String> {
         ("output", Some(p.output)),
         ("reasoning", p.reasoning),
     ];
-    for (field, value) in all {
+    let long = p.long_prompt.iter().flat_map(|l| {
+        [
+            ("long_prompt.input", Some(l.input)),
+            ("long_prompt.cached_input", l.cached_input),
+            ("long_prompt.cache_write", l.cache_write),
+            ("long_prompt.cache_write_1h", l.cache_write_1h),
+            ("long_prompt.output", Some(l.output)),
+            ("long_prompt.reasoning", l.reasoning),
+        ]
+    });
+    for (field, value) in short.into_iter().chain(long) {
         if value.is_some_and(|v| !v.is_finite() || !(0.0..=1e6).contains(&v)) {
             return Err(format!("{field}: a price is 0 to 1000000 US dollars per million tokens"));
         }
