@@ -4,7 +4,7 @@
 #
 #   FILTER=word make test    only tests whose name holds the word (Rust and Python alike)
 set -euo pipefail
-SAY_AS=test
+SAY_AS="test"
 # shellcheck source=deploy/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
