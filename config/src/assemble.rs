@@ -21,15 +21,16 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Something about the stored part that an operator should know: a name that YAML has too, a row that cannot be used.
+/// Something that an operator should know: a stored name that YAML has too, a row that cannot be used, a route to a
+/// provider that is nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
     /// `provider`, `model` or `route`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
-    /// The row.
-    pub id: Uuid,
+    /// The row; None: it is from a YAML file.
+    pub id: Option<Uuid>,
     /// What is the matter. Never a secret.
     pub message: String,
 }
@@ -62,7 +63,7 @@ impl Assembler {
             source,
             config_hash: loaded.hash.clone(),
             config: loaded.config.clone(),
-            keys: imbl::HashMap::new(),
+            keys: imbl::OrdMap::new(),
             users: imbl::HashMap::new(),
             teams: imbl::HashMap::new(),
             providers: imbl::HashMap::new(),
@@ -158,7 +159,7 @@ impl Assembler {
         next.source = source;
         next.users = state.users.iter().map(|u| (u.id, Arc::new(owner(u)))).collect();
         next.teams = state.teams.iter().map(|t| (t.id, Arc::new(team(t, &mut self.intern)))).collect();
-        next.keys = imbl::HashMap::new();
+        next.keys = imbl::OrdMap::new();
         self.key_hashes = HashMap::with_capacity(state.keys.len());
         for row in &state.keys {
             self.put_key(&mut next, row);
