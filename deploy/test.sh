@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Behind `make test`: installs what the tests need, builds once, runs the Rust tests, then the official SDKs against
+# the real binary. Databases are the tests' own (throwaway clusters on private sockets); nothing global is touched.
+#
+#   FILTER=word make test    only tests whose name holds the word (Rust and Python alike)
+set -euo pipefail
+SAY_AS="test"
+# shellcheck source=deploy/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+
+filter=${FILTER:-}
+failed=()
+if [[ -n ${CI:-} ]]; then
+    export CARGO_INCREMENTAL=0
+fi
+
+rust_tests() {
+    if command -v cargo-nextest >/dev/null 2>&1; then
+        cargo nextest run --workspace --locked --no-fail-fast --no-tests=warn ${filter:+"$filter"}
+    else
+        cargo test --workspace --locked --no-fail-fast -- ${filter:+"$filter"}
+    fi
+}
+
+# A virtual environment with exactly the versions of requirements.txt; made anew only when that file changes.
+python_env() {
+    local want have=""
+    want=$(sha256sum proxy/tests/sdk/requirements.txt | cut -d' ' -f1)
+    [[ -f .venv/requirements.sha256 ]] && have=$(<.venv/requirements.sha256)
+    [[ $want == "$have" ]] && return 0
+    rm -rf .venv
+    step "making a Python environment" python3 -m venv .venv
+    step "installing the official SDKs" .venv/bin/pip install --disable-pip-version-check -q -r proxy/tests/sdk/requirements.txt
+    printf '%s\n' "$want" >.venv/requirements.sha256
+}
+
+sdk_tests() {
+    local debug
+    debug=$(target_dir)/debug
+    SALLYPORT_BIN=$debug/sallyport SALLYPORT_SIM_BIN=$debug/sallyport-sim \
+        .venv/bin/python -m pytest -p no:cacheprovider -q proxy/tests/sdk ${filter:+-k "$filter"}
+}
+
+deploy/bootstrap.sh test
+say "building binaries and tests"
+cargo build --workspace --locked --bins --tests
+say "Rust tests"
+rust_tests || failed+=("Rust tests")
+say "Python SDK tests"
+if python_env; then
+    status=0
+    sdk_tests || status=$?
+    # 5: nothing was collected, which is right only when a filter asked for something else.
+    if ((status != 0)) && ! { ((status == 5)) && [[ -n $filter ]]; }; then
+        failed+=("Python SDK tests")
+    fi
+else
+    failed+=("Python environment")
+fi
+
+if ((${#failed[@]} > 0)); then
+    die "FAILED: $(IFS=,; printf '%s' "${failed[*]}") (after $((SECONDS - STARTED)) s)"
+fi
+say "all passed"

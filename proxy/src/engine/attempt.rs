@@ -1,0 +1,361 @@
+//! One attempt at one upstream: send, hold the head back until the first bytes are verified, then stream.
+
+use super::body::{Body, send};
+use super::call::Call;
+use super::hold::Hold;
+use super::reply;
+use super::wait::{Received, drain, gone, push, receive};
+use crate::upstream::Upstreams;
+use crate::upstream::connection::{Connection, OpenError};
+use crate::upstream::endpoint::Endpoint;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode, header};
+use pingora_core::protocols::http::{HttpTask, ServerSession};
+use pingora_core::{BError, Error, ErrorType};
+use sallyport_config::model::Upstream as Settings;
+use sallyport_filters::dialect::error as dialect_error;
+use sallyport_filters::dialect::fault::{self, Fault, RetryHint};
+use sallyport_filters::filter::ResponseHead;
+use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_request_id};
+use sallyport_filters::rejection::{ErrorKind, Rejection};
+use sallyport_filters::selector;
+use sallyport_filters::sse::{EventStream, Verdict};
+use std::time::Duration;
+
+/// An upstream's error body is held up to this size, so that it can be judged before it is passed on.
+const ERROR_BODY: usize = 256 * 1024;
+
+/// How an attempt ended.
+pub(crate) enum End {
+    /// The answer went to the client, to its end.
+    Delivered,
+    /// Nothing went to the client yet: another attempt is possible.
+    Failed(Failure),
+    /// The answer was cut after its head had gone out.
+    Cut(BError),
+    /// The client left.
+    Gone,
+}
+
+/// Why an attempt came to nothing.
+pub(crate) struct Failure {
+    /// What is told to the client if nothing better comes.
+    pub(crate) rejection: Rejection,
+    /// The upstream's own answer, passed on instead of `rejection` where the client may see it.
+    pub(crate) answer: Option<Answer>,
+    /// What kind of failure it is, for the decision on another attempt.
+    pub(crate) kind: selector::Failure,
+    /// What the upstream says of trying again.
+    pub(crate) hint: RetryHint,
+    /// A pooled connection was dead before a byte came: the same upstream is asked again, at once.
+    pub(crate) stale: bool,
+}
+
+/// An upstream's whole answer, held.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Failure {
+    fn connection(rejection: Rejection, stale: bool) -> Self {
+        let kind = match rejection.kind {
+            ErrorKind::UpstreamTimeout => selector::Failure::Timeout,
+            _ => selector::Failure::Connect,
+        };
+        Self { rejection, answer: None, kind, hint: RetryHint::default(), stale }
+    }
+}
+
+fn timed_out(what: &str, wait: Duration) -> Rejection {
+    Rejection::upstream(ErrorKind::UpstreamTimeout, "upstream_timeout", "The model provider did not answer in time.")
+        .detail(format!("{what} within {wait:?}"))
+}
+
+fn broken(detail: String) -> Rejection {
+    Rejection::upstream(
+        ErrorKind::Upstream,
+        "upstream_connection_error",
+        "The connection to the model provider failed.",
+    )
+    .detail(detail)
+}
+
+/// One attempt.
+pub(crate) struct Attempt<'a> {
+    pub(crate) ups: &'a Upstreams,
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) settings: &'a Settings,
+    pub(crate) method: &'a Method,
+    pub(crate) out: &'a Outgoing,
+}
+
+impl Attempt<'_> {
+    /// Runs it. The connection is given back or given up in every case.
+    pub(crate) async fn run(&self, d: &mut ServerSession, call: &mut Call) -> End {
+        let mut up = match self.open(d).await {
+            Ok(up) => up,
+            Err(end) => return end,
+        };
+        match self.converse(d, call, &mut up).await {
+            End::Delivered => {
+                up.release(self.ups, self.endpoint.keepalive).await;
+                End::Delivered
+            }
+            other => {
+                up.abandon(self.ups).await;
+                other
+            }
+        }
+    }
+
+    async fn open(&self, d: &mut ServerSession) -> Result<Connection, End> {
+        let opening =
+            Connection::open(self.ups, self.endpoint, self.method, self.out, self.settings.idle_timeout.get());
+        let opened = tokio::select! { biased;
+            r = opening => r,
+            _ = gone(d) => return Err(End::Gone),
+        };
+        opened.map_err(|e| {
+            End::Failed(match e {
+                OpenError::Timeout(e) => {
+                    self.endpoint.turn();
+                    Failure::connection(
+                        timed_out("no connection", self.settings.connect_timeout.get()).detail(e.to_string()),
+                        false,
+                    )
+                }
+                OpenError::Write { error, reused } => Failure::connection(broken(error.to_string()), reused),
+                OpenError::Request(why) => Failure {
+                    kind: selector::Failure::Answer(Fault::ClientsOwn),
+                    ..Failure::connection(
+                        Rejection::client(ErrorKind::InvalidRequest, "invalid_request", why),
+                        false,
+                    )
+                },
+                e => Failure::connection(broken(e.to_string()), false),
+            })
+        })
+    }
+
+    /// Reads the answer and passes it on.
+    async fn converse(&self, d: &mut ServerSession, call: &mut Call, up: &mut Connection) -> End {
+        let first_byte = self.settings.first_byte_timeout.get();
+        let (status, mut headers, end) = loop {
+            match receive(d, up, first_byte).await {
+                Received::Task(HttpTask::Header(h, _)) if h.status.is_informational() => {}
+                Received::Task(HttpTask::Header(h, end)) => {
+                    let parts: http::response::Parts = (*h).into();
+                    break (parts.status, parts.headers, end);
+                }
+                Received::Task(_) => {
+                    return End::Failed(Failure::connection(broken("a body without a head".into()), false));
+                }
+                Received::Broken(e) => {
+                    let stale = up.reused && never_answered(&e);
+                    return End::Failed(Failure::connection(broken(e.to_string()), stale));
+                }
+                Received::TimedOut => {
+                    return End::Failed(Failure::connection(timed_out("no response head", first_byte), false));
+                }
+                Received::Gone => return End::Gone,
+            }
+        };
+        let original = headers.clone();
+        note_upstream(call, &headers);
+        filter_response_headers(&mut headers);
+        if status.as_u16() >= 400 {
+            return self.judge(d, call, up, status, original, headers, end).await;
+        }
+        self.stream(d, call, up, status, headers, end).await
+    }
+
+    /// An error status: its body is read (bounded) and judged; nothing goes to the client yet.
+    #[allow(clippy::too_many_arguments)]
+    async fn judge(
+        &self,
+        d: &mut ServerSession,
+        call: &mut Call,
+        up: &mut Connection,
+        status: StatusCode,
+        original: HeaderMap,
+        headers: HeaderMap,
+        mut end: bool,
+    ) -> End {
+        let mut body = BytesMut::new();
+        let idle = self.settings.idle_timeout.get();
+        while !end {
+            match receive(d, up, idle).await {
+                Received::Task(HttpTask::Body(piece, last)) => {
+                    if let Some(piece) = piece {
+                        body.extend_from_slice(&piece);
+                    }
+                    end = last || body.len() > ERROR_BODY;
+                }
+                Received::Task(_) => end = true,
+                Received::Gone => return End::Gone,
+                // The status counts, with as much of the body as came.
+                Received::Broken(_) | Received::TimedOut => break,
+            }
+        }
+        body.truncate(ERROR_BODY);
+        let body = body.freeze();
+        let provider = &self.endpoint.provider.name;
+        let fault = fault::upstream_fault(status, &body);
+        let word = fault::describe(&body).and_then(|e| e.word());
+        call.x.outcome.upstream_error = word.or_else(|| Some(status.as_u16().to_string()));
+        // Our account's trouble is not shown as the client's own; a 429 says the same to both.
+        let shown = fault != Fault::CredentialsOrCredit || status == StatusCode::TOO_MANY_REQUESTS;
+        let rejection = match fault {
+            Fault::CredentialsOrCredit => fault::refused_us(provider, status, &body),
+            _ => Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
+                .detail(format!("provider '{provider}' answered {status}")),
+        };
+        End::Failed(Failure {
+            rejection,
+            answer: shown.then_some(Answer { status, headers, body }),
+            kind: selector::Failure::Answer(fault),
+            hint: fault::retry_after(&original),
+            stale: false,
+        })
+    }
+
+    /// A good status: the head is held until the first bytes are verified; then everything that is ready goes out
+    /// in one write, as it comes.
+    async fn stream(
+        &self,
+        d: &mut ServerSession,
+        call: &mut Call,
+        up: &mut Connection,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        mut end: bool,
+    ) -> End {
+        let sse = headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|v| v.as_bytes().get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream")));
+        let idle = self.settings.idle_timeout.get();
+        let mut hold = Hold::new(call.x.dialect, sse);
+        let mut body = if sse {
+            // Events may be dropped or replaced: an announced length would be wrong.
+            headers.remove(header::CONTENT_LENGTH);
+            Body::Events(EventStream::new())
+        } else {
+            Body::Pieces
+        };
+        let mut batch = Vec::with_capacity(4);
+        // Nothing goes out before the first bytes are good.
+        while hold.holding() && !end {
+            // Until something has gone out, the first byte's patience holds.
+            match receive(d, up, idle.max(self.settings.first_byte_timeout.get())).await {
+                Received::Task(task) => end = push(task, &mut batch),
+                Received::Broken(e) => {
+                    let stale = false;
+                    return End::Failed(Failure::connection(broken(e.to_string()), stale));
+                }
+                Received::TimedOut => return End::Failed(Failure::connection(timed_out("no first event", idle), false)),
+                Received::Gone => return End::Gone,
+            }
+            drain(up, &mut batch, &mut end);
+            match hold.look(&batch) {
+                Verdict::Fine | Verdict::NeedMore => {}
+                Verdict::Error { fault, error, .. } => {
+                    let code = error.word().unwrap_or_else(|| "error_event".into());
+                    let failure = self.first_event_failure(fault, &code, headers, &batch);
+                    call.x.outcome.upstream_error = Some(code);
+                    return End::Failed(failure);
+                }
+            }
+        }
+        call.x.outcome.streamed = sse;
+        call.chain.clone().head(&mut call.x, &mut ResponseHead { status, headers: &mut headers });
+        reply::stamp(&mut headers, &call.x);
+        let has_body = !(end && batch.is_empty());
+        let head = match reply::head(d, status, headers, has_body) {
+            Ok(h) => h,
+            Err(e) => return End::Cut(e),
+        };
+        let mut tasks = vec![HttpTask::Header(head, !has_body)];
+        call.x.outcome.status = status.as_u16();
+        loop {
+            let failed = body.filter(call, &mut batch, &mut tasks, end);
+            if let Err(why) = failed {
+                return self.cut(d, call, sse, tasks, why).await;
+            }
+            if end {
+                tasks.push(HttpTask::Body(None, true));
+            }
+            if !tasks.is_empty() {
+                match send(d, call, std::mem::take(&mut tasks)).await {
+                    Ok(()) => {}
+                    Err(_) => return End::Gone,
+                }
+            }
+            if end {
+                return End::Delivered;
+            }
+            match receive(d, up, idle).await {
+                Received::Task(task) => end = push(task, &mut batch),
+                Received::Broken(e) => return self.cut(d, call, sse, tasks, broken(e.to_string())).await,
+                Received::TimedOut => {
+                    return self.cut(d, call, sse, tasks, timed_out("no more bytes", idle)).await;
+                }
+                Received::Gone => return End::Gone,
+            }
+            drain(up, &mut batch, &mut end);
+        }
+    }
+
+    /// The upstream broke off in mid-answer. A stream gets an error event in the client's dialect and an orderly
+    /// end; any other body must not look complete: the connection is cut.
+    async fn cut(
+        &self,
+        d: &mut ServerSession,
+        call: &mut Call,
+        sse: bool,
+        mut tasks: Vec<HttpTask>,
+        why: Rejection,
+    ) -> End {
+        let detail = why.detail.clone().unwrap_or_default();
+        if sse {
+            let sequence = call.x.meter.as_ref().map_or(0, |m| m.next_sequence());
+            let event = dialect_error::event(&why, call.x.dialect, &call.x.id.to_string(), sequence);
+            tasks.push(HttpTask::Body(Some(event), true));
+            call.x.outcome.rejection = Some(why);
+            return match send(d, call, tasks).await {
+                Ok(()) => End::Cut(Error::explain(ErrorType::ConnectionClosed, detail)),
+                Err(_) => End::Gone,
+            };
+        }
+        call.x.outcome.rejection = Some(why);
+        End::Cut(Error::explain(ErrorType::ConnectionClosed, detail))
+    }
+
+    /// A 200 whose first event is an error: as if the upstream had answered with that status. If nothing better
+    /// comes, the client sees what the provider sent: a stream whose first event is an error.
+    fn first_event_failure(&self, fault: Fault, code: &str, headers: HeaderMap, batch: &[Bytes]) -> Failure {
+        let provider = &self.endpoint.provider.name;
+        let rejection = Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
+            .detail(format!("provider '{provider}': the stream's first event is the error {code}"));
+        let hint = fault::retry_after(&headers);
+        let shown = fault != Fault::CredentialsOrCredit;
+        Failure {
+            rejection,
+            answer: shown.then(|| Answer { status: StatusCode::OK, headers, body: batch.concat().into() }),
+            kind: selector::Failure::Answer(fault),
+            hint,
+            stale: false,
+        }
+    }
+}
+
+/// Did the connection end before a byte of the answer? (Then a pooled one was simply too old.)
+fn never_answered(e: &Error) -> bool {
+    e.retry()
+}
+
+/// Remembers the provider's request id.
+fn note_upstream(call: &mut Call, headers: &HeaderMap) {
+    call.x.outcome.upstream_request_id = upstream_request_id(headers).map(|id| id.chars().take(200).collect());
+}
