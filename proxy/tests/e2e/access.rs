@@ -68,7 +68,7 @@ async fn ask(gateway: &Gateway, key: &str, path: &str, model: &str) -> u16 {
 #[tokio::test]
 async fn models_are_checked_on_every_surface_by_whole_names() {
     let (stub, gateway) = gateway().await;
-    let key = gateway.new_key(&["--surfaces", "*", "--models", "gpt-4", "--models", "claude"]).await;
+    let key = gateway.new_key(&["--surfaces", "*", "--models", "gpt-4,claude"]).await;
     for (path, _) in SURFACES {
         let (allowed, forbidden): (_, &[_]) =
             if anthropic(path) { ("claude", &["gpt-4o"]) } else { ("gpt-4", &["gpt-4o", "gpt-4o-mini", "GPT-4"]) };

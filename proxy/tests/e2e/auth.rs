@@ -82,16 +82,14 @@ async fn keys_that_were_valid_once() {
     let stub = Stub::answering(|_| json(200, "{}")).await;
     let gateway = Gateway::start(openai(&stub.url())).await;
     let revoked = gateway.new_key(&["--surfaces", "*", "--models", "*"]).await;
-    let list = gateway.cli_words(&["keys", "list"]).await;
-    let row = list.lines().find(|l| l.contains(&revoked[..11])).unwrap_or_else(|| panic!("not listed: {list}"));
+    let list = gateway.cli_ok(&["keys", "list"], &["--json"]).await;
     assert!(!list.contains(&revoked), "a list must not show secrets");
-    let id = row.split_whitespace().find(|w| w.len() == 36 && w.matches('-').count() == 4);
-    gateway.cli_words(&["keys", "revoke", id.expect("an id in the list")]).await;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let row = list.as_array().unwrap().iter().find(|k| revoked.starts_with(k["prefix"].as_str().unwrap())).unwrap();
+    gateway.cli_ok(&["keys", "revoke"], &[row["id"].as_str().unwrap()]).await;
     gateway.until_status(&revoked, |status| status == 401).await;
 
-    let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(3);
-    let soon = soon.format(&time::format_description::well_known::Rfc3339).unwrap();
-    let expired = gateway.new_key(&["--surfaces", "*", "--models", "*", "--expires", &soon]).await;
+    let expired = gateway.new_key(&["--surfaces", "*", "--models", "*", "--expires", "3s"]).await;
     gateway.until_status(&expired, |status| status == 401).await;
 
     let texts: std::collections::BTreeSet<_> = {

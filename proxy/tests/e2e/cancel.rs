@@ -86,7 +86,7 @@ async fn in_mid_stream() {
         if dialect.kind == "anthropic" {
             // message_start told the prompt's tokens.
             assert_eq!(call["usage"]["input"], 100, "{call}");
-            assert!(call["cost_nanos"].as_i64().unwrap() > 0, "{call}");
+            assert!(call["cost"]["nanos"].as_i64().unwrap() > 0, "{call}");
         }
     }
 }
