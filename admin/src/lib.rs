@@ -1,1 +1,32 @@
-//! placeholder
+//! The admin service: the REST API over what a gateway is doing, on a port of its own.
+//!
+//! A request passes, outermost first: request id and security headers (`harden`), the host check (`host`), a
+//! time-out, a bound on its body, its route's guard (`guard`, which reads [`permission::TABLE`]), its handler.
+//! Every error is a [`problem::Problem`].
+//!
+//! The service needs nothing of the data plane: what it shows it reads from the snapshot, from the stores, and
+//! from the [`health::Probe`]s that the process hands in.
+
+pub mod calls;
+mod error;
+mod guard;
+mod harden;
+pub mod health;
+mod host;
+mod openapi;
+mod params;
+pub mod permission;
+pub mod problem;
+mod router;
+mod server;
+mod snapshot;
+mod state;
+mod throttle;
+pub mod token;
+
+pub use error::AdminError;
+pub use openapi::document;
+pub use router::router;
+pub use server::{Listener, serve};
+pub use state::{About, AdminState, SnapshotCell};
+pub use token::Bootstrap;

@@ -1,9 +1,33 @@
 //! YAML files and their overlays → validated [`model::Config`]; configuration + stored state → immutable
 //! [`snapshot::Snapshot`].
 
+pub mod assemble;
+pub mod check;
+mod decode;
+mod document;
+mod errors;
+pub mod last_good;
+pub mod live;
+mod load;
 pub mod model;
 pub mod models;
+pub mod overlay;
 pub mod pattern;
 pub mod prices;
+mod resolve;
+mod schema_doc;
+mod shape;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod units;
+mod validate;
+
+pub use assemble::{Assembler, Finding, assemble};
+pub use document::{Document, Step};
+pub use errors::{Errors, Origin, Problem};
+pub use last_good::LastGood;
+pub use live::SnapshotCell;
+pub use load::{Loaded, load, process_env};
+pub use schema_doc::{json_schema, json_schema_text};
+pub use validate::is_private;

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The whole document.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where this instance keeps its files (spool, snapshot, private Postgres, master key).
@@ -34,7 +34,7 @@ pub struct Config {
     pub upstream: Upstream,
     /// The call log.
     pub call_log: CallLog,
-    /// The filters, outermost first.
+    /// The filters, outermost first. Default: all of them, in the order of [`FILTERS`].
     pub filters: Vec<FilterEntry>,
     /// Token prices.
     pub prices: Prices,
@@ -42,6 +42,28 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// Models that clients may ask for.
     pub models: Vec<Model>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: DataDir::default(),
+            instance: None,
+            server: Server::default(),
+            admin: Admin::default(),
+            metrics: Metrics::default(),
+            log: Log::default(),
+            database: Database::default(),
+            encryption: Encryption::default(),
+            upstream: Upstream::default(),
+            call_log: CallLog::default(),
+            // Not empty: a file that forgets them must not open the gate.
+            filters: FILTERS.iter().map(|f| FilterEntry { name: (*f).to_owned(), enabled: true }).collect(),
+            prices: Prices::default(),
+            providers: Vec::new(),
+            models: Vec::new(),
+        }
+    }
 }
 
 /// A directory; default `./data`.
@@ -257,11 +279,15 @@ impl Default for CallLog {
     }
 }
 
+/// The filters that there are, in their default order.
+pub const FILTERS: [&str; 5] = ["log", "auth", "access", "cost", "usage"];
+
 /// One filter of the chain. The order in YAML is the order of the request; the response goes back in reverse.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct FilterEntry {
     /// `log`, `auth`, `access`, `cost` or `usage`.
+    #[schemars(extend("enum" = FILTERS))]
     pub name: String,
     /// False: left out of the chain.
     #[serde(default = "yes")]
@@ -282,8 +308,9 @@ pub struct Prices {
     pub models: BTreeMap<String, Price>,
 }
 
-/// Prices of one model in US dollars per million tokens, as providers publish them.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+/// Prices of one model in US dollars per million tokens, as providers publish them. An entry is taken as a whole:
+/// it does not inherit from the price file.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// Prompt tokens.
@@ -298,6 +325,29 @@ pub struct Price {
     #[serde(default)]
     pub output: f64,
     /// Completion tokens spent on reasoning; default: as `output`.
+    pub reasoning: Option<f64>,
+    /// Other prices for calls with a long prompt.
+    pub long_prompt: Option<LongPrompt>,
+}
+
+/// Prices of a call whose prompt is long; they hold for all of its tokens.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct LongPrompt {
+    /// Prompts of more tokens than this (cached ones included) are long.
+    pub above: u64,
+    /// As in the price itself.
+    pub input: f64,
+    /// As in the price itself.
+    pub cached_input: Option<f64>,
+    /// As in the price itself.
+    pub cache_write: Option<f64>,
+    /// As in the price itself.
+    pub cache_write_1h: Option<f64>,
+    /// As in the price itself.
+    #[serde(default)]
+    pub output: f64,
+    /// As in the price itself.
     pub reasoning: Option<f64>,
 }
 

@@ -1,39 +1,50 @@
 //! Allow-lists: exact names or globs with `*`. Empty matches nothing.
 
-use std::collections::HashSet;
-
-/// A compiled allow-list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A compiled allow-list. Equal whatever the order of the list; small, as there are many of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PatternSet {
-    exact: HashSet<Box<str>>,
-    globs: Vec<Box<str>>,
+    /// Sorted, without repetitions.
+    exact: Box<[Box<str>]>,
+    /// Sorted, without repetitions.
+    globs: Box<[Box<str>]>,
     all: bool,
 }
 
 impl PatternSet {
     /// Compiles a list; the order does not matter.
     pub fn new<S: AsRef<str>>(list: impl IntoIterator<Item = S>) -> Self {
-        let mut set = Self::default();
+        let (mut exact, mut globs, mut all) = (Vec::new(), Vec::new(), false);
         for p in list {
             match p.as_ref() {
-                "*" => set.all = true,
-                p if p.contains('*') => set.globs.push(p.into()),
-                p => {
-                    set.exact.insert(p.into());
-                }
+                "*" => all = true,
+                p if p.contains('*') => globs.push(p.into()),
+                p => exact.push(p.into()),
             }
         }
-        set
+        let sorted = |mut v: Vec<Box<str>>| {
+            v.sort_unstable();
+            v.dedup();
+            v.into_boxed_slice()
+        };
+        Self { exact: sorted(exact), globs: sorted(globs), all }
     }
 
     /// Does the list let `name` through? Whole names only: `gpt-4` does not open `gpt-4o`.
     pub fn allows(&self, name: &str) -> bool {
-        self.all || self.exact.contains(name) || self.globs.iter().any(|g| glob(g, name))
+        self.all
+            || self.exact.binary_search_by(|p| (**p).cmp(name)).is_ok()
+            || self.globs.iter().any(|g| glob(g, name))
     }
 
     /// True if nothing can match.
     pub fn is_empty(&self) -> bool {
         !self.all && self.exact.is_empty() && self.globs.is_empty()
+    }
+
+    /// The list again, sorted.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        let all = self.all.then_some("*");
+        all.into_iter().chain(self.exact.iter().chain(self.globs.iter()).map(|p| &**p))
     }
 }
 
@@ -73,6 +84,13 @@ mod tests {
     }
 
     #[test]
+    fn a_list_comes_back_and_its_order_does_not_count() {
+        let a = PatternSet::new(["b", "*", "a*", "a", "b"]);
+        assert_eq!(a, PatternSet::new(["a", "a*", "b", "*"]));
+        assert_eq!(a.patterns().collect::<Vec<_>>(), ["*", "a", "b", "a*"]);
+    }
+
+    #[test]
     fn empty_allows_nothing() {
         let s = PatternSet::new(Vec::<String>::new());
         assert!(s.is_empty() && !s.allows("") && !s.allows("gpt-4"));
@@ -81,8 +99,14 @@ mod tests {
     #[test]
     fn stars_match_runs() {
         for (p, t, want) in [
-            ("*", "", true), ("a*c", "abbc", true), ("a*c", "abbd", false), ("*b*", "abc", true),
-            ("a**b", "ab", true), ("", "", true), ("", "a", false), ("*mini", "gpt-mini-mini", true),
+            ("*", "", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abbd", false),
+            ("*b*", "abc", true),
+            ("a**b", "ab", true),
+            ("", "", true),
+            ("", "a", false),
+            ("*mini", "gpt-mini-mini", true),
         ] {
             assert_eq!(glob(p, t), want, "{p} {t}");
         }

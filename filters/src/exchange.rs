@@ -74,6 +74,8 @@ pub struct Exchange {
     pub attempts: u16,
     /// Token counting; set by `usage`.
     pub meter: Option<Meter>,
+    /// `usage` asked the upstream for the usage chunk on the client's behalf: it is taken out of the answer.
+    pub usage_added: bool,
     /// Nano-dollars; set by `cost`.
     pub cost_nanos: Option<i64>,
     /// How it ended; filled by the engine while it goes on.
@@ -119,6 +121,7 @@ impl Exchange {
             target: None,
             attempts: 0,
             meter: None,
+            usage_added: false,
             cost_nanos: None,
             outcome: Outcome::default(),
         }
@@ -127,5 +130,11 @@ impl Exchange {
     /// The model that the client asked for.
     pub fn model_asked(&self) -> Option<&str> {
         self.body.model()
+    }
+
+    /// The model that was asked of the provider in the current (or last) attempt.
+    pub fn model_served(&self) -> Option<&str> {
+        let target = self.target.as_ref()?;
+        target.model.as_deref().or_else(|| self.body.model())
     }
 }

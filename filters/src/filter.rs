@@ -3,6 +3,12 @@
 //! A chain is an onion: requests go in from the first filter to the last, responses come out in reverse, and
 //! `on_end` runs, in reverse too, for exactly the filters that were entered, exactly once, however the call ended.
 
+pub mod access;
+pub mod auth;
+pub mod cost;
+pub mod log;
+pub mod usage;
+
 use crate::event::Event;
 use crate::exchange::{Exchange, Request, Target};
 use crate::outgoing::Outgoing;
@@ -93,7 +99,12 @@ impl Chain {
     }
 
     /// Enters the next filter. None: all are entered.
-    pub fn enter<'a>(&'a self, depth: &mut Depth, x: &'a mut Exchange, request: Request<'a>) -> Option<Step<'a>> {
+    pub fn enter<'a>(
+        &'a self,
+        depth: &mut Depth,
+        x: &'a mut Exchange,
+        request: Request<'a>,
+    ) -> Option<Step<'a>> {
         let f = self.filters.get(depth.0)?;
         depth.0 += 1;
         Some(f.on_request(x, request))

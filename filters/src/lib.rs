@@ -1,10 +1,24 @@
 //! The chain and its filters, and the dialects they speak. Plain synchronous Rust: no sockets, no Pingora, no SQL.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a Rejection ends a call: it is made once, and boxing it would cost every reader a star"
+)]
+
 pub mod body;
+pub mod chain;
+pub mod credentials;
+pub mod dialect;
 pub mod event;
 pub mod exchange;
 pub mod filter;
+pub mod key;
 pub mod outgoing;
 pub mod rejection;
+pub mod selector;
+pub mod sse;
 pub mod surface;
 pub mod usage;
+
+#[cfg(test)]
+mod testing;

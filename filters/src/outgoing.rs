@@ -1,11 +1,17 @@
 //! What is sent to an upstream: path, headers, and the client's own bytes with splices.
 
-use bytes::Bytes;
+mod headers;
+
+pub use headers::{filter_response_headers, upstream_request_id};
+
+use crate::credentials;
+use crate::exchange::{Exchange, Request, Target};
+use bytes::{BufMut, Bytes};
 use http::HeaderMap;
 use std::ops::Range;
 
 /// A request to an upstream, rendered anew for each attempt.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outgoing {
     /// Path and query.
     pub path_and_query: String,
@@ -16,3 +22,109 @@ pub struct Outgoing {
     /// Ranges of `body` to replace; sorted and apart from each other (see [`Outgoing::splice`]).
     pub splices: Vec<(Range<usize>, Bytes)>,
 }
+
+/// A splice that cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpliceError {
+    /// Two changes of the same bytes: the later one would undo the earlier one in silence.
+    #[error("bytes {0:?} of the body are already replaced")]
+    Overlap(Range<usize>),
+    /// Outside the body.
+    #[error("bytes {0:?} are outside the body of {1} bytes")]
+    Outside(Range<usize>, usize),
+}
+
+impl Outgoing {
+    /// The request for `target`: the client's own head without what is between it and us, the provider's
+    /// credentials, the model's name at the provider spliced in.
+    pub fn new(request: Request<'_>, x: &Exchange, target: &Target) -> Self {
+        let provider = &target.provider;
+        let path = request.path.strip_prefix("/v1").unwrap_or(request.path);
+        let query = request.query.unwrap_or_default();
+        let mut path_and_query =
+            String::with_capacity(provider.base_path.len() + path.len() + query.len() + 1);
+        path_and_query.push_str(&provider.base_path);
+        path_and_query.push_str(path);
+        credentials::append_query_without_key(&mut path_and_query, query);
+        let mut out = Self {
+            path_and_query,
+            headers: headers::for_upstream(request.headers, provider),
+            body: x.body.raw.clone(),
+            splices: Vec::new(),
+        };
+        if let Some(new) = target.model.as_deref()
+            && x.body.model() != Some(new)
+            && let Some(splice) = x.body.splice_model(new)
+        {
+            // The first splice of a fresh body: nothing to overlap with.
+            out.splices.push(splice);
+        }
+        out
+    }
+
+    /// Replaces `range` of the client's body (empty range: inserts before it; several insertions at one place
+    /// keep their order).
+    pub fn splice(&mut self, range: Range<usize>, bytes: Bytes) -> Result<(), SpliceError> {
+        if range.start > range.end || range.end > self.body.len() {
+            return Err(SpliceError::Outside(range, self.body.len()));
+        }
+        // Sorted by start; at one start, insertions stand before a replacement.
+        let place = self.splices.partition_point(|(r, _)| {
+            r.start < range.start || (r.start == range.start && (r.is_empty() || range.start < range.end))
+        });
+        let before = place.checked_sub(1).map(|p| &self.splices[p].0);
+        let after = self.splices.get(place).map(|(r, _)| r);
+        if before.is_some_and(|r| r.end > range.start) || after.is_some_and(|r| r.start < range.end) {
+            return Err(SpliceError::Overlap(range));
+        }
+        self.splices.insert(place, (range, bytes));
+        Ok(())
+    }
+
+    /// Length of the body that is sent.
+    pub fn len(&self) -> usize {
+        let changed = |n: usize, (r, b): &(Range<usize>, Bytes)| n + b.len() - r.len();
+        // Added before subtracted: never below zero, since ranges lie apart and inside the body.
+        self.splices.iter().fold(self.body.len(), changed)
+    }
+
+    /// Is there no body?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The pieces of the body that is sent, in order, none of them empty. Slices of the client's own bytes: nothing
+    /// is copied.
+    pub fn segments(&self) -> impl Iterator<Item = Bytes> + '_ {
+        let ends = self.splices.iter().map(|(r, _)| r.start).chain(std::iter::once(self.body.len()));
+        let starts = std::iter::once(0).chain(self.splices.iter().map(|(r, _)| r.end));
+        let own = starts.zip(ends).map(|(a, b)| self.body.slice(a..b));
+        let new = self.splices.iter().map(|(_, b)| b.clone()).chain(std::iter::once(Bytes::new()));
+        own.zip(new).flat_map(|(a, b)| [a, b]).filter(|b| !b.is_empty())
+    }
+
+    /// Writes the body that is sent behind what `buf` already holds (the head): one copy, one write to the socket.
+    pub fn write_body(&self, buf: &mut impl BufMut) {
+        let mut at = 0;
+        for (range, new) in &self.splices {
+            buf.put_slice(&self.body[at..range.start]);
+            buf.put_slice(new);
+            at = range.end;
+        }
+        buf.put_slice(&self.body[at..]);
+    }
+}
+
+/// Bodies hold prompts and headers secrets: neither is shown.
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("path_and_query", &self.path_and_query)
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,228 @@
-//! Token counting.
+//! Token counting: what a provider says of a call's usage, from JSON bodies and from event streams.
+//!
+//! A [`Meter`] looks at every event and copies none: a search for a needle decides whether an event is worth
+//! parsing, and of a body only the wanted top-level members are ever held. What was said stays known when the
+//! client leaves early.
+
+mod anthropic;
+mod openai;
+mod scan;
+
+use crate::event::{Event, Piece};
+use crate::surface::{Dialect, Surface};
+use sallyport_schema::call::Usage;
+use scan::{BodyScan, Wanted};
+use std::sync::LazyLock;
 
 /// Counts the tokens of one call.
 #[derive(Clone, Debug, Default)]
-pub struct Meter {}
+pub struct Meter {
+    dialect: Option<Dialect>,
+    /// OpenAI's count, whole; each report replaces the one before.
+    openai: Option<Usage>,
+    /// Anthropic's counts, merged from several events.
+    anthropic: Option<anthropic::Counts>,
+    complete: bool,
+    object_id: Option<String>,
+    stored: Option<bool>,
+    sequence: Option<u64>,
+    body: BodyScan,
+}
+
+/// What an event was to the meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Something with content of its own.
+    Other,
+    /// OpenAI's chunk that exists for `include_usage` only: no choices, just the usage.
+    UsageOnly,
+}
+
+/// A prepared search.
+macro_rules! needle {
+    ($name:ident, $text:expr) => {
+        static $name: LazyLock<memchr::memmem::Finder<'static>> =
+            LazyLock::new(|| memchr::memmem::Finder::new($text));
+    };
+}
+needle!(USAGE, "\"usage\"");
+needle!(SEQUENCE, "\"sequence_number\":");
+
+impl Meter {
+    /// A meter for a call. Surfaces that cost no tokens, or tell of tokens counted before (`count_tokens`, stored
+    /// responses), are never counted.
+    pub fn new(surface: Surface) -> Self {
+        let dialect = match surface {
+            Surface::CountTokens | Surface::StoredResponse | Surface::Models | Surface::Hello => None,
+            s => Some(s.dialect()),
+        };
+        Self { dialect, ..Self::default() }
+    }
+
+    /// Looks at an event of the upstream.
+    pub fn on_event(&mut self, event: &Event<'_>) -> Seen {
+        match (event.piece, self.dialect) {
+            (Piece::Sse { name, data }, Some(Dialect::OpenAi)) => return self.openai_event(name, data),
+            (Piece::Sse { name, data }, Some(Dialect::Responses)) => self.responses_event(name, data),
+            (Piece::Sse { name, data }, Some(Dialect::Anthropic)) => self.anthropic_event(name, data),
+            (Piece::Sse { .. }, None) => {}
+            (Piece::Body(piece), dialect) => self.body_piece(piece, dialect),
+        }
+        Seen::Other
+    }
+
+    fn openai_event(&mut self, name: &[u8], data: &[u8]) -> Seen {
+        if data == b"[DONE]" {
+            self.complete = true;
+            return Seen::Other;
+        }
+        // Images and audio streams end with an event of their own instead.
+        if name.ends_with(b".completed") || name.ends_with(b".done") {
+            self.complete = true;
+        }
+        if !says_usage(data) {
+            return Seen::Other;
+        }
+        let Some((usage, only)) = openai::chunk(data) else { return Seen::Other };
+        self.openai = Some(usage);
+        if only { Seen::UsageOnly } else { Seen::Other }
+    }
+
+    fn responses_event(&mut self, name: &[u8], data: &[u8]) {
+        if let Some(n) = number_after(data, &SEQUENCE) {
+            self.sequence = Some(n);
+        }
+        match kind(name, data) {
+            Some(b"response.created" | b"response.queued") if self.object_id.is_none() => {
+                if let Some(r) = openai::response(data) {
+                    self.response(r);
+                }
+            }
+            Some(
+                b"response.completed" | b"response.incomplete" | b"response.failed" | b"response.cancelled",
+            ) => {
+                self.complete = true;
+                if let Some(r) = openai::response(data) {
+                    self.response(r);
+                }
+            }
+            Some(b"error") => self.complete = true,
+            _ => {}
+        }
+    }
+
+    fn response(&mut self, r: openai::Response) {
+        self.openai = r.usage.or(self.openai);
+        self.object_id = r.id.or(self.object_id.take());
+        self.stored = r.store.or(self.stored);
+    }
+
+    fn anthropic_event(&mut self, name: &[u8], data: &[u8]) {
+        match kind(name, data) {
+            Some(b"message_start" | b"message_delta") if says_usage(data) => {
+                if let Some(counts) = anthropic::event(data) {
+                    self.anthropic.get_or_insert_default().merge(counts);
+                }
+            }
+            Some(b"message_stop" | b"error") => self.complete = true,
+            _ => {}
+        }
+    }
+
+    fn body_piece(&mut self, piece: &[u8], dialect: Option<Dialect>) {
+        let Self { body, openai, anthropic, object_id, stored, .. } = self;
+        body.push(piece, |wanted, value| match (wanted, dialect) {
+            (Wanted::Usage, Some(Dialect::OpenAi | Dialect::Responses)) => *openai = openai::usage(value),
+            (Wanted::Usage, Some(Dialect::Anthropic)) => *anthropic = anthropic::counts(value),
+            (Wanted::Id, Some(Dialect::Responses)) => *object_id = serde_json::from_slice(value).ok(),
+            (Wanted::Store, Some(Dialect::Responses)) => *stored = serde_json::from_slice(value).ok(),
+            _ => {}
+        });
+        self.complete = body.ended();
+    }
+
+    /// What is known so far; None: nothing was said.
+    pub fn usage(&self) -> Option<Usage> {
+        let a = self.anthropic.as_ref();
+        let mut sum = self.openai.or_else(|| a.map(anthropic::Counts::usage))?;
+        for (_, more) in self.by_other_models() {
+            sum.input += more.input;
+            sum.cached_input += more.cached_input;
+            sum.cache_write += more.cache_write;
+            sum.cache_write_1h += more.cache_write_1h;
+            sum.output += more.output;
+            sum.reasoning += more.reasoning;
+        }
+        Some(sum)
+    }
+
+    /// The part of [`Meter::usage`] that the call's own model used.
+    pub fn by_own_model(&self) -> Option<Usage> {
+        self.openai.or_else(|| self.anthropic.as_ref().map(anthropic::Counts::usage))
+    }
+
+    /// The parts that other models used inside the call (Anthropic's advisor tool): the model, and its usage.
+    pub fn by_other_models(&self) -> impl Iterator<Item = &(String, Usage)> {
+        self.anthropic.iter().flat_map(|a| a.others.iter())
+    }
+
+    /// At the end of a call: the same as [`Meter::usage`].
+    pub fn finish(&self) -> Option<Usage> {
+        self.usage()
+    }
+
+    /// Did the answer come to its own end: a terminal event of the dialect, or the end of the JSON document? A body
+    /// that is neither (audio) counts as complete: its end is the transport's to judge.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Id of the object that the provider keeps (`resp_…`), where the API lets a client come back to it.
+    pub fn object_id(&self) -> Option<&str> {
+        // OpenAI stores responses unless told not to, and says which it was.
+        self.object_id.as_deref().filter(|_| self.stored != Some(false))
+    }
+
+    /// The `sequence_number` that an error event must carry: one more than the last one seen.
+    pub fn next_sequence(&self) -> u64 {
+        self.sequence.map_or(0, |n| n + 1)
+    }
+}
+
+/// Is there a `"usage"` that is not null? (A text cannot hold the needle: its quotes are escaped.)
+fn says_usage(data: &[u8]) -> bool {
+    USAGE.find_iter(data).any(|at| {
+        let rest = data[at + USAGE.needle().len()..].trim_ascii_start();
+        rest.strip_prefix(b":").is_some_and(|v| !v.trim_ascii_start().starts_with(b"null"))
+    })
+}
+
+/// The number after a needle.
+fn number_after(data: &[u8], needle: &memchr::memmem::Finder<'_>) -> Option<u64> {
+    let rest = data[needle.find(data)? + needle.needle().len()..].trim_ascii_start();
+    let digits = rest.iter().take_while(|c| c.is_ascii_digit()).take(19);
+    digits.fold(None, |n, c| Some(n.unwrap_or(0) * 10 + u64::from(c - b'0')))
+}
+
+/// An event's kind: its name, or, of a stream without names, the `type` in its data.
+fn kind<'a>(name: &'a [u8], data: &'a [u8]) -> Option<&'a [u8]> {
+    if !name.is_empty() {
+        return Some(name);
+    }
+    #[derive(serde::Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow)]
+        r#type: std::borrow::Cow<'a, str>,
+    }
+    // Almost always the first member; a whole parse only where it is not.
+    if let Some(rest) = data.strip_prefix(br#"{"type":""#) {
+        return rest.split(|c| *c == b'"').next();
+    }
+    match serde_json::from_slice::<Typed<'a>>(data).ok()?.r#type {
+        std::borrow::Cow::Borrowed(t) => Some(t.as_bytes()),
+        std::borrow::Cow::Owned(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

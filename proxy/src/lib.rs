@@ -1,1 +1,14 @@
-//! placeholder
+//! The data plane: the Pingora server, the engine of governed calls, upstream connections, health and metrics.
+//!
+//! Pingora appears in this crate only. A governed call (all whose body the gateway must read) runs in [`engine`],
+//! started from `ProxyHttp::request_filter`; what passes unread goes through `ProxyHttp` proper ([`passage`]).
+
+pub mod engine;
+pub mod gateway;
+pub mod health;
+pub mod metrics;
+pub mod owners;
+pub mod passage;
+pub mod running;
+pub mod server;
+pub mod upstream;

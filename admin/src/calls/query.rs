@@ -1,0 +1,180 @@
+//! The query string of `GET /api/calls`.
+
+use super::cursor;
+use super::reader::{CallFilter, Cursor, StatusFilter};
+use crate::problem::Problem;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+/// Calls on a page, unless asked for.
+const DEFAULT_LIMIT: u32 = 50;
+
+/// Calls on a page, at most.
+const MAX_LIMIT: u32 = 1000;
+
+/// Bytes of a text parameter, at most.
+const MAX_TEXT: usize = 200;
+
+/// Filters and paging. What is not known is refused: a mistyped filter must not mean "everything".
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CallQuery {
+    /// A virtual key: its id, or the beginning of the key as the log shows it.
+    #[param(min_length = 1, max_length = 200)]
+    key: Option<String>,
+    /// A model, as asked for or as served.
+    #[param(min_length = 1, max_length = 200)]
+    model: Option<String>,
+    /// A status (`429`) or a class of them (`4xx`).
+    #[param(pattern = "^[1-5]([0-9][0-9]|xx)$", example = "4xx")]
+    status: Option<String>,
+    /// A surface: `chat`, `messages`, …
+    #[param(min_length = 1, max_length = 200)]
+    surface: Option<String>,
+    /// Calls that started at this instant or later (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<String>,
+    /// Calls that started before this instant (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<String>,
+    /// Calls on a page.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<String>,
+    /// `next` of the page before.
+    #[param(min_length = 1, max_length = 200)]
+    cursor: Option<String>,
+}
+
+impl CallQuery {
+    /// What to ask of the log.
+    pub(super) fn read(self) -> Result<(CallFilter, Option<Cursor>), Problem> {
+        let mut filter = CallFilter {
+            limit: self.limit.map_or(Ok(DEFAULT_LIMIT), |l| limit(&l))?,
+            status: self.status.map(|s| status(&s)).transpose()?,
+            model: self.model.map(|m| text("model", m)).transpose()?,
+            surface: self.surface.map(|s| text("surface", s)).transpose()?,
+            from: self.from.map(|t| instant("from", &t)).transpose()?,
+            to: self.to.map(|t| instant("to", &t)).transpose()?,
+            ..CallFilter::default()
+        };
+        if let Some(key) = self.key.map(|k| text("key", k)).transpose()? {
+            match key.parse::<Uuid>() {
+                Ok(id) => filter.key_id = Some(id),
+                Err(_) => filter.key_prefix = Some(key),
+            }
+        }
+        let after = self.cursor.map(|c| {
+            cursor::read(&c).ok_or_else(|| {
+                bad("cursor is not one that this API gave; leave it out to begin with the newest")
+            })
+        });
+        Ok((filter, after.transpose()?))
+    }
+}
+
+fn bad(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+    Problem::bad_request("bad_parameter", detail)
+}
+
+/// A text that the store can compare with.
+pub(super) fn text(name: &str, value: String) -> Result<String, Problem> {
+    if value.is_empty() || value.len() > MAX_TEXT {
+        return Err(bad(format!("{name} must have 1 to {MAX_TEXT} bytes")));
+    }
+    // U+FFFD stands where the client sent bytes that are no UTF-8.
+    if value.chars().any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
+        return Err(bad(format!("{name} must be UTF-8 without control characters")));
+    }
+    Ok(value)
+}
+
+fn limit(text: &str) -> Result<u32, Problem> {
+    match text.parse() {
+        Ok(n @ 1..=MAX_LIMIT) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(n),
+        _ => Err(bad(format!("limit must be a number from 1 to {MAX_LIMIT}"))),
+    }
+}
+
+fn status(text: &str) -> Result<StatusFilter, Problem> {
+    let read = match text.as_bytes() {
+        [class @ b'1'..=b'5', b'x', b'x'] => Some(StatusFilter::Class(class - b'0')),
+        [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'] => text.parse().ok().map(StatusFilter::Exact),
+        _ => None,
+    };
+    read.ok_or_else(|| bad("status must be a status such as 429 or a class such as 4xx"))
+}
+
+fn instant(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
+    // A `+` that was not escaped arrives as a space.
+    OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339)
+        .map_err(|_| bad(format!("{name} must be a time such as 2026-01-31T12:00:00Z")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    fn read(query: &str) -> Result<(CallFilter, Option<Cursor>), String> {
+        let uri: http::Uri = format!("/api/calls?{query}").parse().unwrap();
+        let query: axum::extract::Query<CallQuery> =
+            axum::extract::Query::try_from_uri(&uri).map_err(|e| e.body_text())?;
+        query.0.read().map_err(|p| serde_json::to_value(&p).unwrap()["detail"].as_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn every_filter_is_read() {
+        let id = Uuid::now_v7();
+        let (f, after) = read(&format!(
+            "key={id}&model=gpt-5&status=4xx&surface=chat&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00+02:00&limit=7"
+        ))
+        .unwrap();
+        let want = CallFilter {
+            key_id: Some(id),
+            key_prefix: None,
+            model: Some("gpt-5".into()),
+            status: Some(StatusFilter::Class(4)),
+            surface: Some("chat".into()),
+            from: Some(datetime!(2026-01-01 0:00 UTC)),
+            to: Some(datetime!(2026-01-01 22:00 UTC)),
+            limit: 7,
+        };
+        assert_eq!((f, after), (want, None));
+        let (f, _) = read("key=sp-AbCd&status=429").unwrap();
+        assert_eq!(f.key_prefix.as_deref(), Some("sp-AbCd"));
+        assert_eq!((f.status, f.limit), (Some(StatusFilter::Exact(429)), DEFAULT_LIMIT));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for bad in [
+            "modell=x",
+            "limit=0",
+            "limit=1001",
+            "limit=-1",
+            "limit=%2B5",
+            "limit=x",
+            "limit=",
+            "status=600",
+            "status=4x",
+            "status=42",
+            "status=",
+            "from=yesterday",
+            "to=2026-01-01",
+            "cursor=x",
+            "cursor=",
+            "key=",
+            "model=a%00b",
+            "surface=a%0Ab",
+            "status=4xx&status=5xx",
+        ] {
+            let e = read(bad);
+            assert!(e.is_err(), "{bad}: {e:?}");
+        }
+        assert!(read(&format!("model={}", "x".repeat(201))).is_err());
+    }
+}

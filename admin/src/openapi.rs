@@ -1,0 +1,133 @@
+//! The description of the API, made from its code: OpenAPI 3.1.
+//!
+//! What the permission table knows is written in from there: which routes need a token, which permission they ask
+//! for, and how they answer without it.
+
+use crate::error::AdminError;
+use crate::permission::{Permission, TABLE};
+use crate::problem::Problem;
+use axum::Extension;
+use axum::body::Bytes;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, OpenApi, Ref, RefOr, Response as Described, ResponseBuilder, Type,
+};
+use utoipa::{OpenApi as _, openapi};
+
+const SCHEME: &str = "token";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Sallyport admin API",
+        description = "What a Sallyport gateway is doing: its health, its call log, its running configuration.\n\n\
+            Every error is an RFC 9457 problem document. Every answer carries `x-request-id`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "health", description = "How the service and its dependencies are."),
+        (name = "calls", description = "The call log."),
+        (name = "snapshot", description = "What is running."),
+        (name = "api", description = "This document.")
+    ),
+    components(schemas(Problem))
+)]
+struct Head;
+
+/// The document without its routes.
+pub(crate) fn head() -> OpenApi {
+    let mut document = Head::openapi();
+    let mut bearer = Http::new(HttpAuthScheme::Bearer);
+    bearer.description =
+        Some("The admin token, printed once at the first start or set as `admin.token`.".into());
+    document
+        .components
+        .get_or_insert_with(openapi::Components::new)
+        .add_security_scheme(SCHEME, SecurityScheme::Http(bearer));
+    document.servers = Some(vec![openapi::Server::new("/")]);
+    document
+}
+
+/// Writes in what holds for every route.
+pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
+    for rule in TABLE {
+        let Some(item) = document.paths.paths.get_mut(rule.path) else { continue };
+        let operation = match rule.method.as_str() {
+            "GET" => &mut item.get,
+            "PUT" => &mut item.put,
+            "POST" => &mut item.post,
+            "DELETE" => &mut item.delete,
+            "PATCH" => &mut item.patch,
+            _ => continue,
+        };
+        if let Some(operation) = operation {
+            dress(operation, rule.permission);
+        }
+    }
+    document
+}
+
+fn dress(operation: &mut Operation, permission: Permission) {
+    let token = SecurityRequirement::new(SCHEME, Vec::<String>::new());
+    let public = permission == Permission::Public;
+    // The empty requirement: it also answers without a token.
+    operation.security = Some(if public { vec![SecurityRequirement::default(), token] } else { vec![token] });
+    operation.extensions = Some(ExtensionsBuilder::new().add("x-permission", permission.as_str()).build());
+
+    let mut add = |status: &str, response: Described| {
+        operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
+    };
+    add("401", problem(if public { "The token is wrong." } else { "The token is missing or wrong." }, None));
+    if !public {
+        add("403", problem("The caller may not do this.", None));
+    }
+    add("413", problem("The request body is too large.", None));
+    add("421", problem("A loopback listener was called by another name.", None));
+    add("429", problem("Too many wrong tokens from this address.", Some("Seconds to wait.")));
+    add("503", problem("A dependency is away, or the answer took too long.", Some("Seconds to wait.")));
+}
+
+fn problem(description: &str, retry_after: Option<&str>) -> Described {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let mut response =
+        ResponseBuilder::new().description(description).content("application/problem+json", content);
+    if let Some(text) = retry_after {
+        let seconds = openapi::ObjectBuilder::new().schema_type(Type::Integer).build();
+        let header = HeaderBuilder::new().schema(Some(seconds)).description(Some(text)).build();
+        response = response.header("Retry-After", header);
+    }
+    response.build()
+}
+
+/// The document as it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Document(Bytes);
+
+impl Document {
+    pub(crate) fn new(document: OpenApi) -> Result<Self, AdminError> {
+        Ok(Self(Bytes::from(text(&document)?)))
+    }
+}
+
+/// As text: the same bytes as the committed file.
+pub(crate) fn text(document: &OpenApi) -> Result<String, AdminError> {
+    let mut text = document.to_pretty_json()?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// This document
+#[utoipa::path(get, path = "/api/openapi.json", tag = "api", operation_id = "getOpenapi",
+    responses((status = 200, description = "OpenAPI 3.1.", body = serde_json::Value, content_type = "application/json")))]
+pub(crate) async fn get(Extension(Document(text)): Extension<Document>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// The description of this API.
+pub fn document() -> Result<String, AdminError> {
+    text(&finish(crate::router::describe()?))
+}

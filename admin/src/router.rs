@@ -1,0 +1,138 @@
+//! Routes, each behind its line of the permission table, inside the layers that every request passes.
+
+use crate::error::AdminError;
+use crate::guard::{Guard, Post, stand};
+use crate::harden;
+use crate::host::{self, HostPolicy};
+use crate::openapi::{self, Document};
+use crate::permission::{Rule, TABLE, rule};
+use crate::state::AdminState;
+use crate::{calls, health, snapshot};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
+use http::Method;
+use std::sync::Arc;
+use utoipa::openapi::path::PathItem;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
+
+/// The API without a listener; for tests and for whoever serves it himself. Refuses to be built while a route
+/// lacks its line in the permission table.
+pub fn router(state: AdminState) -> Result<Router, AdminError> {
+    app(state, HostPolicy::Any)
+}
+
+/// The API for a listener with this policy.
+pub(crate) fn app(state: AdminState, hosts: HostPolicy) -> Result<Router, AdminError> {
+    let (routes, document) = routes(state.guard())?.split_for_parts();
+    let document = Document::new(openapi::finish(document))?;
+    Ok(routes
+        .layer(Extension(document))
+        .with_state(state)
+        .fallback(harden::no_route)
+        .method_not_allowed_fallback(harden::no_method)
+        .layer(from_fn(harden::weigh))
+        .layer(from_fn(harden::hurry))
+        .layer(from_fn_with_state(hosts, host::check))
+        .layer(from_fn(harden::dress)))
+}
+
+/// The routes as OpenAPI describes them, without anything behind them.
+pub(crate) fn describe() -> Result<utoipa::openapi::OpenApi, AdminError> {
+    Ok(routes(Arc::new(Guard::closed()))?.into_openapi())
+}
+
+/// All routes of the API.
+fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
+    let mut api =
+        Api { router: OpenApiRouter::with_openapi(openapi::head()), guard, table: TABLE, used: Vec::new() };
+    api.add(routes!(health::get))?;
+    api.add(routes!(calls::list))?;
+    api.add(routes!(calls::get))?;
+    api.add(routes!(snapshot::get))?;
+    api.add(routes!(openapi::get))?;
+    api.finish()
+}
+
+struct Api<S> {
+    router: OpenApiRouter<S>,
+    guard: Arc<Guard>,
+    table: &'static [Rule],
+    used: Vec<Rule>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Api<S> {
+    /// Adds routes behind their guard.
+    fn add(&mut self, routes: UtoipaMethodRouter<S>) -> Result<(), AdminError> {
+        let mut rules = Vec::new();
+        for (path, item) in &routes.1.paths {
+            for method in methods(item) {
+                match rule(self.table, &method, path) {
+                    Some(rule) => rules.push(rule.clone()),
+                    None => return Err(AdminError::NoPermission { method, path: path.clone() }),
+                }
+            }
+        }
+        self.used.extend(rules.iter().cloned());
+        let post = Post { guard: Arc::clone(&self.guard), rules: rules.into() };
+        let router = std::mem::take(&mut self.router);
+        self.router =
+            router.routes(routes.map(|methods| methods.route_layer(from_fn_with_state(post, stand))));
+        Ok(())
+    }
+
+    /// The router, if every line of the table has found its route.
+    fn finish(self) -> Result<OpenApiRouter<S>, AdminError> {
+        match self.table.iter().find(|r| !self.used.contains(r)) {
+            Some(Rule { method, path, .. }) => Err(AdminError::NoRoute { method: method.clone(), path }),
+            None => Ok(self.router),
+        }
+    }
+}
+
+fn methods(item: &PathItem) -> Vec<Method> {
+    [
+        (&item.get, Method::GET),
+        (&item.put, Method::PUT),
+        (&item.post, Method::POST),
+        (&item.delete, Method::DELETE),
+        (&item.options, Method::OPTIONS),
+        (&item.head, Method::HEAD),
+        (&item.patch, Method::PATCH),
+        (&item.trace, Method::TRACE),
+    ]
+    .into_iter()
+    .filter_map(|(operation, method)| operation.is_some().then_some(method))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::permission::Permission;
+
+    #[utoipa::path(get, path = "/a", responses((status = 200)))]
+    async fn a() {}
+
+    #[utoipa::path(post, path = "/a", responses((status = 200)))]
+    async fn post_a() {}
+
+    const ONLY_GET_A: &[Rule] = &[Rule { method: Method::GET, path: "/a", permission: Permission::Public }];
+
+    fn api(table: &'static [Rule]) -> Api<()> {
+        Api { router: OpenApiRouter::new(), guard: Arc::new(Guard::closed()), table, used: Vec::new() }
+    }
+
+    #[test]
+    fn a_route_without_a_line_and_a_line_without_a_route_are_refused() {
+        let mut fits = api(ONLY_GET_A);
+        fits.add(routes!(a)).unwrap();
+        assert!(fits.finish().is_ok());
+
+        let e = api(ONLY_GET_A).add(routes!(a, post_a)).unwrap_err();
+        assert_eq!(e.to_string(), "POST /a has no line in the permission table");
+
+        let e = api(ONLY_GET_A).finish().err().unwrap();
+        assert_eq!(e.to_string(), "the permission table names GET /a, which no route serves");
+    }
+}

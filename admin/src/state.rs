@@ -1,0 +1,102 @@
+//! What the routes share.
+
+use crate::calls::CallReader;
+use crate::guard::Guard;
+use crate::health::{Board, Probe};
+use crate::throttle::{Limits, Throttle};
+use crate::token::Bootstrap;
+use sallyport_config::snapshot::Snapshot;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+
+/// The current snapshot, shared with whoever replaces it.
+pub type SnapshotCell = Arc<arc_swap::ArcSwap<Snapshot>>;
+
+/// The process that serves.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Version of the binary.
+    pub version: &'static str,
+    /// Name of this instance.
+    pub instance: String,
+    /// The configuration files, in the order in which they were merged.
+    pub files: Vec<String>,
+    /// When the process started.
+    pub started_at: OffsetDateTime,
+    clock: Instant,
+}
+
+impl About {
+    /// A process that starts now.
+    pub fn now(version: &'static str, instance: impl Into<String>, files: Vec<String>) -> Self {
+        Self {
+            version,
+            instance: instance.into(),
+            files,
+            started_at: OffsetDateTime::now_utc(),
+            clock: Instant::now(),
+        }
+    }
+
+    /// How long it has been running.
+    pub fn uptime(&self) -> Duration {
+        self.clock.elapsed()
+    }
+}
+
+/// What the routes share. Cheap to clone.
+#[derive(Clone)]
+pub struct AdminState(Arc<Inner>);
+
+struct Inner {
+    about: About,
+    snapshot: SnapshotCell,
+    calls: Arc<dyn CallReader>,
+    board: Board,
+    guard: Arc<Guard>,
+}
+
+impl AdminState {
+    /// Puts the parts together. `probes` are shown by health in the given order.
+    pub fn new(
+        about: About,
+        bootstrap: Bootstrap,
+        snapshot: SnapshotCell,
+        calls: Arc<dyn CallReader>,
+        probes: Vec<Arc<dyn Probe>>,
+    ) -> Self {
+        let guard = Arc::new(Guard::new(bootstrap, Throttle::new(Limits::default())));
+        Self(Arc::new(Inner { about, snapshot, calls, board: Board::new(probes), guard }))
+    }
+
+    /// The process that serves.
+    pub fn about(&self) -> &About {
+        &self.0.about
+    }
+
+    pub(crate) fn snapshot(&self) -> &SnapshotCell {
+        &self.0.snapshot
+    }
+
+    pub(crate) fn calls(&self) -> &dyn CallReader {
+        &*self.0.calls
+    }
+
+    pub(crate) fn board(&self) -> &Board {
+        &self.0.board
+    }
+
+    pub(crate) fn guard(&self) -> Arc<Guard> {
+        Arc::clone(&self.0.guard)
+    }
+}
+
+impl std::fmt::Debug for AdminState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdminState")
+            .field("about", &self.0.about)
+            .field("board", &self.0.board)
+            .finish_non_exhaustive()
+    }
+}

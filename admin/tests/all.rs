@@ -1,0 +1,8 @@
+//! The admin service from outside: its routes without sockets, then the whole service over real ones.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a test's way to fail")]
+
+mod all {
+    mod kit;
+    mod routes;
+    mod wire;
+}

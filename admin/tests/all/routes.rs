@@ -1,0 +1,232 @@
+//! The routes, without sockets.
+
+use super::kit::{Fixed, Log, PROVIDER_KEY, TOKEN, answer, calls, get, router, send, state};
+use axum::body::Body;
+use http::Request;
+use sallyport_admin::calls::StatusFilter;
+use sallyport_admin::health::State;
+use sallyport_admin::permission::{Permission, TABLE};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+#[tokio::test]
+async fn the_committed_document_is_current() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    let made = sallyport_admin::document().unwrap();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, &made).unwrap();
+    }
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        kept == made,
+        "admin/openapi.json is old: BLESS=1 cargo test -p sallyport-admin, and look at the diff"
+    );
+    let served = get(&router(), "/api/openapi.json").await;
+    assert_eq!((served.headers["content-type"].to_str().unwrap(), served.text()), ("application/json", made));
+}
+
+#[tokio::test]
+async fn every_route_asks_for_what_the_table_says() {
+    let router = router();
+    let document = get(&router, "/api/openapi.json").await.json();
+    for rule in TABLE {
+        let uri = rule.path.replace("{id}", "none");
+        let anonymous = send(&router, rule.method.as_str(), &uri, None).await;
+        let wrong = send(&router, rule.method.as_str(), &uri, Some("wrong")).await;
+        let holder = send(&router, rule.method.as_str(), &uri, Some(TOKEN)).await;
+        let public = rule.permission == Permission::Public;
+        if public {
+            assert_eq!(anonymous.status, 200, "{uri}");
+        } else {
+            assert_eq!(anonymous.problem(), (401, "missing_token".into()), "{uri}");
+            assert!(anonymous.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
+        }
+        // A wrong token is never taken for none.
+        assert_eq!(wrong.problem(), (401, "invalid_token".into()), "{uri}");
+        assert!(matches!(holder.status.as_u16(), 200 | 404), "{uri}: {}", holder.text());
+        let described = &document["paths"][rule.path][rule.method.as_str().to_lowercase()];
+        assert_eq!(described["x-permission"], rule.permission.as_str());
+        assert_eq!(described["security"].as_array().unwrap().len(), if public { 2 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_the_url_is_no_token() {
+    let router = router();
+    for uri in [format!("/api/snapshot?token={TOKEN}"), format!("/api/snapshot?access_token={TOKEN}")] {
+        assert_eq!(send(&router, "GET", &uri, None).await.problem().0, 401);
+    }
+}
+
+#[tokio::test]
+async fn everything_else_is_a_problem_document() {
+    let router = router();
+    assert_eq!(get(&router, "/").await.problem(), (404, "not_found".into()));
+    assert_eq!(get(&router, "/api/calls/").await.status, 404);
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "WHATEVER"] {
+        let a = send(&router, method, "/api/calls", None).await;
+        assert_eq!(a.problem(), (405, "method_not_allowed".into()), "{method}");
+        assert_eq!(a.headers["allow"], "GET,HEAD");
+    }
+    let head = send(&router, "HEAD", "/api/calls", Some(TOKEN)).await;
+    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
+    let head = send(&router, "HEAD", "/api/calls", None).await;
+    assert_eq!(head.status, 401, "HEAD needs what GET needs");
+}
+
+#[tokio::test]
+async fn answers_tell_browsers_to_do_nothing_with_them() {
+    let router = router();
+    for (method, uri) in
+        [("GET", "/api/health"), ("GET", "/nowhere"), ("POST", "/api/calls"), ("GET", "/api/calls")]
+    {
+        let a = send(&router, method, uri, None).await;
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(a.headers[name], value, "{uri}");
+        }
+        assert!(a.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+        assert!(a.headers["x-request-id"].to_str().unwrap().parse::<uuid::Uuid>().is_ok());
+    }
+    let cross =
+        Request::get("/api/health").header("host", "localhost").header("origin", "https://evil.example");
+    let a = answer(&router, cross.body(Body::empty()).unwrap()).await;
+    assert!(!a.headers.keys().any(|k| k.as_str().starts_with("access-control")), "no CORS");
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused() {
+    let request = Request::get("/api/health").header("host", "localhost").header("content-length", 2 << 20);
+    let a = answer(&router(), request.body(Body::empty()).unwrap()).await;
+    assert_eq!(a.problem(), (413, "body_too_large".into()));
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down() {
+    let router = router();
+    for n in 0..10 {
+        let a = send(&router, "GET", "/api/calls", Some(&format!("guess-{n}"))).await;
+        assert_eq!(a.problem(), (401, "invalid_token".into()));
+    }
+    let a = send(&router, "GET", "/api/calls", Some("guess-11")).await;
+    assert_eq!(a.problem(), (429, "too_many_failures".into()));
+    let wait: u64 = a.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=61).contains(&wait));
+    assert_eq!(send(&router, "GET", "/api/health", None).await.status, 200, "who shows no token is let be");
+}
+
+#[tokio::test]
+async fn health_tells_strangers_little() {
+    let router = router();
+    let open = send(&router, "GET", "/api/health", None).await.json();
+    let keys: HashSet<_> = open.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, HashSet::from(["status", "version", "uptime_seconds"]));
+    assert_eq!((open["status"].as_str(), open["version"].as_str()), (Some("degraded"), Some("1.2.3")));
+
+    let full = get(&router, "/api/health").await.json();
+    assert_eq!(full["reasons"], serde_json::json!(["postgres: connection refused at 10.0.0.7"]));
+    assert_eq!(full["dependencies"][0]["state"], "failing");
+    assert_eq!(full["dependencies"][1]["name"], "spool");
+    assert_eq!(full["instance"], "gate-1");
+}
+
+#[tokio::test]
+async fn all_well_is_ok() {
+    let state = state(Arc::new(Log::default()), vec![Arc::new(Fixed("postgres", State::Ok))]);
+    let health = get(&sallyport_admin::router(state).unwrap(), "/api/health").await.json();
+    assert_eq!(
+        (health["status"].as_str(), health["reasons"].as_array().map(Vec::len)),
+        (Some("ok"), Some(0))
+    );
+}
+
+#[tokio::test]
+async fn the_snapshot_shows_what_runs_and_no_secret() {
+    let a = get(&router(), "/api/snapshot").await;
+    assert!(!a.text().contains(PROVIDER_KEY) && !a.text().contains("planted"));
+    let s = a.json();
+    assert_eq!(s["version"], 7);
+    assert_eq!(s["source"], "store");
+    assert_eq!(s["filters"], serde_json::json!(["log", "auth"]), "in order, without those switched off");
+    assert_eq!(s["configuration"]["files"], serde_json::json!(["base.yaml", "prod.yaml"]));
+    assert_eq!(s["providers"][0]["base_url"], "https://api.openai.com/v1");
+    assert_eq!(s["providers"][0]["api_key"]["set"], true);
+    assert_eq!(s["providers"][0]["headers"][0]["name"], "x-team");
+    assert_eq!(s["models"][0]["routes"][0]["provider"], "openai");
+    assert_eq!(
+        s["counts"],
+        serde_json::json!({"keys": 0, "users": 0, "teams": 0, "providers": 1, "models": 1})
+    );
+}
+
+#[tokio::test]
+async fn pages_follow_one_another() {
+    let router = router();
+    let mut seen = Vec::new();
+    let mut uri = "/api/calls?limit=50".to_owned();
+    loop {
+        let page = get(&router, &uri).await.json();
+        seen.extend(page["calls"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => uri = format!("/api/calls?limit=50&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 120);
+    assert_eq!(seen.iter().collect::<HashSet<_>>().len(), 120);
+}
+
+#[tokio::test]
+async fn filters_reach_the_log_and_nonsense_does_not() {
+    let log = Arc::new(Log::default());
+    let router = sallyport_admin::router(state(log.clone(), vec![])).unwrap();
+    let a = get(&router, "/api/calls?status=4xx&model=gpt-5&key=sp-Ab&surface=chat&limit=3").await;
+    assert_eq!(a.json(), serde_json::json!({"calls": [], "next": null}));
+    let (filter, _) = log.asked.lock().unwrap().pop().unwrap();
+    assert_eq!(filter.status, Some(StatusFilter::Class(4)));
+    assert_eq!((filter.key_prefix.as_deref(), filter.limit), (Some("sp-Ab"), 3));
+
+    for bad in [
+        "limit=0",
+        "stauts=429",
+        "status=abc",
+        "from=now",
+        "cursor=zzz",
+        "model=%00",
+        "limit=5&limit=6",
+        "model=%ff",
+    ] {
+        let a = get(&router, &format!("/api/calls?{bad}")).await;
+        assert_eq!(a.problem(), (400, "bad_parameter".into()), "{bad}");
+    }
+    assert!(log.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_is_found_by_either_id() {
+    let call = calls(1).remove(0);
+    let log = Log { calls: vec![call.clone()], ..Log::default() };
+    let router = sallyport_admin::router(state(Arc::new(log), vec![])).unwrap();
+    for id in [call.id.to_string(), call.upstream_request_id.clone().unwrap()] {
+        let found = get(&router, &format!("/api/calls/{id}")).await.json();
+        assert_eq!(found["id"], call.id.to_string());
+        assert_eq!(found["cost"], serde_json::json!({"nanos": 62_500, "usd": "0.000062500"}));
+    }
+    assert_eq!(get(&router, "/api/calls/req_unknown").await.problem(), (404, "not_found".into()));
+    assert_eq!(get(&router, "/api/calls/a%00b").await.problem().0, 400);
+}
+
+#[tokio::test]
+async fn an_absent_store_is_said_to_be_absent() {
+    let log = Log { away: true, ..Log::default() };
+    let router = sallyport_admin::router(state(Arc::new(log), vec![])).unwrap();
+    let a = get(&router, "/api/calls").await;
+    assert_eq!(a.problem(), (503, "store_unavailable".into()));
+    assert_eq!(a.headers["retry-after"], "5");
+    assert!(a.text().contains("Postgres cannot be reached"));
+}

@@ -1,0 +1,227 @@
+//! Configuration + stored state → [`Snapshot`], whole or change by change. One key's change touches one path of a
+//! persistent map; providers and models, of which there are few, are made anew.
+//!
+//! Nothing here is fatal: a row that cannot be used (an envelope of another key, a URL that is none) is left out and
+//! reported, so that one bad row never takes the gateway down.
+
+mod intern;
+mod models;
+mod providers;
+
+pub use providers::default_base_url;
+
+use crate::load::Loaded;
+use crate::models::ModelTable;
+use crate::snapshot::{Key, KeyHash, Owner, Snapshot, Source, Team};
+use intern::Interner;
+use sallyport_schema::envelope::KeyRing;
+use sallyport_schema::rows::{Change, KeyRow, Kind, ModelRow, ProviderRow, StoredState, TeamRow, UserRow};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Something about the stored part that an operator should know: a name that YAML has too, a row that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// `provider`, `model` or `route`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The row.
+    pub id: Uuid,
+    /// What is the matter. Never a secret.
+    pub message: String,
+}
+
+/// Keeps what is needed to make the next snapshot out of the last one.
+pub struct Assembler {
+    keyring: Arc<KeyRing>,
+    snapshot: Arc<Snapshot>,
+    intern: Interner,
+    /// A removed key is known by its id only.
+    key_hashes: HashMap<Uuid, KeyHash>,
+    pub(crate) providers: BTreeMap<Uuid, Arc<ProviderRow>>,
+    pub(crate) models: BTreeMap<Uuid, Arc<ModelRow>>,
+    pub(crate) settings: BTreeMap<String, serde_json::Value>,
+    findings: Vec<Finding>,
+}
+
+/// The first snapshot of a configuration and a stored state, for callers that need no further ones.
+pub fn assemble(loaded: &Loaded, state: StoredState, source: Source, keyring: Arc<KeyRing>) -> Snapshot {
+    let assembler = Assembler::new(loaded, state, source, keyring);
+    (*assembler.snapshot).clone()
+}
+
+impl Assembler {
+    /// Builds the first snapshot.
+    pub fn new(loaded: &Loaded, state: StoredState, source: Source, keyring: Arc<KeyRing>) -> Self {
+        let snapshot = Snapshot {
+            version: 0,
+            built_at: OffsetDateTime::now_utc(),
+            source,
+            config_hash: loaded.hash.clone(),
+            config: loaded.config.clone(),
+            keys: imbl::HashMap::new(),
+            users: imbl::HashMap::new(),
+            teams: imbl::HashMap::new(),
+            providers: imbl::HashMap::new(),
+            models: Arc::new(ModelTable::default()),
+            prices: loaded.prices.clone(),
+        };
+        let mut assembler = Self {
+            keyring,
+            snapshot: Arc::new(snapshot),
+            intern: Interner::default(),
+            key_hashes: HashMap::new(),
+            providers: BTreeMap::new(),
+            models: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            findings: Vec::new(),
+        };
+        assembler.everything(state, source);
+        assembler
+    }
+
+    /// The latest snapshot.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// What is the matter with the stored part.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Takes a change of the store.
+    pub fn apply(&mut self, change: Change) {
+        let mut next = (*self.snapshot).clone();
+        match change {
+            Change::Everything(state) => return self.everything(*state, Source::Store),
+            Change::User(row) => {
+                next.users.insert(row.id, Arc::new(owner(&row)));
+            }
+            Change::Team(row) => {
+                let team = team(&row, &mut self.intern);
+                next.teams.insert(row.id, Arc::new(team));
+            }
+            Change::Key(row) => self.put_key(&mut next, &row),
+            Change::Provider(row) => {
+                self.providers.insert(row.id, Arc::new(row));
+                self.upstreams(&mut next);
+            }
+            Change::Model(row) => {
+                self.models.insert(row.id, Arc::new(row));
+                self.upstreams(&mut next);
+            }
+            Change::Setting(key, Some(value)) => {
+                self.settings.insert(key, value);
+            }
+            Change::Setting(key, None) => {
+                self.settings.remove(&key);
+            }
+            Change::Removed(Kind::User, id) => {
+                next.users.remove(&id);
+            }
+            Change::Removed(Kind::Team, id) => {
+                next.teams.remove(&id);
+            }
+            Change::Removed(Kind::Key, id) => {
+                if let Some(hash) = self.key_hashes.remove(&id) {
+                    next.keys.remove(&hash);
+                }
+            }
+            Change::Removed(Kind::Provider, id) => {
+                self.providers.remove(&id);
+                self.upstreams(&mut next);
+            }
+            Change::Removed(Kind::Model, id) => {
+                self.models.remove(&id);
+                self.upstreams(&mut next);
+            }
+        }
+        self.publish(next);
+    }
+
+    /// Takes a new configuration; the stored part stays.
+    pub fn reload(&mut self, loaded: &Loaded) {
+        let mut next = (*self.snapshot).clone();
+        next.config = loaded.config.clone();
+        next.config_hash = loaded.hash.clone();
+        next.prices = loaded.prices.clone();
+        self.upstreams(&mut next);
+        self.publish(next);
+    }
+
+    fn everything(&mut self, state: StoredState, source: Source) {
+        let mut next = (*self.snapshot).clone();
+        next.source = source;
+        next.users = state.users.iter().map(|u| (u.id, Arc::new(owner(u)))).collect();
+        next.teams = state.teams.iter().map(|t| (t.id, Arc::new(team(t, &mut self.intern)))).collect();
+        next.keys = imbl::HashMap::new();
+        self.key_hashes = HashMap::with_capacity(state.keys.len());
+        for row in &state.keys {
+            self.put_key(&mut next, row);
+        }
+        self.providers = state.providers.into_iter().map(|p| (p.id, Arc::new(p))).collect();
+        self.models = state.models.into_iter().map(|m| (m.id, Arc::new(m))).collect();
+        self.settings = state.settings;
+        self.upstreams(&mut next);
+        self.publish(next);
+    }
+
+    fn put_key(&mut self, next: &mut Snapshot, row: &KeyRow) {
+        if let Some(old) = self.key_hashes.insert(row.id, row.hash)
+            && old != row.hash
+        {
+            next.keys.remove(&old);
+        }
+        next.keys.insert(row.hash, Arc::new(key(row, &mut self.intern)));
+    }
+
+    /// Providers and models, from YAML and from the store; YAML wins.
+    fn upstreams(&mut self, next: &mut Snapshot) {
+        let mut findings = Vec::new();
+        next.providers = providers::all(&next.config, self.providers.values(), &self.keyring, &mut findings);
+        let models = models::all(&next.config, self.models.values(), &next.providers, &mut findings);
+        next.models = Arc::new(ModelTable::new(models));
+        self.findings = findings;
+    }
+
+    fn publish(&mut self, mut next: Snapshot) {
+        next.version += 1;
+        next.built_at = OffsetDateTime::now_utc();
+        self.snapshot = Arc::new(next);
+    }
+}
+
+fn owner(row: &UserRow) -> Owner {
+    Owner { id: row.id, active: row.active && row.deleted_at.is_none() }
+}
+
+fn team(row: &TeamRow, intern: &mut Interner) -> Team {
+    Team {
+        id: row.id,
+        name: row.name.as_str().into(),
+        active: row.active && row.deleted_at.is_none(),
+        surfaces: intern.set(&row.surfaces),
+        models: intern.set(&row.models),
+    }
+}
+
+fn key(row: &KeyRow, intern: &mut Interner) -> Key {
+    Key {
+        id: row.id,
+        name: row.name.as_str().into(),
+        prefix: row.prefix.as_str().into(),
+        user: row.user_id,
+        team: row.team_id,
+        surfaces: intern.set(&row.surfaces),
+        models: intern.set(&row.models),
+        expires_at: row.expires_at.map(OffsetDateTime::unix_timestamp),
+        revoked: row.revoked_at.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! Models, from YAML and from the store.
+
+use super::Finding;
+use crate::model::Config;
+use crate::models::{Model, Route};
+use crate::snapshot::Provider;
+use crate::validate::check_model_name;
+use sallyport_schema::rows::ModelRow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+pub(super) fn all<'a>(
+    config: &Config,
+    rows: impl Iterator<Item = &'a Arc<ModelRow>>,
+    providers: &imbl::HashMap<Arc<str>, Arc<Provider>>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Model> {
+    let mut out = Vec::new();
+    // A model that YAML switches off is off, whatever the store says.
+    let managed: HashSet<&str> = config.models.iter().map(|m| m.name.as_str()).collect();
+    for m in config.models.iter().filter(|m| m.enabled) {
+        let routes = m.routes.iter().map(|r| Route {
+            provider: r.provider.as_str().into(),
+            model: r.model.as_deref().map(Into::into),
+            weight: r.weight,
+        });
+        out.push(Model { name: m.name.as_str().into(), routes: routes.collect(), managed: true });
+    }
+    for row in rows {
+        let mut found = |kind, message: String| {
+            findings.push(Finding { kind, name: row.name.clone(), id: row.id, message });
+        };
+        if managed.contains(row.name.as_str()) {
+            found("model", "the stored model is not used: a YAML file has one of the same name".into());
+            continue;
+        }
+        if !row.enabled {
+            continue;
+        }
+        if let Err(message) = check_model_name(&row.name) {
+            found("model", format!("left out: {message}"));
+            continue;
+        }
+        for r in &row.routes {
+            if !providers.contains_key(r.provider.as_str()) {
+                found("route", format!("there is no provider `{}`", r.provider));
+            }
+        }
+        let routes = row.routes.iter().map(|r| Route {
+            provider: r.provider.as_str().into(),
+            model: r.upstream_model.as_deref().map(Into::into),
+            weight: r.weight,
+        });
+        out.push(Model { name: row.name.as_str().into(), routes: routes.collect(), managed: false });
+    }
+    out
+}

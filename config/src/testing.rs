@@ -1,0 +1,72 @@
+//! Rows and configurations for this crate's tests.
+
+use crate::load::{Loaded, load};
+use sallyport_schema::envelope::KeyRing;
+use sallyport_schema::rows::{KeyRow, ModelRow, ProviderRow, RouteRow, TeamRow, UserRow};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub(crate) fn loaded(text: &str) -> Loaded {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("t.yaml");
+    std::fs::write(&file, text).unwrap();
+    load(&[file], &|_| None).unwrap()
+}
+
+pub(crate) fn ring(n: u8) -> Arc<KeyRing> {
+    Arc::new(KeyRing::stub(n))
+}
+
+pub(crate) fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+pub(crate) fn key(n: u128, hash: u8, surfaces: &[&str]) -> KeyRow {
+    KeyRow {
+        id: id(n),
+        name: format!("key {n}"),
+        hash: [hash; 32],
+        prefix: format!("sp-{n:08}"),
+        user_id: Some(id(n % 3)),
+        team_id: None,
+        surfaces: surfaces.iter().map(|s| (*s).to_owned()).collect(),
+        models: vec!["gpt-*".into(), "claude-*".into()],
+        created_at: OffsetDateTime::UNIX_EPOCH,
+        expires_at: None,
+        revoked_at: None,
+    }
+}
+
+pub(crate) fn user(n: u128, active: bool) -> UserRow {
+    UserRow { id: id(n), email: format!("u{n}@example.com"), name: "U".into(), active, deleted_at: None }
+}
+
+pub(crate) fn team(n: u128, models: &[&str]) -> TeamRow {
+    TeamRow {
+        id: id(n),
+        name: format!("team {n}"),
+        active: true,
+        deleted_at: None,
+        surfaces: vec!["*".into()],
+        models: models.iter().map(|s| (*s).to_owned()).collect(),
+    }
+}
+
+pub(crate) fn provider(n: u128, name: &str, ring: &KeyRing) -> ProviderRow {
+    let api_key = ring.seal(&format!("providers/{}/api_key", id(n)), b"sk-stored").unwrap();
+    ProviderRow {
+        id: id(n),
+        name: name.into(),
+        kind: "openai".into(),
+        base_url: "https://up.example:8443/v1/".into(),
+        api_key: Some(api_key),
+        settings: serde_json::json!({ "headers": { "x-org": "o" }, "http": "h1" }),
+        enabled: true,
+    }
+}
+
+pub(crate) fn model(n: u128, name: &str, provider: &str) -> ModelRow {
+    let route = RouteRow { id: id(n + 1000), provider: provider.into(), upstream_model: None, weight: 1 };
+    ModelRow { id: id(n), name: name.into(), enabled: true, routes: vec![route] }
+}

@@ -1,0 +1,160 @@
+//! A [`Rejection`] in the client's dialect: as a whole answer, or as an event inside a stream that has begun.
+//!
+//! Shapes and words are those of the providers:
+//! OpenAI <https://platform.openai.com/docs/guides/error-codes>: `{"error":{message,type,param,code}}`;
+//! Anthropic <https://docs.anthropic.com/en/api/errors>: `{"type":"error","error":{type,message},"request_id"}`.
+//! The official SDKs choose their exception class by status and read exactly these fields.
+
+use crate::rejection::{ErrorKind, Rejection};
+use crate::surface::Dialect;
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use serde::Serialize;
+
+/// An error answer, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// HTTP status. Not always [`ErrorKind::status`]: Anthropic says 529 where others say 503.
+    pub status: u16,
+    /// Headers besides `x-request-id` and `content-length`, which every answer gets.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// A JSON body.
+    pub body: Bytes,
+}
+
+/// The whole answer.
+pub fn render(rejection: &Rejection, dialect: Dialect, request_id: &str) -> Rendered {
+    let mut headers = Vec::with_capacity(4);
+    headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    if let Some(wait) = rejection.retry_after {
+        // Whole seconds (RFC 9110 §10.2.3), rounded up: a client that comes at the time told must not be too early.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+    }
+    if let Some(allow) = rejection.allow {
+        headers.push((header::ALLOW, HeaderValue::from_static(allow)));
+    }
+    if rejection.kind == ErrorKind::Authentication {
+        // RFC 9110 §11.6.1: a 401 must name a scheme.
+        headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    }
+    if dialect == Dialect::Anthropic
+        && let Ok(id) = HeaderValue::from_str(request_id)
+    {
+        headers.push((HeaderName::from_static("request-id"), id));
+    }
+    let body = match dialect {
+        Dialect::OpenAi | Dialect::Responses => json(&OpenAi { error: openai(rejection) }),
+        Dialect::Anthropic => json(&anthropic(rejection, request_id)),
+    };
+    Rendered { status: status(rejection.kind, dialect), headers, body: body.into() }
+}
+
+/// An event for a stream that has begun, such that the official SDKs raise an API error from it.
+/// `sequence`: what the Responses dialect numbers it (one more than the last event's number).
+pub fn event(rejection: &Rejection, dialect: Dialect, request_id: &str, sequence: u64) -> Bytes {
+    let (head, data): (&[u8], _) = match dialect {
+        Dialect::OpenAi => (b"data: ", json(&OpenAi { error: openai(rejection) })),
+        Dialect::Responses => {
+            let error = openai(rejection);
+            // The documented event has its fields at the top; what the API really sends, and what SDKs raise an
+            // error from, is the nested object. Both, so that every reader finds what it looks for.
+            let data = json(&ResponsesEvent {
+                r#type: "error",
+                sequence_number: sequence,
+                code: error.code,
+                message: error.message,
+                param: error.param,
+                error,
+            });
+            (b"event: error\ndata: ", data)
+        }
+        Dialect::Anthropic => (b"event: error\ndata: ", json(&anthropic(rejection, request_id))),
+    };
+    [head, &data, b"\n\n"].concat().into()
+}
+
+/// The status of an error kind in a dialect.
+const fn status(kind: ErrorKind, dialect: Dialect) -> u16 {
+    match (kind, dialect) {
+        (ErrorKind::Unavailable, Dialect::Anthropic) => 529,
+        _ => kind.status(),
+    }
+}
+
+#[derive(Serialize)]
+struct OpenAi<'a> {
+    error: OpenAiError<'a>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct OpenAiError<'a> {
+    message: &'a str,
+    r#type: &'static str,
+    param: Option<&'a str>,
+    code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ResponsesEvent<'a> {
+    r#type: &'static str,
+    sequence_number: u64,
+    code: Option<&'a str>,
+    message: &'a str,
+    param: Option<&'a str>,
+    error: OpenAiError<'a>,
+}
+
+fn openai(r: &Rejection) -> OpenAiError<'_> {
+    let kind = match r.kind {
+        // OpenAI tells a wrong key and a missing model as invalid requests too, apart by status and code.
+        ErrorKind::InvalidRequest
+        | ErrorKind::Authentication
+        | ErrorKind::NotFound
+        | ErrorKind::Method
+        | ErrorKind::RequestTimeout
+        | ErrorKind::TooLarge => "invalid_request_error",
+        ErrorKind::Permission => "permission_error",
+        ErrorKind::RateLimit => "rate_limit_error",
+        ErrorKind::Internal | ErrorKind::Upstream | ErrorKind::Unavailable | ErrorKind::UpstreamTimeout => {
+            "server_error"
+        }
+    };
+    OpenAiError { message: &r.message, r#type: kind, param: r.param.as_deref(), code: Some(r.code) }
+}
+
+#[derive(Serialize)]
+struct Anthropic<'a> {
+    r#type: &'static str,
+    error: AnthropicError<'a>,
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct AnthropicError<'a> {
+    r#type: &'static str,
+    message: &'a str,
+}
+
+fn anthropic<'a>(r: &'a Rejection, request_id: &'a str) -> Anthropic<'a> {
+    let kind = match r.kind {
+        ErrorKind::InvalidRequest | ErrorKind::Method => "invalid_request_error",
+        ErrorKind::Authentication => "authentication_error",
+        ErrorKind::Permission => "permission_error",
+        ErrorKind::NotFound => "not_found_error",
+        ErrorKind::TooLarge => "request_too_large",
+        ErrorKind::RateLimit => "rate_limit_error",
+        ErrorKind::Internal | ErrorKind::Upstream => "api_error",
+        ErrorKind::Unavailable => "overloaded_error",
+        ErrorKind::RequestTimeout | ErrorKind::UpstreamTimeout => "timeout_error",
+    };
+    Anthropic { r#type: "error", error: AnthropicError { r#type: kind, message: &r.message }, request_id }
+}
+
+/// These types always serialise.
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! `access`: may this key use this surface, and this model?
+//!
+//! The key's allow-list and its team's must both say yes; an empty one says no. A model that does not exist and one
+//! that the key may not use get the same answer, so that nobody can find out which there are.
+
+use crate::exchange::{Exchange, Principal, Request};
+use crate::filter::{Filter, Step};
+use crate::rejection::{ErrorKind, Rejection};
+use crate::selector;
+use crate::surface::{Dialect, Surface};
+use sallyport_config::models::Model;
+use sallyport_schema::call::ErrorSource;
+use std::sync::Arc;
+
+/// The filter. It has no settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Access;
+
+impl Filter for Access {
+    fn name(&self) -> &'static str {
+        "access"
+    }
+
+    fn needs_body(&self) -> bool {
+        true
+    }
+
+    fn on_request<'a>(&'a self, x: &'a mut Exchange, _: Request<'a>) -> Step<'a> {
+        Step::Ready(check(x))
+    }
+}
+
+fn check(x: &Exchange) -> Result<(), Rejection> {
+    if x.surface == Surface::Hello {
+        return Ok(());
+    }
+    let Some(principal) = &x.principal else {
+        // The chain's order makes sure that `auth` came first: this is a bug, and it must not open the gate.
+        return Err(Rejection::gateway(
+            ErrorKind::Internal,
+            "internal_error",
+            "The request was not authenticated.",
+        )
+        .detail("access: no principal"));
+    };
+    surface(principal, x.surface)?;
+    if !x.surface.takes_model() {
+        return Ok(());
+    }
+    let Some(model) = x.body.model() else { return Err(no_model(x.dialect)) };
+    if !may_use(principal, model) {
+        return Err(no_such_model(model, x.dialect, "is not allowed to this key"));
+    }
+    match x.snapshot.models.find(model) {
+        None => Err(no_such_model(model, x.dialect, "does not exist")),
+        Some(m) if !selector::speaks(m, &x.snapshot, x.surface) => {
+            Err(no_such_model(model, x.dialect, "has no provider that speaks this API"))
+        }
+        Some(_) => match x.body.other_models().find(|m| !may_use(principal, m)) {
+            Some(other) => Err(no_such_model(other, x.dialect, "(named beside the main one) is not allowed")),
+            None => Ok(()),
+        },
+    }
+}
+
+/// Both lists must allow the surface.
+fn surface(principal: &Principal, surface: Surface) -> Result<(), Rejection> {
+    let name = surface.name();
+    let by_key = principal.key.surfaces.allows(name);
+    let by_team = principal.team.as_ref().is_none_or(|t| t.surfaces.allows(name));
+    if by_key && by_team {
+        return Ok(());
+    }
+    let message = format!("This API key may not use '{name}'.");
+    let who = if by_key { "team" } else { "key" };
+    Err(Rejection::client(ErrorKind::Permission, "surface_not_allowed", message)
+        .detail(format!("surface '{name}' is not in the allow-list of the {who}")))
+}
+
+/// Both lists must allow the model.
+fn may_use(principal: &Principal, model: &str) -> bool {
+    principal.key.models.allows(model) && principal.team.as_ref().is_none_or(|t| t.models.allows(model))
+}
+
+/// The words of the providers.
+fn no_model(dialect: Dialect) -> Rejection {
+    let message = match dialect {
+        Dialect::Anthropic => "model: Field required",
+        Dialect::OpenAi | Dialect::Responses => "Missing required parameter: 'model'.",
+    };
+    Rejection::client(ErrorKind::InvalidRequest, "missing_required_parameter", message).param("model")
+}
+
+/// The same answer for a model that does not exist and for one that the key may not use, in the providers' words.
+/// `why` is for the log.
+pub(crate) fn no_such_model(model: &str, dialect: Dialect, why: &str) -> Rejection {
+    // The client's own text comes back to it, short and printable.
+    let shown: String = model.chars().filter(|c| !c.is_control()).take(100).collect();
+    let message = match dialect {
+        Dialect::Anthropic => format!("model: {shown}"),
+        Dialect::OpenAi | Dialect::Responses => {
+            format!("The model `{shown}` does not exist or you do not have access to it.")
+        }
+    };
+    let mut r = Rejection::client(ErrorKind::NotFound, "model_not_found", message);
+    r.detail = Some(format!("model '{shown}' {why}"));
+    r.fault = ErrorSource::Client;
+    if dialect != Dialect::Anthropic {
+        r.param = Some("model".into());
+    }
+    r
+}
+
+/// Models for `GET /v1/models`: with an exact name, allowed to the caller, and served by a provider that speaks the
+/// client's dialect. Sorted by name.
+pub fn visible_models(x: &Exchange) -> Vec<Arc<Model>> {
+    let Some(principal) = &x.principal else { return Vec::new() };
+    let all = x.snapshot.models.named().into_iter();
+    all.filter(|m| may_use(principal, &m.name) && selector::speaks_dialect(m, &x.snapshot, x.dialect))
+        .cloned()
+        .collect()
+}
+
+/// Would [`visible_models`] show `id`, or does a glob serve it?
+pub fn is_visible(x: &Exchange, id: &str) -> bool {
+    x.principal.as_ref().is_some_and(|p| may_use(p, id))
+        && x.snapshot.models.find(id).is_some_and(|m| selector::speaks_dialect(m, &x.snapshot, x.dialect))
+}
+
+#[cfg(test)]
+mod tests;

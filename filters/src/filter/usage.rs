@@ -1,0 +1,56 @@
+//! `usage`: counts tokens, and asks OpenAI's streams for the count where the client did not.
+//!
+//! The chunk that comes because we asked is taken out again, so that the client gets exactly what it asked for.
+
+use crate::event::{Event, Fate};
+use crate::exchange::{Exchange, Target};
+use crate::filter::Filter;
+use crate::outgoing::Outgoing;
+use crate::rejection::{ErrorKind, Rejection};
+use crate::surface::Surface;
+use crate::usage::{Meter, Seen};
+use sallyport_config::model::ProviderKind;
+
+/// The filter. It has no settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UsageFilter;
+
+impl Filter for UsageFilter {
+    fn name(&self) -> &'static str {
+        "usage"
+    }
+
+    fn on_attempt(&self, x: &mut Exchange, target: &Target, out: &mut Outgoing) -> Result<(), Rejection> {
+        // A new attempt is counted anew: what a failed one said was never delivered.
+        x.meter = Some(Meter::new(x.surface));
+        x.usage_added = false;
+        let openai = matches!(target.provider.kind, ProviderKind::Openai | ProviderKind::OpenaiCompatible);
+        let streams = matches!(x.surface, Surface::Chat | Surface::Completions) && x.body.stream();
+        if openai
+            && streams
+            && let Some((range, bytes)) = x.body.splice_include_usage()
+        {
+            out.splice(range, bytes).map_err(|e| {
+                Rejection::gateway(
+                    ErrorKind::Internal,
+                    "internal_error",
+                    "The request could not be prepared for the provider.",
+                )
+                .detail(format!("include_usage: {e}"))
+            })?;
+            x.usage_added = true;
+        }
+        Ok(())
+    }
+
+    fn on_event(&self, x: &mut Exchange, event: &mut Event<'_>) {
+        let Some(meter) = &mut x.meter else { return };
+        // Only a chunk without choices is ever dropped: one with choices is an answer.
+        if meter.on_event(event) == Seen::UsageOnly && x.usage_added {
+            event.fate = Fate::Drop;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Which headers pass, on the way up and on the way down.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use sallyport_config::model::ProviderKind;
+use sallyport_config::snapshot::Provider;
+
+/// Fields about one connection, not about the message (RFC 9110 §7.6.1), `proxy-*` included.
+const HOP_BY_HOP: [HeaderName; 10] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+
+/// Sent by Anthropic's own clients; a request without it is refused.
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Does a client's header stay here? `named`: values of its Connection headers.
+fn stays_here(name: &HeaderName, named: &[&str]) -> bool {
+    match name.as_str() {
+        // credentials: of the gateway, not of the provider
+        "authorization" | "x-api-key" | "api-key" | "x-goog-api-key" | "cookie"
+        // what we say anew
+        | "host" | "content-length" | "expect" | "accept-encoding"
+        // who is behind us is nobody's business there
+        | "forwarded" | "via" | "x-real-ip" | "true-client-ip" | "cf-connecting-ip" | "x-client-ip"
+        // whose account pays is the provider entry's choice, together with its key
+        | "openai-organization" | "openai-project" => true,
+        n if n.starts_with("x-forwarded-") || n.starts_with("x-sallyport-") => true,
+        n => HOP_BY_HOP.contains(name) || is_named(n, named),
+    }
+}
+
+/// Is the header one of those that a Connection header names?
+fn is_named(name: &str, named: &[&str]) -> bool {
+    named.iter().any(|v| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(name)))
+}
+
+/// Values of all Connection headers.
+fn connection_values(headers: &HeaderMap) -> Vec<&str> {
+    headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok()).collect()
+}
+
+/// The client's headers as they go to `provider`.
+pub(super) fn for_upstream(client: &HeaderMap, provider: &Provider) -> HeaderMap {
+    let named = connection_values(client);
+    let mut out = HeaderMap::with_capacity(client.len() + provider.headers.len() + 3);
+    for (name, value) in client {
+        if !stays_here(name, &named) {
+            out.append(name, value.clone());
+        }
+    }
+    // Events must be readable as they pass.
+    out.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if let Some(key) = &provider.api_key {
+        let key = key.expose();
+        match provider.kind {
+            ProviderKind::Anthropic => set_secret(&mut out, provider, X_API_KEY, key),
+            ProviderKind::Openai | ProviderKind::OpenaiCompatible => {
+                set_secret(&mut out, provider, header::AUTHORIZATION, &format!("Bearer {key}"));
+            }
+        }
+    }
+    if provider.kind == ProviderKind::Anthropic && !out.contains_key(ANTHROPIC_VERSION) {
+        out.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
+    }
+    for (name, value) in &provider.headers {
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Ok(name) => set_secret(&mut out, provider, name, value.expose()),
+            Err(_) => {
+                tracing::error!(provider = %provider.name, header = %name, "not a header name: not sent")
+            }
+        }
+    }
+    out
+}
+
+/// Sets a header that logs must not show.
+fn set_secret(out: &mut HeaderMap, provider: &Provider, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(mut v) => {
+            v.set_sensitive(true);
+            out.insert(name, v);
+        }
+        // The configuration check finds this first; here the provider's 401 will tell.
+        Err(_) => tracing::error!(provider = %provider.name, header = %name, "not a header value: not sent"),
+    }
+}
+
+/// Takes out of an upstream's answer what is about the connection to us or about the provider's own site. Request
+/// ids, rate limits, `retry-after*`, `x-should-retry`, `openai-*`, `anthropic-*`, `content-type` and all else pass.
+pub fn filter_response_headers(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = connection_values(headers)
+            .iter()
+            .flat_map(|v| v.split(','))
+            .filter_map(|t| HeaderName::from_bytes(t.trim().as_bytes()).ok())
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    for name in [
+        header::SET_COOKIE,
+        header::ALT_SVC,
+        header::STRICT_TRANSPORT_SECURITY,
+        header::WWW_AUTHENTICATE,
+        HeaderName::from_static("nel"),
+        HeaderName::from_static("report-to"),
+        HeaderName::from_static("reporting-endpoints"),
+    ] {
+        headers.remove(name);
+    }
+}
+
+/// The upstream's own request id: `request-id` (Anthropic) or `x-request-id` (OpenAI).
+pub fn upstream_request_id(headers: &HeaderMap) -> Option<&str> {
+    ["request-id", "x-request-id"]
+        .iter()
+        .find_map(|n| headers.get(*n)?.to_str().ok())
+        .filter(|v| v.len() <= 200)
+}

@@ -1,0 +1,1 @@
+//! What tests of this crate share: a snapshot with a key, providers and models.

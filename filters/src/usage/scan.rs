@@ -1,0 +1,192 @@
+//! Finds wanted top-level members of a JSON body as it passes, piece by piece.
+//!
+//! No piece is kept: only the wanted values are copied, up to a bound. 20 MB of embeddings cost one pass over the
+//! bytes and no memory. What is not a JSON object (audio, plain text) is left alone after its first byte.
+
+use smallvec::SmallVec;
+
+/// Largest value that is held; a larger one is passed over.
+const MAX_VALUE: usize = 64 * 1024;
+/// Longest key that is compared.
+const MAX_KEY: usize = 16;
+
+/// Members that are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Usage,
+    Id,
+    Store,
+}
+
+/// Where the scan stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Before the first byte.
+    #[default]
+    Start,
+    /// Inside the object.
+    In,
+    /// The object has ended.
+    Ended,
+    /// Not a JSON object.
+    Off,
+}
+
+/// A scan that can be stopped and resumed at any byte.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BodyScan {
+    state: State,
+    depth: u32,
+    in_string: bool,
+    escape: bool,
+    /// At depth 1: the next (or current) string is a key.
+    at_key: bool,
+    key: SmallVec<[u8; 24]>,
+    /// The value that is being read is wanted.
+    wanted: Option<Wanted>,
+    value: Vec<u8>,
+}
+
+impl BodyScan {
+    /// Did the document end, or is it none?
+    pub(super) fn ended(&self) -> bool {
+        matches!(self.state, State::Ended | State::Off)
+    }
+
+    /// Reads on. `found` gets each wanted value once it is whole.
+    pub(super) fn push(&mut self, piece: &[u8], mut found: impl FnMut(Wanted, &[u8])) {
+        let mut i = 0;
+        if self.state == State::Start {
+            i = piece.iter().position(|c| !c.is_ascii_whitespace()).unwrap_or(piece.len());
+            match piece.get(i) {
+                None => return,
+                Some(b'{') => {
+                    self.state = State::In;
+                    self.depth = 1;
+                    self.at_key = true;
+                    i += 1;
+                }
+                Some(_) => self.state = State::Off,
+            }
+        }
+        // From here the bytes of a wanted value are not yet copied.
+        let mut from = i;
+        while self.state == State::In && i < piece.len() {
+            if self.in_string {
+                i = self.string(piece, i);
+                continue;
+            }
+            if self.depth > 1 {
+                // Inside a value only brackets and quotes matter.
+                i += structural(&piece[i..]);
+                if i == piece.len() {
+                    break;
+                }
+            }
+            match piece[i] {
+                b'"' => {
+                    self.in_string = true;
+                    if self.depth == 1 && self.at_key {
+                        self.key.clear();
+                    }
+                }
+                b'{' | b'[' => self.depth = self.depth.saturating_add(1),
+                b'}' | b']' => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        self.take(&piece[from.min(i)..i], &mut found);
+                        self.state = State::Ended;
+                    }
+                }
+                b':' if self.depth == 1 && self.at_key => {
+                    self.at_key = false;
+                    self.wanted = match self.key.as_slice() {
+                        b"usage" => Some(Wanted::Usage),
+                        b"id" => Some(Wanted::Id),
+                        b"store" => Some(Wanted::Store),
+                        _ => None,
+                    };
+                    self.value.clear();
+                    from = i + 1;
+                }
+                b',' if self.depth == 1 => {
+                    self.take(&piece[from.min(i)..i], &mut found);
+                    self.at_key = true;
+                }
+                _ => {}
+            }
+            i += 1;
+        }
+        if self.state == State::In && self.wanted.is_some() {
+            self.keep(&piece[from.min(piece.len())..]);
+        }
+    }
+
+    /// Reads on inside a string; returns where.
+    fn string(&mut self, piece: &[u8], mut i: usize) -> usize {
+        let key = self.depth == 1 && self.at_key;
+        if std::mem::take(&mut self.escape) {
+            // An escaped key is none of ours: providers do not write those.
+            return i + 1;
+        }
+        let n = memchr::memchr2(b'"', b'\\', &piece[i..]).unwrap_or(piece.len() - i);
+        if key {
+            // One past the bound is enough to make the key a different one.
+            let room = (MAX_KEY + 1).saturating_sub(self.key.len());
+            self.key.extend_from_slice(&piece[i..i + n.min(room)]);
+        }
+        i += n;
+        match piece.get(i) {
+            Some(b'"') => self.in_string = false,
+            Some(_) => {
+                self.escape = true;
+                if key {
+                    self.key.extend_from_slice(b"\\");
+                }
+            }
+            None => return i,
+        }
+        i + 1
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.value.len() + bytes.len() > MAX_VALUE {
+            self.wanted = None;
+            self.value = Vec::new();
+        } else {
+            self.value.extend_from_slice(bytes);
+        }
+    }
+
+    /// A value has ended; `rest`: its bytes in this piece.
+    fn take(&mut self, rest: &[u8], found: &mut impl FnMut(Wanted, &[u8])) {
+        let Some(wanted) = self.wanted else { return };
+        if self.value.is_empty() {
+            found(wanted, rest);
+        } else {
+            self.keep(rest);
+            if self.wanted.is_some() {
+                found(wanted, &self.value);
+            }
+        }
+        self.wanted = None;
+        self.value.clear();
+    }
+}
+
+/// Offset of the first quote or bracket, or the length. Blocks without one are found by a loop that the compiler
+/// turns into vector instructions.
+fn structural(b: &[u8]) -> usize {
+    let is = |c: u8| (c == b'"') | (c | 0x20 == b'{') | (c | 0x20 == b'}');
+    let mut n = 0;
+    for block in b.as_chunks::<32>().0 {
+        if block.iter().fold(false, |hit, c| hit | is(*c)) {
+            break;
+        }
+        n += 32;
+    }
+    n + b[n..].iter().take_while(|c| !is(**c)).count()
+}
+
+#[cfg(test)]
+mod tests;

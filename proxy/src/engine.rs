@@ -1,0 +1,235 @@
+//! The engine of governed calls: admit (filters, body) → route → attempts → answer.
+//!
+//! Started from `ProxyHttp::request_filter`, which then reports the request as answered. Why an own loop: one
+//! upstream write, batched downstream writes, a head that is held back until the first bytes are verified, waits in
+//! filters; see ARCHITECTURE.md.
+
+pub(crate) mod attempt;
+pub(crate) mod call;
+pub(crate) mod hold;
+pub(crate) mod local;
+pub(crate) mod reply;
+pub(crate) mod request_body;
+
+use crate::gateway::Gateway;
+use crate::running::Running;
+use attempt::{Attempt, End, Failure};
+use call::Call;
+use http::StatusCode;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::{BError, Error, ErrorType};
+use request_body::Read;
+use sallyport_config::model::Server;
+use sallyport_filters::body::RequestBody;
+use sallyport_filters::exchange::{Request, Target};
+use sallyport_filters::filter::Step;
+use sallyport_filters::outgoing::Outgoing;
+use sallyport_filters::rejection::{ErrorKind, Rejection};
+use sallyport_filters::selector::{self, Next};
+use sallyport_filters::surface::Surface;
+use std::time::Duration;
+
+/// A stale pooled connection is replaced at most so often; then it counts as a failed attempt.
+const STALE_RETRIES: u32 = 3;
+
+/// The filters' view of a request.
+pub(crate) fn view(d: &ServerSession) -> Request<'_> {
+    let h = d.req_header();
+    Request { method: &h.method, path: h.uri.path(), query: h.uri.query(), headers: &h.headers }
+}
+
+/// Why a call does not go on.
+enum Stop {
+    /// Tell the client.
+    Refuse(Rejection),
+    /// There is nobody to tell.
+    Gone,
+}
+
+impl From<Rejection> for Stop {
+    fn from(r: Rejection) -> Self {
+        Self::Refuse(r)
+    }
+}
+
+/// Serves one governed call to its end. `Err`: the connection must be cut.
+pub(crate) async fn serve(
+    gw: &Gateway,
+    running: &Running,
+    d: &mut ServerSession,
+    call: &mut Call,
+) -> Result<(), BError> {
+    let settings = &running.snapshot.config.server;
+    match steps(gw, running, d, call, settings).await {
+        Ok(result) => result,
+        Err(Stop::Refuse(rejection)) => reply::reject(d, call, settings, rejection).await,
+        Err(Stop::Gone) => {
+            call.x.outcome.cancelled = true;
+            Err(Error::explain(ErrorType::ConnectionClosed, "the client left").into_down())
+        }
+    }
+}
+
+async fn steps(
+    gw: &Gateway,
+    running: &Running,
+    d: &mut ServerSession,
+    call: &mut Call,
+    settings: &Server,
+) -> Result<Result<(), BError>, Stop> {
+    admit(d, call, settings).await?;
+    if call.x.surface == Surface::Models {
+        let answer = local::models(&call.x, view(d))?;
+        let sent = reply::whole(d, &mut call.x, StatusCode::OK, answer.headers, answer.body).await;
+        call.finished = sent.is_ok();
+        return Ok(sent);
+    }
+    let targets = route(gw, d, call).await?;
+    attempts(gw, running, d, call, targets).await
+}
+
+/// Takes the request through the filters, reading the body right before the first that needs it.
+async fn admit(d: &mut ServerSession, call: &mut Call, settings: &Server) -> Result<(), Stop> {
+    let mut read = false;
+    loop {
+        if !read && call.chain.next_needs_body(call.depth) {
+            take_body(d, call, settings).await?;
+            read = true;
+        }
+        let chain = call.chain.clone();
+        match chain.enter(&mut call.depth, &mut call.x, view(d)) {
+            None => break,
+            Some(Step::Ready(r)) => r?,
+            Some(Step::Wait(wait)) => wait.await?,
+        }
+    }
+    if !read {
+        take_body(d, call, settings).await?;
+    }
+    Ok(())
+}
+
+async fn take_body(d: &mut ServerSession, call: &mut Call, settings: &Server) -> Result<(), Stop> {
+    match request_body::read(d, settings).await {
+        Read::Whole(raw) => {
+            let content_type = d.req_header().headers.get(http::header::CONTENT_TYPE);
+            let content_type = content_type.and_then(|v| v.to_str().ok());
+            call.x.body = RequestBody::parse(raw, content_type, call.x.surface)?;
+            Ok(())
+        }
+        Read::Refused(r) => Err(Stop::Refuse(r)),
+        Read::Gone => Err(Stop::Gone),
+    }
+}
+
+/// The upstreams that may serve the call, in the order of trying.
+async fn route(gw: &Gateway, d: &ServerSession, call: &Call) -> Result<Vec<Target>, Stop> {
+    let _ = d;
+    let pinned = gw.owners.pinned(&call.x).await?;
+    Ok(selector::targets(&call.x, pinned.as_deref(), &mut rand::rng())?)
+}
+
+/// Tries the targets until one delivers.
+async fn attempts(
+    gw: &Gateway,
+    running: &Running,
+    d: &mut ServerSession,
+    call: &mut Call,
+    targets: Vec<Target>,
+) -> Result<Result<(), BError>, Stop> {
+    let settings = &running.snapshot.config.upstream;
+    let method = d.req_header().method.clone();
+    let mut next = 0usize;
+    let mut stale = 0;
+    loop {
+        let target = &targets[next % targets.len()];
+        let mut out = Outgoing::new(view(d), &call.x, target)?;
+        call.chain.clone().attempt(&mut call.x, target, &mut out)?;
+        if stale == 0 {
+            call.x.attempts += 1;
+        }
+        call.x.target = Some(target.clone());
+        let endpoint = gw.upstreams.endpoint(&target.provider, settings);
+        let attempt = Attempt { ups: &gw.upstreams, endpoint: &endpoint, settings, method: &method, out: &out };
+        let failure = match attempt.run(d, call).await {
+            End::Delivered => {
+                gw.metrics.attempt(&target.provider.name, "ok");
+                call.finished = true;
+                return Ok(Ok(()));
+            }
+            End::Cut(e) => {
+                gw.metrics.attempt(&target.provider.name, "cut");
+                call.finished = true;
+                return Ok(ended_cut(d, call, e));
+            }
+            End::Gone => {
+                gw.metrics.attempt(&target.provider.name, "client_gone");
+                return Err(Stop::Gone);
+            }
+            End::Failed(f) => f,
+        };
+        if failure.stale && stale < STALE_RETRIES {
+            stale += 1;
+            continue;
+        }
+        stale = 0;
+        gw.metrics.attempt(&target.provider.name, if failure.retryable { "failed" } else { "refused" });
+        tracing::debug!(provider = %target.provider.name, attempt = call.x.attempts, error = %failure.rejection, "attempt failed");
+        let same = targets.len() == 1;
+        let another = if failure.retryable {
+            running.retry.next(call.x.attempts, same, failure.retry_after, &mut rand::rng())
+        } else {
+            Next::GiveUp
+        };
+        match another {
+            Next::GiveUp => return give_up(d, call, &running.snapshot.config.server, failure).await,
+            Next::After(wait) => {
+                next += 1;
+                pause(d, wait).await?;
+            }
+        }
+    }
+}
+
+/// Waits between attempts, watching the client.
+async fn pause(d: &mut ServerSession, wait: Duration) -> Result<(), Stop> {
+    if wait.is_zero() {
+        return Ok(());
+    }
+    tokio::select! { biased;
+        _ = d.read_body_or_idle(true) => Err(Stop::Gone),
+        () = tokio::time::sleep(wait) => Ok(()),
+    }
+}
+
+/// No attempt is left: the upstream's own last answer, where the client may see it, or ours.
+async fn give_up(
+    d: &mut ServerSession,
+    call: &mut Call,
+    settings: &Server,
+    failure: Failure,
+) -> Result<Result<(), BError>, Stop> {
+    let Some(mut answer) = failure.answer else {
+        let mut rejection = failure.rejection;
+        rejection.retry_after = rejection.retry_after.or(failure.retry_after);
+        if rejection.kind == ErrorKind::Upstream && call.x.dialect == sallyport_filters::surface::Dialect::Anthropic {
+            // Anthropic's clients know no 502 type of their own; the status alone tells.
+        }
+        return Err(Stop::Refuse(rejection));
+    };
+    let _ = settings;
+    if failure.retryable {
+        call.x.outcome.rejection = Some(failure.rejection);
+    }
+    call.x.outcome.streamed = false;
+    let sent = reply::whole(d, &mut call.x, answer.status, std::mem::take(&mut answer.headers), answer.body).await;
+    call.finished = sent.is_ok();
+    Ok(sent)
+}
+
+/// A stream that was cut after its head: with an error event and an orderly end the connection lives on; without,
+/// it must not look complete.
+fn ended_cut(d: &ServerSession, call: &Call, e: BError) -> Result<(), BError> {
+    let _ = d;
+    if call.x.outcome.streamed { Ok(()) } else { Err(e.into_up()) }
+}

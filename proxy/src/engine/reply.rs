@@ -1,0 +1,126 @@
+//! Answers of the gateway itself, and what goes onto every answer's head.
+
+use super::call::Call;
+use super::request_body;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use pingora_core::BError;
+use pingora_core::protocols::http::{HttpTask, ServerSession};
+use pingora_http::ResponseHeader;
+use sallyport_config::model::Server;
+use sallyport_filters::dialect::error::render;
+use sallyport_filters::exchange::Exchange;
+use sallyport_filters::rejection::Rejection;
+
+/// The gateway's own request id, on every answer; the call log's primary key.
+pub(crate) const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-sallyport-request-id");
+/// The provider's request id where it gave one (clients quote it to the provider), else the gateway's.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Puts the request ids onto a head.
+pub(crate) fn stamp(headers: &mut HeaderMap, x: &Exchange) {
+    let mut text = uuid::Uuid::encode_buffer();
+    let id = x.id.hyphenated().encode_lower(&mut text);
+    if let Ok(id) = HeaderValue::from_str(id) {
+        if !headers.contains_key(&REQUEST_ID) {
+            headers.insert(REQUEST_ID, id.clone());
+        }
+        headers.insert(OWN_REQUEST_ID, id);
+    }
+}
+
+/// A head for Pingora's writers: HTTP/1.1 and chunked where there is no length (the HTTP/1 writer panics on other
+/// versions; an HTTP/1.0 client gets a body that ends with the connection).
+pub(crate) fn head(
+    d: &ServerSession,
+    status: StatusCode,
+    mut headers: HeaderMap,
+    has_body: bool,
+) -> Result<Box<ResponseHeader>, BError> {
+    let mut h = ResponseHeader::build_no_case(status, Some(0))?;
+    let chunked = has_body
+        && !headers.contains_key(header::CONTENT_LENGTH)
+        && !d.is_http2()
+        && d.req_header().version != Version::HTTP_10;
+    if chunked {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    // Pingora offers no way to hand over a map: take the parts apart and put ours in.
+    let mut parts: http::response::Parts = h.into();
+    parts.headers = headers;
+    h = parts.into();
+    h.set_version(Version::HTTP_11);
+    Ok(Box::new(h))
+}
+
+/// Sends a whole answer and counts it.
+pub(crate) async fn whole(
+    d: &mut ServerSession,
+    x: &mut Exchange,
+    status: StatusCode,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Result<(), BError> {
+    stamp(&mut headers, x);
+    let head_only = d.req_header().method == Method::HEAD;
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let len = body.len() as u64;
+    let end = head_only || body.is_empty();
+    let mut tasks = vec![HttpTask::Header(head(d, status, headers, !end)?, end)];
+    if !end {
+        tasks.push(HttpTask::Body(Some(body), true));
+    }
+    x.outcome.status = status.as_u16();
+    d.response_duplex_vec(tasks).await?;
+    if !end {
+        x.outcome.first_byte.get_or_insert_with(std::time::Instant::now);
+        x.outcome.bytes_out += len;
+    }
+    Ok(())
+}
+
+/// Refuses a call in the client's dialect. The connection lives on where the request's body was (or could be) read.
+pub(crate) async fn reject(
+    d: &mut ServerSession,
+    call: &mut Call,
+    settings: &Server,
+    rejection: Rejection,
+) -> Result<(), BError> {
+    let kept = request_body::discard_small(d, settings).await;
+    if !kept {
+        d.set_keepalive(None);
+    }
+    let id = call.x.id.to_string();
+    let rendered = render(&rejection, call.x.dialect, &id);
+    let mut headers = HeaderMap::with_capacity(rendered.headers.len() + 4);
+    headers.extend(rendered.headers.into_iter().map(|(n, v)| (n, v)));
+    call.x.outcome.rejection = Some(rejection);
+    let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    whole(d, &mut call.x, status, headers, rendered.body).await?;
+    call.finished = true;
+    if !kept {
+        request_body::linger(d).await;
+    }
+    Ok(())
+}
+
+/// Sends a whole answer outside of a call (health, metrics, unknown paths).
+pub(crate) async fn plain(
+    d: &mut ServerSession,
+    status: StatusCode,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Result<(), BError> {
+    let id = HeaderValue::from_str(&uuid::Uuid::now_v7().to_string());
+    if let Ok(id) = id {
+        headers.insert(REQUEST_ID, id.clone());
+        headers.insert(OWN_REQUEST_ID, id);
+    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let end = d.req_header().method == Method::HEAD || body.is_empty();
+    let mut tasks = vec![HttpTask::Header(head(d, status, headers, !end)?, end)];
+    if !end {
+        tasks.push(HttpTask::Body(Some(body), true));
+    }
+    d.response_duplex_vec(tasks).await.map(|_| ())
+}

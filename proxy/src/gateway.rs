@@ -1,0 +1,275 @@
+//! The gateway as Pingora sees it: `request_filter` starts the engine for governed calls and answers health and
+//! metrics; what passes unread goes on to `ProxyHttp`'s own way ([`crate::passage`]).
+
+use crate::engine::{self, call::Call, reply};
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::owners::Owners;
+use crate::passage::Passage;
+use crate::running::Running;
+use crate::upstream::Upstreams;
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{BError, Error};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use sallyport_config::model::Secret;
+use sallyport_filters::exchange::Exchange;
+use sallyport_filters::rejection::{ErrorKind, Rejection};
+use sallyport_filters::surface::{self, Dialect, NoMatch, Surface};
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// Everything that serving needs.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Snapshot and chain; None until the first snapshot is there.
+    pub running: ArcSwapOption<Running>,
+    /// Connections to the providers.
+    pub upstreams: Arc<Upstreams>,
+    /// Liveness, readiness, calls in flight.
+    pub health: Arc<Health>,
+    /// Prometheus.
+    pub metrics: Arc<Metrics>,
+    /// Whose stored response is it?
+    pub owners: Arc<Owners>,
+}
+
+/// What one request carries through Pingora's phases.
+#[derive(Default)]
+pub struct Ctx {
+    /// Set where the request passes unread.
+    pub(crate) passage: Option<Box<Passage>>,
+}
+
+impl Gateway {
+    /// Health and metrics: without a key, outside of the chain.
+    async fn service_endpoint(&self, d: &mut ServerSession) -> Option<Result<(), BError>> {
+        let path = d.req_header().uri.path();
+        let (status, kind, body): (StatusCode, &'static str, Bytes) = match path {
+            "/health/live" => (StatusCode::OK, "application/json", Bytes::from_static(br#"{"status":"live"}"#)),
+            "/health/ready" => match self.health.not_ready() {
+                None => (StatusCode::OK, "application/json", Bytes::from_static(br#"{"status":"ready"}"#)),
+                Some(why) => {
+                    let body = format!(r#"{{"status":"not_ready","reason":"{why}"}}"#);
+                    (StatusCode::SERVICE_UNAVAILABLE, "application/json", body.into())
+                }
+            },
+            "/metrics" => {
+                let running = self.running.load();
+                let token = running.as_ref().and_then(|r| r.snapshot.config.metrics.token.as_ref())?;
+                if bearer_is(d, token) {
+                    match self.metrics.render() {
+                        Ok(text) => (StatusCode::OK, "text/plain; version=0.0.4", text.into()),
+                        Err(e) => {
+                            tracing::error!(error = %e, "metrics cannot be rendered");
+                            (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", Bytes::new())
+                        }
+                    }
+                } else {
+                    let text = Bytes::from_static(b"a bearer token is needed\n");
+                    (StatusCode::UNAUTHORIZED, "text/plain", text)
+                }
+            }
+            _ => return None,
+        };
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if !matches!(d.req_header().method, Method::GET | Method::HEAD) {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Some(reply::plain(d, StatusCode::METHOD_NOT_ALLOWED, headers, Bytes::new()).await);
+        }
+        Some(reply::plain(d, status, headers, body).await)
+    }
+
+    /// A request that no surface knows, or that comes before the first snapshot.
+    async fn refuse(
+        &self,
+        d: &mut ServerSession,
+        running: Option<&Running>,
+        dialect: Dialect,
+        rejection: Rejection,
+    ) -> Result<(), BError> {
+        let rendered =
+            sallyport_filters::dialect::error::render(&rejection, dialect, &uuid::Uuid::now_v7().to_string());
+        let server = running.map(|r| r.snapshot.config.server.clone()).unwrap_or_default();
+        let kept = engine::request_body::discard_small(d, &server).await;
+        if !kept {
+            d.set_keepalive(None);
+        }
+        let headers: HeaderMap = rendered.headers.into_iter().collect();
+        let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        reply::plain(d, status, headers, rendered.body).await?;
+        if !kept {
+            engine::request_body::linger(d).await;
+        }
+        Ok(())
+    }
+
+    fn settle(&self, d: &mut ServerSession, running: &Running) {
+        let server = &running.snapshot.config.server;
+        // read_request() leaves keep-alive without an idle time-out.
+        let keepalive = if self.health.draining() { None } else { Some(server.keepalive.get().as_secs().max(1)) };
+        if d.get_keepalive().is_some() {
+            d.set_keepalive(keepalive);
+        }
+        d.set_read_timeout(Some(server.body_timeout.get()));
+        d.set_write_timeout(Some(server.write_timeout.get()));
+        d.set_total_drain_timeout(Some(Duration::from_secs(5)));
+    }
+}
+
+fn bearer_is(d: &ServerSession, token: &Secret) -> bool {
+    let value = d.req_header().headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    let given = value.get(..7).filter(|s| s.eq_ignore_ascii_case(b"bearer ")).map_or(&[][..], |_| &value[7..]);
+    given.ct_eq(token.expose().as_bytes()).into()
+}
+
+/// Does the client speak Anthropic's dialect (decides the shape of what has no surface of its own)?
+fn speaks_anthropic(headers: &HeaderMap) -> bool {
+    headers.contains_key("anthropic-version")
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx::default()
+    }
+
+    fn init_downstream_modules(&self, _: &mut pingora_core::modules::http::HttpModules) {
+        // None: modules never run on the engine's way.
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool, BError> {
+        let d = session.as_downstream_mut();
+        let running = self.running.load_full();
+        if let Some(running) = &running {
+            self.settle(d, running);
+        }
+        if let Some(sent) = self.service_endpoint(d).await {
+            return sent.map(|()| true);
+        }
+        let head = d.req_header();
+        let anthropic = speaks_anthropic(&head.headers);
+        let found = surface::find(&head.method, head.uri.path(), anthropic);
+        let dialect = if anthropic { Dialect::Anthropic } else { Dialect::OpenAi };
+        let Some(running) = running else {
+            let why = Rejection::gateway(ErrorKind::Unavailable, "starting", "The gateway is starting; try again.");
+            return self.refuse(d, None, dialect, why).await.map(|()| true);
+        };
+        let matched = match found {
+            Ok(m) => m,
+            Err(e) => {
+                let path = head.uri.path();
+                let why = match e {
+                    NoMatch::Path => Rejection::client(
+                        ErrorKind::NotFound,
+                        "unknown_url",
+                        format!("Unknown request URL: {} {path}. Check the path and the base URL.", head.method),
+                    ),
+                    NoMatch::Method(allow) => Rejection {
+                        allow: Some(allow),
+                        ..Rejection::client(
+                            ErrorKind::Method,
+                            "method_not_allowed",
+                            format!("{} is not allowed for {path}; allowed: {allow}.", head.method),
+                        )
+                    },
+                };
+                return self.refuse(d, Some(&running), dialect, why).await.map(|()| true);
+            }
+        };
+        if matched.surface == Surface::Hello {
+            let mut headers = HeaderMap::with_capacity(4);
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let body = Bytes::from_static(br#"{"message":"hello"}"#);
+            return reply::plain(d, StatusCode::OK, headers, body).await.map(|()| true);
+        }
+        let mut x = Exchange::new(running.snapshot.clone(), matched.surface, matched.dialect);
+        x.path_id = matched.id.map(|id| percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned());
+        x.client_ip = d.client_addr().and_then(|a| a.as_inet()).map(std::net::SocketAddr::ip);
+        x.user_agent = head_text(&d.req_header().headers, &header::USER_AGENT);
+        let mut call = Call::new(x, running.chain.clone(), self.metrics.clone(), self.health.enter());
+        if matched_passes(call.x.surface) {
+            return Passage::begin(self, &running, session, call, ctx).await;
+        }
+        engine::serve(self, &running, d, &mut call).await?;
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>, BError> {
+        Passage::of(ctx)?.peer(self).await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> Result<(), BError> {
+        Passage::of(ctx)?.rewrite(request)
+    }
+
+    async fn response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<(), BError> {
+        ctx.passage.as_mut().map_or(Ok(()), |p| p.on_head(response))
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<Option<Duration>, BError> {
+        if let Some(p) = &mut ctx.passage {
+            p.on_body(body.as_ref(), end);
+        }
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ctx: &mut Ctx) -> FailToProxy {
+        let mut reuse = false;
+        if let Some(p) = &mut ctx.passage {
+            reuse = p.fail(session.as_downstream_mut(), e).await;
+        }
+        FailToProxy { error_code: 0, can_reuse_downstream: reuse }
+    }
+
+    async fn logging(&self, _: &mut Session, e: Option<&Error>, ctx: &mut Ctx) {
+        if let Some(p) = ctx.passage.take() {
+            p.end(self, e);
+        }
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Ctx, error: &Error) -> bool {
+        // Clients leave; the call log says so.
+        tracing::debug!(%error, "request ended early");
+        true
+    }
+}
+
+/// What passes unread: no body to read, no tokens to count.
+fn matched_passes(surface: Surface) -> bool {
+    surface == Surface::StoredResponse
+}
+
+fn head_text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    let text = headers.get(name)?.to_str().ok()?;
+    Some(text.chars().take(200).collect())
+}

@@ -1,0 +1,126 @@
+//! Who made a stored object (`resp_…`), and at which provider. A principal reaches only its own: through
+//! `GET /v1/responses/{id}` as through `previous_response_id`.
+//!
+//! Objects that this instance made are remembered in memory; others are looked up in the store, with a bound. This
+//! is the only request path that may ask the store, and only for calls that name a stored object.
+
+use sallyport_filters::exchange::{Exchange, Principal};
+use sallyport_filters::rejection::{ErrorKind, Rejection};
+use sallyport_filters::surface::Surface;
+use sallyport_schema::call::CallRecord;
+use sallyport_schema::store::{ObjectOwner, Store};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Objects remembered in memory, at most.
+const RECENT: usize = 50_000;
+/// The whole look-up in the store, retries included.
+const LOOKUP: Duration = Duration::from_millis(1500);
+/// The record of another instance's object is on its way to the store for about so long.
+const AGAIN: Duration = Duration::from_millis(150);
+
+/// Owners of stored objects.
+pub struct Owners {
+    recent: quick_cache::sync::Cache<String, Arc<ObjectOwner>>,
+    store: Option<Store>,
+}
+
+impl std::fmt::Debug for Owners {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Owners").field("recent", &self.recent.len()).finish_non_exhaustive()
+    }
+}
+
+impl Owners {
+    /// Remembers in memory, and asks `store` for the rest.
+    pub fn new(store: Option<Store>) -> Self {
+        Self { recent: quick_cache::sync::Cache::new(RECENT), store }
+    }
+
+    /// Remembers what a finished call made.
+    pub fn learn(&self, record: &CallRecord) {
+        let (Some(id), Some(provider)) = (&record.object_id, &record.provider) else { return };
+        if !(200..300).contains(&record.status) {
+            return;
+        }
+        let owner = ObjectOwner {
+            provider: provider.clone(),
+            key_id: record.key_id,
+            user_id: record.user_id,
+            team_id: record.team_id,
+        };
+        self.recent.insert(id.clone(), Arc::new(owner));
+    }
+
+    /// The provider that a call must go to because it names a stored object; None: it names none. Refused as not
+    /// found where the object is another's, so that nobody learns what exists.
+    pub(crate) async fn pinned(&self, x: &Exchange) -> Result<Option<String>, Rejection> {
+        let (id, param) = match x.surface {
+            Surface::StoredResponse => (x.path_id.as_deref(), None),
+            Surface::Responses | Surface::ResponsesCompact => {
+                (x.body.previous_response_id(), Some("previous_response_id"))
+            }
+            _ => (None, None),
+        };
+        let Some(id) = id else { return Ok(None) };
+        let not_found = || {
+            let r = Rejection::client(
+                if param.is_some() { ErrorKind::InvalidRequest } else { ErrorKind::NotFound },
+                if param.is_some() { "previous_response_not_found" } else { "not_found" },
+                format!("Response with id '{id}' not found."),
+            );
+            match param {
+                Some(p) => r.param(p),
+                None => r,
+            }
+        };
+        let owner = self.find(id).await?.ok_or_else(not_found)?;
+        // Without a principal (auth switched off) there is only one party.
+        if x.principal.as_ref().is_none_or(|p| owns(p, &owner)) {
+            Ok(Some(owner.provider.clone()))
+        } else {
+            Err(not_found().detail("the object belongs to another principal"))
+        }
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<Arc<ObjectOwner>>, Rejection> {
+        if let Some(owner) = self.recent.get(id) {
+            return Ok(Some(owner));
+        }
+        let Some(store) = &self.store else { return Ok(None) };
+        let look = async {
+            for again in [true, true, false] {
+                if let Some(owner) = store.object_owner(id).await? {
+                    return Ok(Some(owner));
+                }
+                if again {
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+            Ok::<_, sallyport_schema::store::StoreError>(None)
+        };
+        let unavailable = |detail: String| {
+            Rejection::gateway(
+                ErrorKind::Unavailable,
+                "store_unavailable",
+                "Stored responses cannot be looked up at the moment; try again.",
+            )
+            .detail(detail)
+        };
+        let found = tokio::time::timeout(LOOKUP, look)
+            .await
+            .map_err(|_| unavailable(format!("no answer from the store within {LOOKUP:?}")))?
+            .map_err(|e| unavailable(e.to_string()))?;
+        Ok(found.map(|owner| {
+            let owner = Arc::new(owner);
+            self.recent.insert(id.to_owned(), owner.clone());
+            owner
+        }))
+    }
+}
+
+/// The same key, or one of the same person or team.
+fn owns(p: &Principal, o: &ObjectOwner) -> bool {
+    let same = |a: Option<uuid::Uuid>, b: Option<uuid::Uuid>| a.is_some() && a == b;
+    Some(p.key.id) == o.key_id || same(p.key.user, o.user_id) || same(p.key.team, o.team_id)
+}

@@ -1,0 +1,229 @@
+//! Starting and stopping: Pingora's server with our services, the drain, and the order of the end.
+
+use crate::gateway::Gateway;
+use crate::health::Health;
+use crate::metrics::Metrics;
+use async_trait::async_trait;
+use http::{Response, StatusCode, header};
+use pingora_core::apps::HttpServerOptions;
+use pingora_core::apps::http_app::{HttpServer, ServeHttp};
+use pingora_core::connectors::ConnectorOptions;
+use pingora_core::listeners::tls::TlsSettings;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
+use pingora_core::services::listening::Service;
+use sallyport_config::model::Config;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Why the server cannot start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process listens there.
+    #[error(
+        "{address} is in use by another process; stop it, or choose another address with {setting} in the \
+         configuration"
+    )]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+        /// The setting that names it.
+        setting: &'static str,
+    },
+    /// The address cannot be bound.
+    #[error("cannot listen on {address} ({setting}): {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The setting that names it.
+        setting: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The certificate does not load.
+    #[error("server.tls: cannot use {cert} and {key}: {reason}")]
+    Tls {
+        /// Certificate file.
+        cert: String,
+        /// Key file.
+        key: String,
+        /// What OpenSSL says.
+        reason: String,
+    },
+}
+
+/// Tells by a sentence, before anything is started, that an address cannot be had (Pingora would panic).
+pub fn probe(address: SocketAddr, setting: &'static str) -> Result<(), StartError> {
+    // With SO_REUSEADDR as std sets it: a connection in TIME_WAIT is no obstacle, a listener is.
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => Err(StartError::InUse { address, setting }),
+        Err(source) => Err(StartError::Bind { address, setting, source }),
+    }
+}
+
+/// What `run` needs beside the gateway.
+pub struct Run {
+    /// The configuration at start: listeners, threads and drain do not change later.
+    pub config: Arc<Config>,
+    /// The gateway.
+    pub gateway: Gateway,
+    /// CA bundle of `ProxyHttp`'s own connector.
+    pub ca_file: Option<String>,
+    /// Called once, when no call is in flight any more (or the drain time is over).
+    pub at_end: Box<dyn FnOnce() + Send>,
+}
+
+/// Serves until SIGTERM or SIGINT. Blocks the calling thread.
+pub fn run(run: Run) -> Result<(), StartError> {
+    let Run { config, gateway, ca_file, at_end } = run;
+    for address in &config.server.listen {
+        probe(*address, "server.listen")?;
+    }
+    if let Some(address) = config.metrics.listen {
+        probe(address, "metrics.listen")?;
+    }
+    let threads = match config.server.threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        n => n,
+    };
+    let drain = config.server.drain.get();
+    let conf = ServerConf {
+        threads,
+        ca_file,
+        upstream_keepalive_pool_size: config.upstream.keepalive_pool,
+        grace_period_seconds: Some(drain.as_secs().max(1)),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    };
+    let (health, metrics) = (gateway.health.clone(), gateway.metrics.clone());
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let options = ConnectorOptions::from_server_conf(&server.configuration);
+    let mut service = pingora_proxy::ProxyServiceBuilder::new(&server.configuration, gateway)
+        .name("gateway")
+        .client_options(options)
+        .server_options(server_options(config.server.keepalive.get()))
+        .build();
+    for address in &config.server.listen {
+        let address = address.to_string();
+        match &config.server.tls {
+            None => service.add_tcp(&address),
+            Some(files) => {
+                let (cert, key) = (files.cert.to_string_lossy(), files.key.to_string_lossy());
+                let settings = TlsSettings::intermediate(&cert, &key).map(|mut s| {
+                    s.enable_h2();
+                    s
+                });
+                let settings = settings.map_err(|e| StartError::Tls {
+                    cert: cert.into_owned(),
+                    key: key.into_owned(),
+                    reason: e.to_string(),
+                })?;
+                service.add_tls_with_settings(&address, None, settings);
+            }
+        }
+    }
+    server.add_service(service);
+    if let Some(address) = config.metrics.listen {
+        let mut service = Service::new("metrics".into(), HttpServer::new_app(MetricsApp(metrics)));
+        service.add_tcp(&address.to_string());
+        service.threads = Some(1);
+        server.add_service(service);
+    }
+    let end = Arc::new(std::sync::Mutex::new(Some(at_end)));
+    let finish = move || {
+        let taken = end.lock().map_or_else(|p| p.into_inner().take(), |mut e| e.take());
+        if let Some(at_end) = taken {
+            at_end();
+        }
+    };
+    let signals = Signals { health: health.clone() };
+    // Pingora sleeps through the whole grace period; this thread ends the process as soon as the last call is done.
+    let early = finish.clone();
+    std::thread::spawn(move || wait_for_idle(&health, drain, early));
+    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    finish();
+    Ok(())
+}
+
+fn server_options(idle: Duration) -> HttpServerOptions {
+    let mut o = HttpServerOptions::default();
+    o.h2c = true;
+    o.h2_idle_timeout = Some(idle);
+    o
+}
+
+/// Ends the process when the drain was announced and no call is in flight.
+fn wait_for_idle(health: &Arc<Health>, drain: Duration, finish: impl FnOnce()) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    runtime.block_on(async {
+        health.until_draining().await;
+        // A load balancer may have sent a call a moment ago that was not accepted yet.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if tokio::time::timeout(drain, health.until_idle()).await.is_err() {
+            tracing::warn!(in_flight = health.in_flight(), "the drain time is over; calls in flight are cut");
+        }
+    });
+    finish();
+    std::process::exit(0);
+}
+
+/// SIGTERM and SIGINT drain; a second SIGINT or SIGQUIT ends at once.
+struct Signals {
+    health: Arc<Health>,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let on = |kind| signal(kind).ok();
+        let (mut term, mut int) = (on(SignalKind::terminate()), on(SignalKind::interrupt()));
+        tokio::select! {
+            () = next(&mut term) => tracing::info!("SIGTERM: draining"),
+            () = next(&mut int) => tracing::info!("SIGINT: draining; once more to end at once"),
+        }
+        self.health.drain();
+        tokio::spawn(async move {
+            next(&mut int).await;
+            tracing::warn!("second SIGINT: ending at once");
+            std::process::exit(130);
+        });
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+async fn next(s: &mut Option<Signal>) {
+    match s {
+        Some(s) => {
+            s.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// `/metrics` on a listener of its own.
+struct MetricsApp(Arc<Metrics>);
+
+#[async_trait]
+impl ServeHttp for MetricsApp {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let (status, body) = match session.req_header().uri.path() {
+            "/metrics" => match self.0.render() {
+                Ok(text) => (StatusCode::OK, text),
+                Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, e.to_string().into_bytes()),
+            },
+            _ => (StatusCode::NOT_FOUND, b"see /metrics\n".to_vec()),
+        };
+        let len = body.len();
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let h = response.headers_mut();
+        h.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; version=0.0.4"));
+        h.insert(header::CONTENT_LENGTH, http::HeaderValue::from(len));
+        response
+    }
+}

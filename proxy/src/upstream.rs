@@ -1,0 +1,74 @@
+//! The way to the providers: addresses, the guard against private networks, pooled connections, TLS.
+
+pub mod connection;
+pub mod endpoint;
+pub mod guard;
+pub mod tls;
+
+use arc_swap::ArcSwap;
+use endpoint::Endpoint;
+use pingora_core::connectors::http::Connector;
+use pingora_core::connectors::{ConnectorOptions, TransportConnector};
+use sallyport_config::model::Upstream as Settings;
+use sallyport_config::snapshot::{Provider, Snapshot};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// All that is needed to call a provider. One for the process.
+pub struct Upstreams {
+    /// Pool for what ALPN decides, or HTTP/2.
+    pub(crate) http: Connector,
+    /// Pool for plain HTTP/1.1, where head and body go out in one write.
+    pub(crate) raw: TransportConnector,
+    endpoints: ArcSwap<HashMap<Arc<str>, Arc<Endpoint>>>,
+}
+
+impl std::fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstreams").field("endpoints", &self.endpoints.load().len()).finish_non_exhaustive()
+    }
+}
+
+impl Upstreams {
+    /// Connectors with the system's authorities and those of `settings.ca_files`. `scratch`: a directory of this
+    /// instance, where the joined bundle is written.
+    pub fn new(settings: &Settings, scratch: &Path) -> Result<Self, tls::TlsError> {
+        let mut options = ConnectorOptions::new(settings.keepalive_pool);
+        options.ca_file = tls::bundle(&settings.ca_files, scratch)?;
+        Ok(Self {
+            http: Connector::new(Some(options.clone())),
+            raw: TransportConnector::new(Some(options)),
+            endpoints: ArcSwap::default(),
+        })
+    }
+
+    /// Takes over the providers of a new snapshot; unchanged ones keep their endpoint and their connections.
+    pub fn adopt(&self, snapshot: &Snapshot) {
+        let old = self.endpoints.load();
+        let settings = &snapshot.config.upstream;
+        let new = snapshot
+            .providers
+            .values()
+            .map(|p| {
+                let kept = old.get(&p.name).filter(|e| e.serves(p, settings)).cloned();
+                (p.name.clone(), kept.unwrap_or_else(|| Arc::new(Endpoint::new(p.clone(), settings))))
+            })
+            .collect();
+        self.endpoints.store(Arc::new(new));
+    }
+
+    /// The endpoint of a provider. A call judged by an older snapshot than the newest may ask for a provider that
+    /// was changed meanwhile: it gets one of its own.
+    pub(crate) fn endpoint(&self, provider: &Arc<Provider>, settings: &Settings) -> Arc<Endpoint> {
+        match self.endpoints.load().get(&provider.name) {
+            Some(e) if e.provider.generation == provider.generation => e.clone(),
+            _ => Arc::new(Endpoint::new(provider.clone(), settings)),
+        }
+    }
+
+    /// Every endpoint, for the resolver.
+    pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+        self.endpoints.load().values().cloned().collect()
+    }
+}

@@ -1,0 +1,97 @@
+//! Virtual keys: made, listed, revoked.
+
+use super::{Store, load};
+use crate::error::StoreError;
+use crate::rows::KeyRow;
+use sqlx::Row;
+use uuid::Uuid;
+
+impl Store {
+    /// Stores a new key. `created_by` says who made it, for the auditor.
+    /// The same hash twice is refused: [`StoreError::Refused`].
+    pub async fn create_key(&self, key: &KeyRow, created_by: Option<&str>) -> Result<(), StoreError> {
+        self.bounded("creating a key", async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query(
+                "INSERT INTO virtual_keys (id, name, hash, prefix, user_id, team_id, surfaces, models,
+                                           created_at, expires_at, revoked_at, created_by)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            )
+            .bind(key.id)
+            .bind(&key.name)
+            .bind(&key.hash[..])
+            .bind(&key.prefix)
+            .bind(key.user_id)
+            .bind(key.team_id)
+            .bind(&key.surfaces)
+            .bind(&key.models)
+            .bind(key.created_at)
+            .bind(key.expires_at)
+            .bind(key.revoked_at)
+            .bind(created_by)
+            .execute(&mut *lease)
+            .await;
+            lease.settle(answer).map(drop)
+        })
+        .await
+    }
+
+    /// All keys, oldest first, revoked ones included.
+    pub async fn list_keys(&self) -> Result<Vec<KeyRow>, StoreError> {
+        self.bounded("listing keys", async {
+            let mut lease = self.lease().await?;
+            let answer = load::keys(&mut lease, None).await;
+            lease.settle(answer)
+        })
+        .await
+    }
+
+    /// Revokes by id or by prefix (any unambiguous beginning of the display prefix). Revoking twice keeps the first
+    /// instant. A prefix that fits several keys revokes none.
+    pub async fn revoke_key(&self, id_or_prefix: &str) -> Result<KeyRow, StoreError> {
+        let missing = || StoreError::NotFound { what: "key", name: id_or_prefix.to_owned() };
+        let id = match Uuid::parse_str(id_or_prefix) {
+            Ok(id) => id,
+            Err(_) => self.key_by_prefix(id_or_prefix).await?,
+        };
+        self.bounded("revoking a key", async {
+            let mut lease = self.lease().await?;
+            let answer = async {
+                sqlx::query(
+                    "UPDATE virtual_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL",
+                )
+                .bind(id)
+                .execute(&mut *lease)
+                .await?;
+                load::keys(&mut lease, Some(&[id])).await
+            }
+            .await;
+            lease.settle(answer)?.into_iter().next().ok_or_else(missing)
+        })
+        .await
+    }
+
+    async fn key_by_prefix(&self, prefix: &str) -> Result<Uuid, StoreError> {
+        let found: Vec<Uuid> = self
+            .bounded("looking a key up", async {
+                let mut lease = self.lease().await?;
+                let answer = async {
+                    sqlx::query("SELECT id FROM virtual_keys WHERE $1 <> '' AND starts_with(prefix, $1)")
+                        .bind(prefix)
+                        .fetch_all(&mut *lease)
+                        .await?
+                        .iter()
+                        .map(|row| row.try_get(0))
+                        .collect()
+                }
+                .await;
+                lease.settle(answer)
+            })
+            .await?;
+        match found.as_slice() {
+            [] => Err(StoreError::NotFound { what: "key", name: prefix.to_owned() }),
+            [id] => Ok(*id),
+            several => Err(StoreError::AmbiguousPrefix { prefix: prefix.to_owned(), count: several.len() }),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Writing the other rows: made when the id is new, else changed. Triggers tell every instance.
+
+use super::Store;
+use crate::error::StoreError;
+use crate::rows::{ModelRow, ProviderRow, TeamRow, UserRow};
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+
+impl Store {
+    /// Sets an organisation setting; None removes it.
+    pub async fn set_setting(&self, key: &str, value: Option<&serde_json::Value>) -> Result<(), StoreError> {
+        self.bounded("storing a setting", async {
+            let mut lease = self.lease().await?;
+            let answer = match value {
+                Some(value) => {
+                    sqlx::query(
+                        "INSERT INTO organisation_settings (key, value) VALUES ($1, $2)
+                         ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()",
+                    )
+                    .bind(key)
+                    .bind(value)
+                    .execute(&mut *lease)
+                    .await
+                }
+                None => {
+                    sqlx::query("DELETE FROM organisation_settings WHERE key = $1")
+                        .bind(key)
+                        .execute(&mut *lease)
+                        .await
+                }
+            };
+            lease.settle(answer).map(drop)
+        })
+        .await
+    }
+
+    /// Makes or changes a user. The e-mail address is stored in lower case.
+    pub async fn upsert_user(&self, user: &UserRow) -> Result<(), StoreError> {
+        self.bounded("storing a user", async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query(
+                "INSERT INTO users (id, email, name, active, deleted_at) VALUES ($1, lower($2), $3, $4, $5)
+                 ON CONFLICT (id) DO UPDATE SET email = excluded.email, name = excluded.name,
+                     active = excluded.active, deleted_at = excluded.deleted_at",
+            )
+            .bind(user.id)
+            .bind(&user.email)
+            .bind(&user.name)
+            .bind(user.active)
+            .bind(user.deleted_at)
+            .execute(&mut *lease)
+            .await;
+            lease.settle(answer).map(drop)
+        })
+        .await
+    }
+
+    /// Makes or changes a team.
+    pub async fn upsert_team(&self, team: &TeamRow) -> Result<(), StoreError> {
+        self.bounded("storing a team", async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query(
+                "INSERT INTO teams (id, name, active, deleted_at, surfaces, models) VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, active = excluded.active,
+                     deleted_at = excluded.deleted_at, surfaces = excluded.surfaces, models = excluded.models",
+            )
+            .bind(team.id)
+            .bind(&team.name)
+            .bind(team.active)
+            .bind(team.deleted_at)
+            .bind(&team.surfaces)
+            .bind(&team.models)
+            .execute(&mut *lease)
+            .await;
+            lease.settle(answer).map(drop)
+        })
+        .await
+    }
+
+    /// Makes or changes a provider. `api_key` is the sealed envelope (see [`envelope`](crate::envelope)).
+    pub async fn upsert_provider(&self, provider: &ProviderRow) -> Result<(), StoreError> {
+        self.bounded("storing a provider", async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query(
+                "INSERT INTO providers (id, name, kind, base_url, api_key, settings, enabled)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
+                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind,
+                     base_url = excluded.base_url, api_key = excluded.api_key, settings = excluded.settings,
+                     enabled = excluded.enabled, updated_at = now()",
+            )
+            .bind(provider.id)
+            .bind(&provider.name)
+            .bind(&provider.kind)
+            .bind(&provider.base_url)
+            .bind(provider.api_key.as_deref())
+            .bind(&provider.settings)
+            .bind(provider.enabled)
+            .execute(&mut *lease)
+            .await;
+            lease.settle(answer).map(drop)
+        })
+        .await
+    }
+
+    /// Makes or changes a model; its routes become exactly the given ones, in this order.
+    pub async fn upsert_model(&self, model: &ModelRow) -> Result<(), StoreError> {
+        self.bounded("storing a model", async {
+            let mut lease = self.lease().await?;
+            let answer = write_model(&mut lease, model).await;
+            lease.settle(answer)
+        })
+        .await
+    }
+}
+
+async fn write_model(conn: &mut PgConnection, model: &ModelRow) -> Result<(), sqlx::Error> {
+    let mut tx = conn.begin().await?;
+    sqlx::query(
+        "INSERT INTO models (id, name, enabled) VALUES ($1, $2, $3)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, enabled = excluded.enabled, updated_at = now()",
+    )
+    .bind(model.id)
+    .bind(&model.name)
+    .bind(model.enabled)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query("DELETE FROM routes WHERE model_id = $1").bind(model.id).execute(&mut *tx).await?;
+    for (position, route) in model.routes.iter().enumerate() {
+        sqlx::query(
+            "INSERT INTO routes (id, model_id, provider, upstream_model, weight, position)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(route.id)
+        .bind(model.id)
+        .bind(&route.provider)
+        .bind(route.upstream_model.as_deref())
+        .bind(i64::from(route.weight))
+        .bind(i32::try_from(position).unwrap_or(i32::MAX))
+        .execute(&mut *tx)
+        .await?;
+    }
+    tx.commit().await
+}

@@ -1,0 +1,146 @@
+//! Throwaway Postgres for tests (feature `testing`): the supervisor of [`embedded`](crate::embedded) in a temporary
+//! directory, and a fresh migrated database for whoever asks.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test helper fails by panicking")]
+
+use crate::embedded::{Embedded, EmbeddedOptions};
+use crate::store::Store;
+use nix::sys::signal::Signal;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// A Postgres cluster that ends, data and all, when it is dropped.
+pub struct TestPg {
+    embedded: Option<Embedded>,
+    dir: tempfile::TempDir,
+    template: Mutex<bool>,
+}
+
+/// Migrated once, copied for each test.
+const TEMPLATE: &str = "sallyport_template";
+
+impl TestPg {
+    /// A cluster of one's own, for tests that stop or kill it.
+    pub async fn start() -> Self {
+        let dir = temp_dir();
+        let embedded = Embedded::start(&EmbeddedOptions::new(dir.path())).await.expect("throwaway Postgres");
+        Self { embedded: Some(embedded), dir, template: Mutex::new(false) }
+    }
+
+    /// A cluster that tests running at the same time share.
+    pub async fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<TestPg>> = Mutex::const_new(Weak::new());
+        let mut shared = SHARED.lock().await;
+        if let Some(running) = shared.upgrade() {
+            return running;
+        }
+        let new = Arc::new(Self::start().await);
+        *shared = Arc::downgrade(&new);
+        new
+    }
+
+    /// URL of a fresh database with the whole schema.
+    pub async fn database(&self) -> String {
+        let mut made = self.template.lock().await;
+        if !*made {
+            self.create(TEMPLATE, "template0").await;
+            let store = Store::connect(&self.url_of(TEMPLATE), 1, TIMEOUT).await.unwrap();
+            store.migrate().await.unwrap();
+            store.close().await;
+            *made = true;
+        }
+        let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+        self.create(&name, TEMPLATE).await;
+        self.url_of(&name)
+    }
+
+    /// URL of a fresh database with nothing in it.
+    pub async fn empty_database(&self) -> String {
+        let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+        self.create(&name, "template0").await;
+        self.url_of(&name)
+    }
+
+    /// A store on a fresh database.
+    pub async fn store(&self) -> Store {
+        Store::connect(&self.database().await, 5, TIMEOUT).await.unwrap()
+    }
+
+    /// Runs statements by hand, as a person with psql would.
+    pub async fn execute(url: &str, sql: &str) {
+        let mut conn = connect(url).await;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+
+    /// The first column of the first row, as text.
+    pub async fn value(url: &str, sql: &str) -> String {
+        let mut conn = connect(url).await;
+        let sql = sqlx::AssertSqlSafe(format!("SELECT ({sql})::text"));
+        let value: Option<String> = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        value.unwrap_or_default()
+    }
+
+    /// The data directory it runs in.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The supervisor's handle.
+    pub fn embedded(&self) -> &Embedded {
+        self.embedded.as_ref().expect("running")
+    }
+
+    /// Kills the postmaster (kill -9); the supervisor starts it again.
+    pub fn kill9(&self) {
+        self.embedded().kill(Signal::SIGKILL);
+    }
+
+    /// Stops the cluster; the data stay.
+    pub async fn stop(&mut self) {
+        if let Some(embedded) = self.embedded.take() {
+            embedded.shutdown().await;
+        }
+    }
+
+    /// Starts it again after [`stop`](Self::stop): the URLs stay the same.
+    pub async fn start_again(&mut self) {
+        let embedded = Embedded::start(&EmbeddedOptions::new(self.dir.path())).await.expect("Postgres again");
+        self.embedded = Some(embedded);
+    }
+
+    fn url_of(&self, database: &str) -> String {
+        self.embedded().url().replacen("/sallyport?", &format!("/{database}?"), 1)
+    }
+
+    async fn create(&self, name: &str, template: &str) {
+        Self::execute(self.embedded().url(), &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    }
+}
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+async fn connect(url: &str) -> PgConnection {
+    PgConnectOptions::from_str(url).unwrap().connect().await.unwrap()
+}
+
+/// A temporary directory that Postgres's user may pass through when the tests run as root.
+pub fn temp_dir() -> tempfile::TempDir {
+    let dir = tempfile::Builder::new().prefix("sallyport-test-").tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+    dir
+}
+
+impl Drop for TestPg {
+    fn drop(&mut self) {
+        if let Some(embedded) = self.embedded.take() {
+            embedded.stop_now();
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests against real Postgres clusters, started by the supervisor under test in temporary directories.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "all/changes.rs"]
+mod changes;
+#[path = "all/embedded.rs"]
+mod embedded;
+#[path = "all/rows.rs"]
+mod rows;
+#[path = "all/store.rs"]
+mod store;
