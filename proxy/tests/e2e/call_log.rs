@@ -45,7 +45,11 @@ async fn refused_calls_are_logged() {
     let key = denied["calls"][0]["key_id"].as_str().unwrap().to_owned();
     let of_key = gateway.admin(&format!("/api/calls?key={key}&status=4xx")).await.json();
     assert_eq!(of_key["calls"].as_array().unwrap().len(), 1, "{of_key}");
-    assert_eq!(gateway.client().await.call("GET", "/api/calls", &[], b"").await.status(), 404, "not on the gateway's port");
+    assert_eq!(
+        gateway.client().await.call("GET", "/api/calls", &[], b"").await.status(),
+        404,
+        "not on the gateway's port"
+    );
 }
 
 /// Prompts and answers are nobody's business: no record of this issue holds them.
@@ -126,7 +130,10 @@ async fn a_stopped_postgres_loses_nothing() {
             let began = Instant::now();
             let answer = client.call("POST", PATH, &[("authorization", &bearer)], BODY).await;
             ids.push(answer.expect(200).id());
-            assert!(began.elapsed() < Duration::from_secs(4), "a call waited for the database (its time-out is 5 s)");
+            assert!(
+                began.elapsed() < Duration::from_secs(4),
+                "a call waited for the database (its time-out is 5 s)"
+            );
         }
         gateway.get("/health/ready", &[]).await.expect(200);
         if phase == 1 {

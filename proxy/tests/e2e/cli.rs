@@ -73,7 +73,8 @@ fn check_prints_origins_and_masks_secrets() {
     );
     assert!(good.status.success(), "{}", err(&good));
     let text = out(&good);
-    let line = text.lines().find(|l| l.contains("7MiB") || l.contains("7 MiB")).unwrap_or_else(|| panic!("{text}"));
+    let line =
+        text.lines().find(|l| l.contains("7MiB") || l.contains("7 MiB")).unwrap_or_else(|| panic!("{text}"));
     assert!(line.contains("mine.yaml:2"), "{line}");
     assert!(text.contains("base.yaml:"), "{text}");
     assert!(!text.contains("sk-secret") && !text.contains("also-secret"), "{text}");
@@ -87,7 +88,11 @@ fn check_refuses_with_file_line_and_suggestion() {
         ("server:\n  max_body: lots\n", "max_body", 2),
         ("models:\n- name: m\n  routes:\n  - provider: nobody\n", "nobody", 4),
         ("server: {listen: [nonsense]}\n", "listen", 1),
-        ("providers:\n- name: x\n  kind: openai\n  api_key: ${SALLYPORT_NO_SUCH_VARIABLE}\n", "SALLYPORT_NO_SUCH_VARIABLE", 4),
+        (
+            "providers:\n- name: x\n  kind: openai\n  api_key: ${SALLYPORT_NO_SUCH_VARIABLE}\n",
+            "SALLYPORT_NO_SUCH_VARIABLE",
+            4,
+        ),
         ("server:\n\tlisten: []\n", "mine.yaml", 2),
     ];
     for (overlay, hint, line) in cases {
@@ -115,7 +120,9 @@ fn shipped_overlays_are_good() {
         for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "SALLYPORT_DATABASE_URL", "DATABASE_URL"] {
             command.env(name, "postgres://sallyport@localhost/sallyport");
         }
-        command.env("SALLYPORT_SIMULATOR_URL", "http://127.0.0.1:4000").env("SALLYPORT_MASTER_KEY", MASTER_KEY);
+        command
+            .env("SALLYPORT_SIMULATOR_URL", "http://127.0.0.1:4000")
+            .env("SALLYPORT_MASTER_KEY", MASTER_KEY);
         command.env("SALLYPORT_ADMIN_TOKEN", "0123456789abcdef0123456789abcdef");
         command.env("SALLYPORT_METRICS_TOKEN", "0123456789abcdef0123456789abcdef");
         let output = command.output().unwrap();
@@ -128,7 +135,9 @@ fn shipped_overlays_are_good() {
 #[tokio::test]
 async fn keys() {
     let gateway = Gateway::start(openai("http://127.0.0.1:9/v1")).await;
-    let text = gateway.cli_ok(&["keys", "create"], &["--name", "Ada's key", "--surfaces", "chat", "--models", "gpt-*,m"]).await;
+    let text = gateway
+        .cli_ok(&["keys", "create"], &["--name", "Ada's key", "--surfaces", "chat", "--models", "gpt-*,m"])
+        .await;
     let secret = text.split_whitespace().find(|w| w.starts_with("sp-") && w.len() > 20).unwrap().to_owned();
     let listed = gateway.cli_ok(&["keys", "list"], &[]).await;
     assert!(listed.contains("Ada's key") && listed.contains(&secret[..9]), "{listed}");
@@ -145,7 +154,11 @@ async fn keys() {
         (&["keys", "create"], &[]),
     ] {
         let failed = gateway.cli(words, options).await;
-        assert!(!failed.status.success() && !failed.stderr.is_empty(), "{words:?} {options:?}: {}", out(&failed));
+        assert!(
+            !failed.status.success() && !failed.stderr.is_empty(),
+            "{words:?} {options:?}: {}",
+            out(&failed)
+        );
     }
     gateway.cli_ok(&["keys", "revoke"], &[row["prefix"].as_str().unwrap()]).await;
     let listed = gateway.cli_ok(&["keys", "list"], &[]).await;

@@ -16,12 +16,18 @@ fn processes_of(directory: &Path) -> Vec<u32> {
     std::fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|id| std::fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|c| String::from_utf8_lossy(&c).contains(&needle)))
+        .filter(|id| {
+            std::fs::read(format!("/proc/{id}/cmdline"))
+                .is_ok_and(|c| String::from_utf8_lossy(&c).contains(&needle))
+        })
         .collect()
 }
 
 async fn nothing_left(directory: &Path) {
-    until("every process that was started to be gone", || async { processes_of(directory).is_empty().then_some(()) }).await;
+    until("every process that was started to be gone", || async {
+        processes_of(directory).is_empty().then_some(())
+    })
+    .await;
 }
 
 /// "A second `make run` finds its data again", and Ctrl-C stops everything.
@@ -33,7 +39,10 @@ async fn data_survive_an_orderly_end() {
     let id = gateway.post(PATH, BODY).await.expect(200).id();
     gateway.logged(&id).await;
     let listed = gateway.cli_ok(&["keys", "list"], &[]).await;
-    assert!(listed.contains(&key[..9]), "the command line reaches the private Postgres of a running gateway: {listed}");
+    assert!(
+        listed.contains(&key[..9]),
+        "the command line reaches the private Postgres of a running gateway: {listed}"
+    );
     let (directory, _) = gateway.stop().await;
     nothing_left(directory.path()).await;
 
@@ -56,7 +65,10 @@ async fn data_survive_a_crash() {
     gateway.logged(&id).await;
     for process in processes_of(gateway.directory()) {
         if process != gateway.process.id() {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process as i32), nix::sys::signal::Signal::SIGKILL);
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(process as i32),
+                nix::sys::signal::Signal::SIGKILL,
+            );
         }
     }
     let (directory, _) = gateway.crash();
@@ -80,15 +92,19 @@ async fn a_killed_gateway_leaves_nothing_running() {
 async fn a_dead_postgres_is_started_again() {
     let stub = Stub::answering(|_| json(200, "{}")).await;
     let gateway = Setup::new(openai(&stub.url())).embedded().start().await;
-    let postmaster = std::fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let postmaster =
+        std::fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok());
     let own = processes_of(gateway.directory());
     let killed: Vec<_> = postmaster
         .filter(|id| own.contains(id) && *id != gateway.process.id())
-        .filter(|id| std::fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|c| c.trim() == "postgres"))
+        .filter(|id| {
+            std::fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|c| c.trim() == "postgres")
+        })
         .collect();
     assert!(!killed.is_empty(), "no private Postgres among {own:?}");
     for id in killed {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id as i32), nix::sys::signal::Signal::SIGKILL);
+        let _ =
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(id as i32), nix::sys::signal::Signal::SIGKILL);
     }
     let mut ids = Vec::new();
     for _ in 0..20 {

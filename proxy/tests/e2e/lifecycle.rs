@@ -32,7 +32,9 @@ async fn sigterm_drains() {
     let mut kept = gateway.client().await;
     kept.call("GET", "/health/ready", &[], b"").await.expect(200);
     let mut client = gateway.client().await;
-    client.send(request("POST", DIALECTS[0].path, &[("authorization", &bearer)], DIALECTS[0].stream.as_bytes())).await;
+    client
+        .send(request("POST", DIALECTS[0].path, &[("authorization", &bearer)], DIALECTS[0].stream.as_bytes()))
+        .await;
     let mut call = stub.next().await;
     call.send(sse_head()).await;
     call.chunk(SAMPLES[0].events[0]).await;
@@ -67,10 +69,13 @@ async fn sigterm_drains() {
 #[tokio::test]
 async fn the_grace_ends() {
     let mut stub = Stub::manual().await;
-    let mut gateway = Gateway::start(with(openai(&stub.url()), object!({"server": {"drain": "500ms"}}))).await;
+    let mut gateway =
+        Gateway::start(with(openai(&stub.url()), object!({"server": {"drain": "500ms"}}))).await;
     let bearer = gateway.bearer();
     let mut client = gateway.client().await;
-    client.send(request("POST", DIALECTS[0].path, &[("authorization", &bearer)], DIALECTS[0].stream.as_bytes())).await;
+    client
+        .send(request("POST", DIALECTS[0].path, &[("authorization", &bearer)], DIALECTS[0].stream.as_bytes()))
+        .await;
     let _call = stub.next().await;
     gateway.process.signal(Signal::SIGTERM);
     gateway.process.end().await;
@@ -93,7 +98,8 @@ async fn metrics() {
     let gateway = &gateway;
     let text = until("three calls in the metrics", || async move {
         let text = gateway.metrics().await;
-        let three = text.lines().any(|l| l.starts_with("sallyport_") && l.contains("chat") && l.ends_with(" 3"));
+        let three =
+            text.lines().any(|l| l.starts_with("sallyport_") && l.contains("chat") && l.ends_with(" 3"));
         three.then_some(text)
     })
     .await;
@@ -136,7 +142,9 @@ async fn clients_cannot_make_metrics_grow() {
 async fn the_admin_token() {
     let gateway = Gateway::start(object!({})).await;
     for path in ["/api/calls", "/api/snapshot", "/api/calls/x"] {
-        for headers in [&[][..], &[("authorization", "Bearer wrong")], &[("authorization", &*gateway.bearer())]] {
+        for headers in
+            [&[][..], &[("authorization", "Bearer wrong")], &[("authorization", &*gateway.bearer())]]
+        {
             get(gateway.admin_port, path, headers).await.expect(401);
         }
     }
@@ -154,10 +162,17 @@ async fn secrets_are_told_to_nobody() {
     let gateway = Setup::new(openai(&stub.url())).env("RUST_LOG", "trace").start().await;
     let bearer = gateway.bearer();
     let mut client = gateway.client().await;
-    client.send(request("POST", DIALECTS[0].path, &[("authorization", &bearer)], DIALECTS[0].body.as_bytes())).await;
+    client
+        .send(request("POST", DIALECTS[0].path, &[("authorization", &bearer)], DIALECTS[0].body.as_bytes()))
+        .await;
     stub.next().await.cut();
     let ask = gateway.admin("/api/snapshot").await.text() + &gateway.metrics().await;
-    let secrets = [ADMIN_TOKEN, METRICS_TOKEN, super::support::gateway::UPSTREAM_KEY, super::support::gateway::MASTER_KEY];
+    let secrets = [
+        ADMIN_TOKEN,
+        METRICS_TOKEN,
+        super::support::gateway::UPSTREAM_KEY,
+        super::support::gateway::MASTER_KEY,
+    ];
     for secret in secrets {
         assert!(!ask.contains(secret), "an answer holds {secret}");
         let said = gateway.process.said();

@@ -34,8 +34,14 @@ async fn memory_is_bounded() {
             let good = [("authorization", bearer.as_str())];
             let pad = "x".repeat(2000);
             client.call("POST", PATH, &good, DIALECTS[0].stream.as_bytes()).await.expect(200);
-            client.call("POST", PATH, &good, format!(r#"{{"model":"m","pad":"{pad}"}}"#).as_bytes()).await.expect(200);
-            client.call("POST", PATH, &good, format!(r#"{{"model":"none-{n}-{pad}"}}"#).as_bytes()).await.expect(404);
+            client
+                .call("POST", PATH, &good, format!(r#"{{"model":"m","pad":"{pad}"}}"#).as_bytes())
+                .await
+                .expect(200);
+            client
+                .call("POST", PATH, &good, format!(r#"{{"model":"none-{n}-{pad}"}}"#).as_bytes())
+                .await
+                .expect(404);
             client.call("POST", PATH, &[("x-api-key", &format!("sp-{n}-{pad}"))], b"{}").await.expect(401);
             client.call("POST", &format!("/v1/none-{n}-{pad}"), &good, b"{}").await.expect(404);
             // Leaves in the middle of its request, and after it.

@@ -12,7 +12,8 @@ async fn gateway() -> (Stub, Gateway) {
     let models = ["gpt-5", "claude-x", "org/model-1", "wild-*"];
     let mut off = object!({"name": "off", "routes": [{"provider": "p"}]});
     off["enabled"] = false.into();
-    let mut all: Vec<Value> = models.iter().map(|m| object!({"name": m, "routes": [{"provider": "p"}]})).collect();
+    let mut all: Vec<Value> =
+        models.iter().map(|m| object!({"name": m, "routes": [{"provider": "p"}]})).collect();
     all.push(off);
     let gateway = Gateway::start(object!({
         "providers": [provider("p", "openai", &stub.url())],
@@ -33,7 +34,11 @@ async fn openai_shape() {
     let auth = [("authorization", bearer.as_str())];
     let list = gateway.get("/v1/models", &auth).await.expect(200).json();
     assert_eq!(list["object"], "list");
-    assert_eq!(ids(&list), ["claude-x", "gpt-5", "org/model-1"], "patterns and switched-off models are not listed");
+    assert_eq!(
+        ids(&list),
+        ["claude-x", "gpt-5", "org/model-1"],
+        "patterns and switched-off models are not listed"
+    );
     for model in list["data"].as_array().unwrap() {
         assert_eq!(model["object"], "model");
         assert!(model["created"].is_u64() && model["owned_by"].is_string(), "{model}");

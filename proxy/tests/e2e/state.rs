@@ -25,7 +25,8 @@ async fn a_revoked_key_is_refused_everywhere_within_a_second() {
     two.until_status(&key, |status| status == 200).await;
     let list = one.cli_ok(&["keys", "list"], &["--json"]).await;
     let list: serde_json::Value = serde_json::from_str(&list).unwrap();
-    let row = list.as_array().unwrap().iter().find(|k| key.starts_with(k["prefix"].as_str().unwrap())).unwrap();
+    let row =
+        list.as_array().unwrap().iter().find(|k| key.starts_with(k["prefix"].as_str().unwrap())).unwrap();
     one.cli_ok(&["keys", "revoke"], &[row["prefix"].as_str().unwrap()]).await;
     let revoked = Instant::now();
     for gateway in [&one, &two] {
@@ -107,7 +108,12 @@ async fn calls_ask_the_database_nothing() {
     let mut client = gateway.client().await;
     let bearer = gateway.bearer();
     client.call("POST", PATH, &[("authorization", &bearer)], BODY).await.expect(200);
-    let reads = || TestPg::value(&url, "SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0) FROM pg_stat_user_tables WHERE relname IN ('virtual_keys', 'users', 'teams', 'models', 'providers')");
+    let reads = || {
+        TestPg::value(
+            &url,
+            "SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0) FROM pg_stat_user_tables WHERE relname IN ('virtual_keys', 'users', 'teams', 'models', 'providers')",
+        )
+    };
     let before: i64 = reads().await.parse().unwrap();
     let mut last = String::new();
     for _ in 0..500 {
@@ -121,7 +127,8 @@ async fn calls_ask_the_database_nothing() {
 /// Reload by file change and by SIGHUP is atomic.
 #[tokio::test]
 async fn reload() {
-    let (a, b) = (Stub::answering(|_| json(200, "\"a\"")).await, Stub::answering(|_| json(200, "\"b\"")).await);
+    let (a, b) =
+        (Stub::answering(|_| json(200, "\"a\"")).await, Stub::answering(|_| json(200, "\"b\"")).await);
     let gateway = Gateway::start(openai(&a.url())).await;
     assert_eq!(gateway.post(PATH, BODY).await.expect(200).text(), "\"a\"");
     gateway.write_overlay(&openai(&b.url()));
@@ -183,7 +190,8 @@ async fn calls_in_flight_survive_a_reload() {
     gateway.process.signal(nix::sys::signal::Signal::SIGHUP);
     let (gateway, bearer) = (&gateway, bearer.as_str());
     until("the model to be gone", || async move {
-        let answer = Client::connect(gateway.port).await.call("POST", PATH, &[("authorization", bearer)], BODY).await;
+        let answer =
+            Client::connect(gateway.port).await.call("POST", PATH, &[("authorization", bearer)], BODY).await;
         (answer.status() == 404).then_some(())
     })
     .await;

@@ -40,7 +40,10 @@ async fn gateway(a: &Stub, b: &Stub) -> Gateway {
 }
 
 async fn make(gateway: &Gateway, key: &str, body: &str) -> String {
-    let answer = Client::connect(gateway.port).await.call("POST", "/v1/responses", &[("api-key", key)], body.as_bytes()).await;
+    let answer = Client::connect(gateway.port)
+        .await
+        .call("POST", "/v1/responses", &[("api-key", key)], body.as_bytes())
+        .await;
     let text = answer.expect(200).text();
     let at = text.find("resp_").unwrap();
     text[at..].split('"').next().unwrap().to_owned()
@@ -53,13 +56,24 @@ fn calls(id: &str) -> Vec<(&'static str, String, String)> {
         ("GET", format!("/v1/responses/{id}?include=a&stream=false"), String::new()),
         ("GET", format!("/v1/responses/{id}/input_items?limit=3"), String::new()),
         ("POST", format!("/v1/responses/{id}/cancel"), String::new()),
-        ("POST", "/v1/responses".into(), format!(r#"{{"model":"anywhere","previous_response_id":"{id}","input":"x"}}"#)),
+        (
+            "POST",
+            "/v1/responses".into(),
+            format!(r#"{{"model":"anywhere","previous_response_id":"{id}","input":"x"}}"#),
+        ),
         ("DELETE", format!("/v1/responses/{id}"), String::new()),
     ]
 }
 
-async fn call(gateway: &Gateway, key: &str, (method, path, body): &(&str, String, String)) -> super::support::client::Answer {
-    Client::connect(gateway.port).await.call(method, path, &[("authorization", &format!("Bearer {key}"))], body.as_bytes()).await
+async fn call(
+    gateway: &Gateway,
+    key: &str,
+    (method, path, body): &(&str, String, String),
+) -> super::support::client::Answer {
+    Client::connect(gateway.port)
+        .await
+        .call(method, path, &[("authorization", &format!("Bearer {key}"))], body.as_bytes())
+        .await
 }
 
 /// Also of JSON and streamed answers, at once after they were made.

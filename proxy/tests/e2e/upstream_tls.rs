@@ -44,7 +44,10 @@ async fn an_own_authority() {
     assert_eq!(ask(&by_address, &own, object!({})).await, (200, 1), "an address in the certificate");
     let by_name = own.server(&["models.example.com"], H1);
     assert_eq!(ask(&by_name, &own, object!({"tls_name": "models.example.com"})).await, (200, 1));
-    assert_eq!(ask(&own.server(&["*.example.com"], H1), &own, object!({"tls_name": "models.example.com"})).await, (200, 1));
+    assert_eq!(
+        ask(&own.server(&["*.example.com"], H1), &own, object!({"tls_name": "models.example.com"})).await,
+        (200, 1)
+    );
 }
 
 #[tokio::test]
@@ -53,7 +56,8 @@ async fn a_wrong_name() {
     refused(ask(&own.server(&["127.0.0.2"], H1), &own, object!({})).await);
     refused(ask(&own.server(&["localhost"], H1), &own, object!({})).await);
     let name = object!({"tls_name": "models.example.com"});
-    for wrong in ["example.com", "other.example.com", "models.example.com.evil.test", "a.models.example.com"] {
+    for wrong in ["example.com", "other.example.com", "models.example.com.evil.test", "a.models.example.com"]
+    {
         refused(ask(&own.server(&[wrong], H1), &own, name.clone()).await);
     }
     refused(ask(&own.server(&["127.0.0.1"], H1), &own, name).await);
@@ -109,9 +113,7 @@ async fn connections_are_not_shared_across_trust() {
     let own_file = own.write(directory.path());
     let other_directory = tempfile::tempdir().unwrap();
     let other_file = other.write(other_directory.path());
-    let provider = |name: &str, ca: &std::path::Path| {
-        object!({"name": name, "kind": "openai", "base_url": stub.url(), "api_key": "k", "ca_file": ca})
-    };
+    let provider = |name: &str, ca: &std::path::Path| object!({"name": name, "kind": "openai", "base_url": stub.url(), "api_key": "k", "ca_file": ca});
     let gateway = Gateway::start(object!({
         "providers": [provider("trusts", &own_file), provider("does-not", &other_file)],
         "models": [
@@ -132,7 +134,11 @@ async fn connections_are_not_shared_across_trust() {
 fn h2_answer(path: &str, stream: bool) -> H2Answer {
     let sample = SAMPLES.iter().find(|s| s.path == path).unwrap();
     match stream {
-        true => H2Answer::whole(200, "text/event-stream", &sample.events.iter().map(|e| e.as_bytes()).collect::<Vec<_>>()),
+        true => H2Answer::whole(
+            200,
+            "text/event-stream",
+            &sample.events.iter().map(|e| e.as_bytes()).collect::<Vec<_>>(),
+        ),
         false => H2Answer::whole(200, "application/json", &[sample.json.as_bytes()]),
     }
 }
@@ -143,10 +149,12 @@ async fn http2_upstreams() {
     let own = Authority::new();
     for tls in [None, Some(own.server(&["127.0.0.1"], &["h2"]))] {
         for (dialect, sample) in DIALECTS.iter().zip(SAMPLES) {
-            let stub = H2Stub::answering(tls.clone(), |r| h2_answer(r.target(), r.json()["stream"] == true)).await;
+            let stub =
+                H2Stub::answering(tls.clone(), |r| h2_answer(r.target(), r.json()["stream"] == true)).await;
             let directory = tempfile::tempdir().unwrap();
             let ca = own.write(directory.path());
-            let setup = if dialect.kind == "anthropic" { anthropic(&stub.url()) } else { openai(&stub.url()) };
+            let setup =
+                if dialect.kind == "anthropic" { anthropic(&stub.url()) } else { openai(&stub.url()) };
             let mut setup = with(setup, object!({"upstream": {"ca_files": [ca]}}));
             if tls.is_none() {
                 setup["providers"][0]["http"] = "h2".into();
@@ -155,13 +163,19 @@ async fn http2_upstreams() {
             let big = format!(r#"{{"model":"m","x":"{}"}}"#, "y".repeat(3 << 20));
             for _ in 0..2 {
                 assert_eq!(gateway.post(dialect.path, dialect.body).await.expect(200).text(), sample.json);
-                assert_eq!(gateway.post(dialect.path, dialect.stream).await.expect(200).text(), sample.events.concat());
+                assert_eq!(
+                    gateway.post(dialect.path, dialect.stream).await.expect(200).text(),
+                    sample.events.concat()
+                );
                 gateway.post(dialect.path, &big).await.expect(200);
             }
             let all = stub.received();
             assert_eq!(all.len(), 6);
             assert_eq!(all[2].body, big.as_bytes());
-            assert!(all.iter().all(|r| r.head.line.ends_with("HTTP/2.0") && r.connection == 0), "one connection for all");
+            assert!(
+                all.iter().all(|r| r.head.line.ends_with("HTTP/2.0") && r.connection == 0),
+                "one connection for all"
+            );
             let authority = format!("127.0.0.1:{}", stub.port);
             assert_eq!(all[0].head.get(":authority"), Some(&*authority), "{:?}", all[0].head);
         }
@@ -188,7 +202,10 @@ async fn http2_upstreams_fail_over() {
 #[tokio::test]
 async fn private_addresses_only_if_listed() {
     let stub = Stub::answering(|_| json(200, "{}")).await;
-    let setup = with(openai(&stub.url()), object!({"upstream": {"allow_networks": ["10.0.0.0/8"], "max_attempts": 1}}));
+    let setup = with(
+        openai(&stub.url()),
+        object!({"upstream": {"allow_networks": ["10.0.0.0/8"], "max_attempts": 1}}),
+    );
     let gateway = Gateway::start(setup).await;
     let answer = gateway.post(DIALECTS[0].path, DIALECTS[0].body).await;
     assert!(matches!(answer.status(), 502 | 503), "{}", answer.text());

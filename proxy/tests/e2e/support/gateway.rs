@@ -98,7 +98,16 @@ impl Setup {
         let mut process = Process::start(&command(directory.path(), &self.env, &["run"]));
         process.gently = self.embedded;
         let [port, admin_port] = [ports[0].number(), ports[1].number()];
-        Gateway { port, admin_port, key: String::new(), process, database, directory, env: self.env, _ports: ports }
+        Gateway {
+            port,
+            admin_port,
+            key: String::new(),
+            process,
+            database,
+            directory,
+            env: self.env,
+            _ports: ports,
+        }
     }
 
     /// Starts it, waits until it is ready, and makes a key that may use everything.
@@ -187,7 +196,12 @@ impl Gateway {
     }
 
     /// The same with more headers.
-    pub(crate) async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+    pub(crate) async fn post_with(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
         let bearer = self.bearer();
         let mut all = vec![("authorization", bearer.as_str())];
         all.extend_from_slice(headers);
