@@ -22,6 +22,7 @@ pub mod snapshot;
 mod testing;
 pub mod units;
 mod validate;
+pub mod watch;
 
 pub use assemble::{Assembler, Finding, assemble};
 pub use document::{Document, Step};
@@ -31,3 +32,4 @@ pub use live::SnapshotCell;
 pub use load::{Loaded, load, process_env};
 pub use schema_doc::{json_schema, json_schema_text};
 pub use validate::is_private;
+pub use watch::{ReloadState, Watcher};

@@ -5,11 +5,13 @@
 //! filters; see ARCHITECTURE.md.
 
 pub(crate) mod attempt;
+pub(crate) mod body;
 pub(crate) mod call;
 pub(crate) mod hold;
 pub(crate) mod local;
 pub(crate) mod reply;
 pub(crate) mod request_body;
+pub(crate) mod wait;
 
 use crate::gateway::Gateway;
 use crate::running::Running;
@@ -22,10 +24,11 @@ use request_body::Read;
 use sallyport_config::model::Server;
 use sallyport_filters::body::RequestBody;
 use sallyport_filters::exchange::{Request, Target};
+use sallyport_filters::dialect::fault::Fault;
 use sallyport_filters::filter::Step;
 use sallyport_filters::outgoing::Outgoing;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
-use sallyport_filters::selector::{self, Next};
+use sallyport_filters::selector::{self, Decision};
 use sallyport_filters::surface::Surface;
 use std::time::Duration;
 
@@ -84,7 +87,7 @@ async fn steps(
         call.finished = sent.is_ok();
         return Ok(sent);
     }
-    let targets = route(gw, d, call).await?;
+    let targets = route(gw, call).await?;
     attempts(gw, running, d, call, targets).await
 }
 
@@ -122,11 +125,29 @@ async fn take_body(d: &mut ServerSession, call: &mut Call, settings: &Server) ->
     }
 }
 
-/// The upstreams that may serve the call, in the order of trying.
-async fn route(gw: &Gateway, d: &ServerSession, call: &Call) -> Result<Vec<Target>, Stop> {
-    let _ = d;
-    let pinned = gw.owners.pinned(&call.x).await?;
-    Ok(selector::targets(&call.x, pinned.as_deref(), &mut rand::rng())?)
+/// The upstreams that may serve the call, in the order of trying; never empty.
+async fn route(gw: &Gateway, call: &Call) -> Result<Vec<Target>, Stop> {
+    let x = &call.x;
+    let pinned = gw.owners.pinned(x).await?;
+    let model = x.body.model().ok_or_else(|| {
+        Rejection::client(ErrorKind::InvalidRequest, "missing_required_parameter", "Missing required parameter: 'model'.")
+            .param("model")
+    })?;
+    let found = x.snapshot.models.find(model).ok_or_else(|| {
+        Rejection::client(ErrorKind::NotFound, "model_not_found", "The model does not exist.").param("model")
+    })?;
+    let mut targets: Vec<Target> =
+        selector::candidates(found, &x.snapshot, x.surface, &mut rand::rng()).collect();
+    if let Some(provider) = pinned {
+        targets.retain(|t| *t.provider.name == *provider);
+    }
+    if targets.is_empty() {
+        return Err(Stop::Refuse(
+            Rejection::gateway(ErrorKind::Unavailable, "no_upstream", "No provider can serve this model at the moment.")
+                .detail(format!("model '{}' has no enabled provider for this surface", found.name)),
+        ));
+    }
+    Ok(targets)
 }
 
 /// Tries the targets until one delivers.
@@ -139,31 +160,32 @@ async fn attempts(
 ) -> Result<Result<(), BError>, Stop> {
     let settings = &running.snapshot.config.upstream;
     let method = d.req_header().method.clone();
-    let mut next = 0usize;
-    let mut stale = 0;
+    let (mut current, mut on_same, mut stale) = (0usize, 0u32, 0u32);
     loop {
-        let target = &targets[next % targets.len()];
-        let mut out = Outgoing::new(view(d), &call.x, target)?;
+        let target = &targets[current];
+        let provider = &*target.provider.name;
+        let mut out = Outgoing::new(view(d), &call.x, target);
+        call.x.target = Some(target.clone());
         call.chain.clone().attempt(&mut call.x, target, &mut out)?;
         if stale == 0 {
-            call.x.attempts += 1;
+            call.x.attempts = call.x.attempts.saturating_add(1);
+            on_same += 1;
         }
-        call.x.target = Some(target.clone());
         let endpoint = gw.upstreams.endpoint(&target.provider, settings);
         let attempt = Attempt { ups: &gw.upstreams, endpoint: &endpoint, settings, method: &method, out: &out };
         let failure = match attempt.run(d, call).await {
             End::Delivered => {
-                gw.metrics.attempt(&target.provider.name, "ok");
+                gw.metrics.attempt(provider, "ok");
                 call.finished = true;
                 return Ok(Ok(()));
             }
             End::Cut(e) => {
-                gw.metrics.attempt(&target.provider.name, "cut");
+                gw.metrics.attempt(provider, "cut");
                 call.finished = true;
-                return Ok(ended_cut(d, call, e));
+                return Ok(ended_cut(call, e));
             }
             End::Gone => {
-                gw.metrics.attempt(&target.provider.name, "client_gone");
+                gw.metrics.attempt(provider, "client_gone");
                 return Err(Stop::Gone);
             }
             End::Failed(f) => f,
@@ -173,19 +195,23 @@ async fn attempts(
             continue;
         }
         stale = 0;
-        gw.metrics.attempt(&target.provider.name, if failure.retryable { "failed" } else { "refused" });
-        tracing::debug!(provider = %target.provider.name, attempt = call.x.attempts, error = %failure.rejection, "attempt failed");
-        let same = targets.len() == 1;
-        let another = if failure.retryable {
-            running.retry.next(call.x.attempts, same, failure.retry_after, &mut rand::rng())
-        } else {
-            Next::GiveUp
+        let clients_own = failure.kind == selector::Failure::Answer(Fault::ClientsOwn);
+        gw.metrics.attempt(provider, if clients_own { "client_error" } else { "failed" });
+        tracing::debug!(provider, attempt = call.x.attempts, error = %failure.rejection, "attempt failed");
+        let tried = selector::Attempt {
+            number: call.x.attempts.into(),
+            on_same,
+            has_other: current + 1 < targets.len(),
+            failure: failure.kind,
+            hint: failure.hint,
         };
-        match another {
-            Next::GiveUp => return give_up(d, call, &running.snapshot.config.server, failure).await,
-            Next::After(wait) => {
-                next += 1;
-                pause(d, wait).await?;
+        let decision = running.retry.decide(&tried, &mut rand::rng());
+        match decision {
+            Decision::GiveUp => return give_up(d, call, failure, clients_own).await,
+            Decision::Same(wait) => pause(d, wait).await?,
+            Decision::Other => {
+                current += 1;
+                on_same = 0;
             }
         }
     }
@@ -206,30 +232,24 @@ async fn pause(d: &mut ServerSession, wait: Duration) -> Result<(), Stop> {
 async fn give_up(
     d: &mut ServerSession,
     call: &mut Call,
-    settings: &Server,
     failure: Failure,
+    clients_own: bool,
 ) -> Result<Result<(), BError>, Stop> {
-    let Some(mut answer) = failure.answer else {
+    let Some(answer) = failure.answer else {
         let mut rejection = failure.rejection;
-        rejection.retry_after = rejection.retry_after.or(failure.retry_after);
-        if rejection.kind == ErrorKind::Upstream && call.x.dialect == sallyport_filters::surface::Dialect::Anthropic {
-            // Anthropic's clients know no 502 type of their own; the status alone tells.
-        }
+        rejection.retry_after = rejection.retry_after.or(failure.hint.after);
         return Err(Stop::Refuse(rejection));
     };
-    let _ = settings;
-    if failure.retryable {
+    if !clients_own {
         call.x.outcome.rejection = Some(failure.rejection);
     }
-    call.x.outcome.streamed = false;
-    let sent = reply::whole(d, &mut call.x, answer.status, std::mem::take(&mut answer.headers), answer.body).await;
+    let sent = reply::whole(d, &mut call.x, answer.status, answer.headers, answer.body).await;
     call.finished = sent.is_ok();
     Ok(sent)
 }
 
-/// A stream that was cut after its head: with an error event and an orderly end the connection lives on; without,
-/// it must not look complete.
-fn ended_cut(d: &ServerSession, call: &Call, e: BError) -> Result<(), BError> {
-    let _ = d;
+/// A stream that was cut after its head: with an error event and an orderly end the connection lives on; any other
+/// body must not look complete.
+fn ended_cut(call: &Call, e: BError) -> Result<(), BError> {
     if call.x.outcome.streamed { Ok(()) } else { Err(e.into_up()) }
 }

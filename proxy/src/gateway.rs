@@ -29,7 +29,7 @@ use subtle::ConstantTimeEq;
 #[derive(Debug)]
 pub struct Gateway {
     /// Snapshot and chain; None until the first snapshot is there.
-    pub running: ArcSwapOption<Running>,
+    pub running: Arc<ArcSwapOption<Running>>,
     /// Connections to the providers.
     pub upstreams: Arc<Upstreams>,
     /// Liveness, readiness, calls in flight.

@@ -62,6 +62,16 @@ impl Owners {
             }
             _ => (None, None),
         };
+        if x.body.conversation().is_some() {
+            // Conversations are made elsewhere: whose one is cannot be known.
+            return Err(Rejection::client(
+                ErrorKind::InvalidRequest,
+                "unsupported_parameter",
+                "This gateway does not pass 'conversation' on: it cannot tell whose a conversation is. \
+                 Use 'previous_response_id', or send the input whole.",
+            )
+            .param("conversation"));
+        }
         let Some(id) = id else { return Ok(None) };
         let not_found = || {
             let r = Rejection::client(
@@ -97,7 +107,7 @@ impl Owners {
                     tokio::time::sleep(AGAIN).await;
                 }
             }
-            Ok::<_, sallyport_schema::store::StoreError>(None)
+            Ok::<_, sallyport_schema::error::StoreError>(None)
         };
         let unavailable = |detail: String| {
             Rejection::gateway(

@@ -15,9 +15,8 @@ use pingora_proxy::Session;
 use sallyport_config::model::{Server, Upstream as Settings};
 use sallyport_filters::exchange::Target;
 use sallyport_filters::filter::{ResponseHead, Step};
-use sallyport_filters::outgoing::{Outgoing, filter_response_headers};
+use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_request_id};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
-use sallyport_filters::selector;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -67,8 +66,12 @@ impl Passage {
             }
         }
         let pinned = gw.owners.pinned(&call.x).await?;
-        let target = selector::targets(&call.x, pinned.as_deref(), &mut rand::rng())?.swap_remove(0);
-        let mut out = Outgoing::new(engine::view(d), &call.x, &target)?;
+        let provider = pinned.and_then(|name| call.x.snapshot.providers.get(&*name).filter(|p| p.enabled).cloned());
+        let provider = provider.ok_or_else(|| {
+            Rejection::gateway(ErrorKind::Unavailable, "no_upstream", "The provider that has it is not available.")
+        })?;
+        let target = Target { provider, model: None };
+        let mut out = Outgoing::new(engine::view(d), &call.x, &target);
         chain.attempt(&mut call.x, &target, &mut out)?;
         Ok((target, out))
     }
@@ -122,8 +125,8 @@ impl Passage {
             return Ok(());
         }
         let x = &mut self.call.x;
-        let own = response.headers.get(reply::REQUEST_ID).and_then(|v| v.to_str().ok());
-        x.outcome.upstream_request_id = own.map(|v| v.chars().take(200).collect());
+        x.outcome.upstream_request_id =
+            upstream_request_id(&response.headers).map(|v| v.chars().take(200).collect());
         if response.status.as_u16() == 401 {
             return Err(Error::explain(CREDENTIALS, "the provider answered 401").into_up());
         }

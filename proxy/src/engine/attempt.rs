@@ -1,29 +1,29 @@
 //! One attempt at one upstream: send, hold the head back until the first bytes are verified, then stream.
 
+use super::body::{Body, send};
 use super::call::Call;
-use super::hold::{Hold, Verdict};
+use super::hold::Hold;
 use super::reply;
+use super::wait::{Received, drain, gone, push, receive};
 use crate::upstream::Upstreams;
 use crate::upstream::connection::{Connection, OpenError};
 use crate::upstream::endpoint::Endpoint;
 use bytes::{Bytes, BytesMut};
-use futures::FutureExt;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use pingora_core::protocols::http::{HttpTask, ServerSession};
 use pingora_core::{BError, Error, ErrorType};
 use sallyport_config::model::Upstream as Settings;
 use sallyport_filters::dialect::error as dialect_error;
-use sallyport_filters::event::{Event, Fate, Piece};
+use sallyport_filters::dialect::fault::{self, Fault, RetryHint};
 use sallyport_filters::filter::ResponseHead;
-use sallyport_filters::outgoing::{Outgoing, filter_response_headers};
+use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_request_id};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
-use sallyport_filters::sse::EventStream;
-use std::time::{Duration, Instant};
+use sallyport_filters::selector;
+use sallyport_filters::sse::{EventStream, Verdict};
+use std::time::Duration;
 
 /// An upstream's error body is held up to this size, so that it can be judged before it is passed on.
 const ERROR_BODY: usize = 256 * 1024;
-/// Tasks that are ready are sent together, at most this many.
-const BATCH: usize = 32;
 
 /// How an attempt ended.
 pub(crate) enum End {
@@ -43,10 +43,10 @@ pub(crate) struct Failure {
     pub(crate) rejection: Rejection,
     /// The upstream's own answer, passed on instead of `rejection` where the client may see it.
     pub(crate) answer: Option<Answer>,
-    /// May another attempt help?
-    pub(crate) retryable: bool,
-    /// The upstream asked to be left alone for so long.
-    pub(crate) retry_after: Option<Duration>,
+    /// What kind of failure it is, for the decision on another attempt.
+    pub(crate) kind: selector::Failure,
+    /// What the upstream says of trying again.
+    pub(crate) hint: RetryHint,
     /// A pooled connection was dead before a byte came: the same upstream is asked again, at once.
     pub(crate) stale: bool,
 }
@@ -60,7 +60,11 @@ pub(crate) struct Answer {
 
 impl Failure {
     fn connection(rejection: Rejection, stale: bool) -> Self {
-        Self { rejection, answer: None, retryable: true, retry_after: None, stale }
+        let kind = match rejection.kind {
+            ErrorKind::UpstreamTimeout => selector::Failure::Timeout,
+            _ => selector::Failure::Connect,
+        };
+        Self { rejection, answer: None, kind, hint: RetryHint::default(), stale }
     }
 }
 
@@ -124,7 +128,7 @@ impl Attempt<'_> {
                 }
                 OpenError::Write { error, reused } => Failure::connection(broken(error.to_string()), reused),
                 OpenError::Request(why) => Failure {
-                    retryable: false,
+                    kind: selector::Failure::Answer(Fault::ClientsOwn),
                     ..Failure::connection(
                         Rejection::client(ErrorKind::InvalidRequest, "invalid_request", why),
                         false,
@@ -197,27 +201,22 @@ impl Attempt<'_> {
         }
         body.truncate(ERROR_BODY);
         let body = body.freeze();
-        let fault = dialect_error::upstream_fault(status.as_u16(), &body);
-        call.x.outcome.upstream_error = dialect_error::code_of(&body).or_else(|| Some(status.as_u16().to_string()));
-        let retry_after = dialect_error::retry_after(&original);
-        let message = "The model provider refused the gateway's own credentials or credit.";
-        let (rejection, shown) = match fault {
-            dialect_error::Fault::Credentials => (
-                Rejection::upstream(ErrorKind::Upstream, "upstream_credentials", message)
-                    .detail(format!("{status} from {}", self.endpoint.provider.name)),
-                status == StatusCode::TOO_MANY_REQUESTS,
-            ),
-            _ => (
-                Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
-                    .detail(format!("{status} from {}", self.endpoint.provider.name)),
-                true,
-            ),
+        let provider = &self.endpoint.provider.name;
+        let fault = fault::upstream_fault(status, &body);
+        let word = fault::describe(&body).and_then(|e| e.word());
+        call.x.outcome.upstream_error = word.or_else(|| Some(status.as_u16().to_string()));
+        // Our account's trouble is not shown as the client's own; a 429 says the same to both.
+        let shown = fault != Fault::CredentialsOrCredit || status == StatusCode::TOO_MANY_REQUESTS;
+        let rejection = match fault {
+            Fault::CredentialsOrCredit => fault::refused_us(provider, status, &body),
+            _ => Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
+                .detail(format!("provider '{provider}' answered {status}")),
         };
         End::Failed(Failure {
             rejection,
             answer: shown.then_some(Answer { status, headers, body }),
-            retryable: !matches!(fault, dialect_error::Fault::Client),
-            retry_after,
+            kind: selector::Failure::Answer(fault),
+            hint: fault::retry_after(&original),
             stale: false,
         })
     }
@@ -260,10 +259,12 @@ impl Attempt<'_> {
             }
             drain(up, &mut batch, &mut end);
             match hold.look(&batch) {
-                Verdict::Good | Verdict::More => {}
-                Verdict::Error { status, code } => {
-                    call.x.outcome.upstream_error = Some(code.clone());
-                    return End::Failed(self.first_event_failure(call, status, &code, headers, std::mem::take(&mut batch)));
+                Verdict::Fine | Verdict::NeedMore => {}
+                Verdict::Error { fault, error, .. } => {
+                    let code = error.word().unwrap_or_else(|| "error_event".into());
+                    let failure = self.first_event_failure(fault, &code, headers, &batch);
+                    call.x.outcome.upstream_error = Some(code);
+                    return End::Failed(failure);
                 }
             }
         }
@@ -331,123 +332,22 @@ impl Attempt<'_> {
         End::Cut(Error::explain(ErrorType::ConnectionClosed, detail))
     }
 
-    /// A 200 whose first event is an error: as if the upstream had answered with that status.
-    fn first_event_failure(
-        &self,
-        call: &Call,
-        status: u16,
-        code: &str,
-        headers: HeaderMap,
-        batch: Vec<Bytes>,
-    ) -> Failure {
-        let retryable = !matches!(dialect_error::upstream_fault(status, b""), dialect_error::Fault::Client);
-        let mut body = BytesMut::new();
-        batch.iter().for_each(|b| body.extend_from_slice(b));
-        let retry_after = dialect_error::retry_after(&headers);
-        let _ = call;
+    /// A 200 whose first event is an error: as if the upstream had answered with that status. If nothing better
+    /// comes, the client sees what the provider sent: a stream whose first event is an error.
+    fn first_event_failure(&self, fault: Fault, code: &str, headers: HeaderMap, batch: &[Bytes]) -> Failure {
+        let provider = &self.endpoint.provider.name;
+        let rejection = Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
+            .detail(format!("provider '{provider}': the stream's first event is the error {code}"));
+        let hint = fault::retry_after(&headers);
+        let shown = fault != Fault::CredentialsOrCredit;
         Failure {
-            rejection: Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
-                .detail(format!("first event of the stream: {code} from {}", self.endpoint.provider.name)),
-            // The client sees what the provider sent: a stream whose first event is an error.
-            answer: Some(Answer { status: StatusCode::OK, headers, body: body.freeze() }),
-            retryable,
-            retry_after,
+            rejection,
+            answer: shown.then(|| Answer { status: StatusCode::OK, headers, body: batch.concat().into() }),
+            kind: selector::Failure::Answer(fault),
+            hint,
             stale: false,
         }
     }
-}
-
-/// What became of waiting for the upstream.
-enum Received {
-    Task(HttpTask),
-    Broken(BError),
-    TimedOut,
-    Gone,
-}
-
-/// Waits for the upstream's next task, for at most `wait`, while watching the client.
-async fn receive(d: &mut ServerSession, up: &mut Connection, wait: Duration) -> Received {
-    // Most tasks of a busy stream are there already: no timer, no look at the client.
-    if let Some(r) = tokio::task::unconstrained(up.next()).now_or_never() {
-        return r.map_or_else(Received::Broken, Received::Task);
-    }
-    tokio::select! { biased;
-        r = pingora_timeout::timeout(wait, up.next()) => match r {
-            Ok(Ok(task)) => Received::Task(task),
-            Ok(Err(e)) => Received::Broken(e),
-            Err(_) => Received::TimedOut,
-        },
-        () = gone(d) => Received::Gone,
-    }
-}
-
-/// Comes back when the client has left.
-async fn gone(d: &mut ServerSession) {
-    // With nothing expected any more, this comes back on end of stream, reset and stray bytes only.
-    let _ = d.read_body_or_idle(true).await;
-}
-
-/// Takes what a task carries; true: it was the last one.
-fn push(task: HttpTask, batch: &mut Vec<Bytes>) -> bool {
-    match task {
-        HttpTask::Body(piece, end) => {
-            if let Some(piece) = piece.filter(|p| !p.is_empty()) {
-                batch.push(piece);
-            }
-            end
-        }
-        HttpTask::Header(..) | HttpTask::UpgradedBody(..) => false,
-        HttpTask::Trailer(_) | HttpTask::Done | HttpTask::Failed(_) => true,
-    }
-}
-
-/// Takes what is ready without waiting; an error is kept for the next wait.
-fn drain(up: &mut Connection, batch: &mut Vec<Bytes>, end: &mut bool) {
-    while !*end && batch.len() < BATCH {
-        match tokio::task::unconstrained(up.next()).now_or_never() {
-            Some(Ok(task)) => *end = push(task, batch),
-            Some(Err(e)) => {
-                up.park(e);
-                break;
-            }
-            None => break,
-        }
-    }
-}
-
-/// Sends tasks to the client and counts the bytes.
-async fn send(d: &mut ServerSession, call: &mut Call, mut tasks: Vec<HttpTask>) -> Result<(), BError> {
-    let bytes: usize = tasks.iter().map(|t| if let HttpTask::Body(Some(b), _) = t { b.len() } else { 0 }).sum();
-    if d.is_http2() {
-        tasks = join_bodies(tasks);
-    }
-    d.response_duplex_vec(tasks).await?;
-    if bytes > 0 {
-        call.x.outcome.first_byte.get_or_insert_with(Instant::now);
-        call.x.outcome.bytes_out += bytes as u64;
-    }
-    Ok(())
-}
-
-/// HTTP/2 makes a DATA frame of each task, and clients end a connection on which too many tiny frames pile up.
-fn join_bodies(tasks: Vec<HttpTask>) -> Vec<HttpTask> {
-    if tasks.len() < 3 {
-        return tasks;
-    }
-    let (mut out, mut joined, mut last) = (Vec::with_capacity(3), BytesMut::new(), false);
-    for task in tasks {
-        match task {
-            HttpTask::Body(piece, end) => {
-                joined.extend_from_slice(&piece.unwrap_or_default());
-                last |= end;
-            }
-            other => out.push(other),
-        }
-    }
-    if !joined.is_empty() || last {
-        out.push(HttpTask::Body(Some(joined.freeze()), last));
-    }
-    out
 }
 
 /// Did the connection end before a byte of the answer? (Then a pooled one was simply too old.)
@@ -457,58 +357,5 @@ fn never_answered(e: &Error) -> bool {
 
 /// Remembers the provider's request id.
 fn note_upstream(call: &mut Call, headers: &HeaderMap) {
-    const NAMES: [HeaderName; 3] =
-        [reply::REQUEST_ID, HeaderName::from_static("request-id"), HeaderName::from_static("apim-request-id")];
-    let id = NAMES.iter().find_map(|n| headers.get(n)).and_then(|v| v.to_str().ok());
-    call.x.outcome.upstream_request_id = id.map(|id| id.chars().take(200).collect());
-}
-
-/// How pieces of the answer meet the filters.
-enum Body {
-    Events(EventStream),
-    Pieces,
-}
-
-impl Body {
-    /// Shows `batch` to the filters and turns it into tasks.
-    fn filter(
-        &mut self,
-        call: &mut Call,
-        batch: &mut Vec<Bytes>,
-        tasks: &mut Vec<HttpTask>,
-        end: bool,
-    ) -> Result<(), Rejection> {
-        let chain = call.chain.clone();
-        let x = &mut call.x;
-        match self {
-            Self::Events(stream) => {
-                let mut out = |b: Bytes| tasks.push(HttpTask::Body(Some(b), false));
-                for piece in batch.drain(..) {
-                    stream.push(piece, |e| chain.event(x, e), &mut out).map_err(|e| {
-                        Rejection::upstream(
-                            ErrorKind::Upstream,
-                            "upstream_bad_stream",
-                            "The model provider sent a stream that cannot be read.",
-                        )
-                        .detail(e.to_string())
-                    })?;
-                }
-                if end {
-                    stream.finish(|e| chain.event(x, e), &mut out);
-                }
-            }
-            Self::Pieces => {
-                for piece in batch.drain(..) {
-                    let mut event = Event { piece: Piece::Body(&piece), fate: Fate::Keep };
-                    chain.event(x, &mut event);
-                    match event.fate {
-                        Fate::Keep => tasks.push(HttpTask::Body(Some(piece), false)),
-                        Fate::Replace(other) => tasks.push(HttpTask::Body(Some(other), false)),
-                        Fate::Drop => {}
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
+    call.x.outcome.upstream_request_id = upstream_request_id(headers).map(|id| id.chars().take(200).collect());
 }

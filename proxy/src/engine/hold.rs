@@ -2,26 +2,11 @@
 //! that breaks before its first byte, can still fail over.
 
 use bytes::Bytes;
-use sallyport_filters::sse::{FirstEvent, first_event};
+use sallyport_filters::sse::{Verdict, first_event_of};
 use sallyport_filters::surface::Dialect;
 
 /// A stream is passed on unverified when its first event has not come within so many bytes.
 const MOST: usize = 64 * 1024;
-
-/// What the first bytes say.
-pub(crate) enum Verdict {
-    /// Pass it on.
-    Good,
-    /// Not enough to say.
-    More,
-    /// The first event is an error, as if the answer had this status.
-    Error {
-        /// The status that the error stands for.
-        status: u16,
-        /// Its code or type.
-        code: String,
-    },
-}
 
 /// The hold on one answer.
 pub(crate) struct Hold {
@@ -44,27 +29,14 @@ impl Hold {
     pub(crate) fn look(&mut self, held: &[Bytes]) -> Verdict {
         let len: usize = held.iter().map(Bytes::len).sum();
         if len == 0 {
-            return Verdict::More;
+            return Verdict::NeedMore;
         }
-        if !self.sse || len > MOST {
-            self.holding = false;
-            return Verdict::Good;
-        }
-        let joined;
-        let bytes: &[u8] = match held {
-            [one] => one,
-            many => {
-                joined = many.concat();
-                &joined
-            }
+        let verdict = match held {
+            _ if !self.sse || len > MOST => Verdict::Fine,
+            [one] => first_event_of(self.dialect, one),
+            many => first_event_of(self.dialect, &many.concat()),
         };
-        match first_event(self.dialect, bytes) {
-            FirstEvent::More => Verdict::More,
-            FirstEvent::Good => {
-                self.holding = false;
-                Verdict::Good
-            }
-            FirstEvent::Error { status, code } => Verdict::Error { status, code },
-        }
+        self.holding = verdict == Verdict::NeedMore;
+        verdict
     }
 }

@@ -93,7 +93,7 @@ pub(crate) async fn reject(
     let id = call.x.id.to_string();
     let rendered = render(&rejection, call.x.dialect, &id);
     let mut headers = HeaderMap::with_capacity(rendered.headers.len() + 4);
-    headers.extend(rendered.headers.into_iter().map(|(n, v)| (n, v)));
+    headers.extend(rendered.headers);
     call.x.outcome.rejection = Some(rejection);
     let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     whole(d, &mut call.x, status, headers, rendered.body).await?;

@@ -2,19 +2,18 @@
 
 use super::Upstreams;
 use super::endpoint::{Endpoint, EndpointError, Peers};
-use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use bytes::{BufMut, BytesMut};
+use http::{HeaderName, HeaderValue, Method, Version, header};
 use pingora_core::protocols::http::HttpTask;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v1::client::HttpSession as H1;
-use pingora_core::protocols::l4::stream::Stream as L4;
 use pingora_core::upstreams::peer::{HttpPeer, Peer};
 use pingora_core::{BError, Error, ErrorType};
 use pingora_http::RequestHeader;
 use sallyport_filters::outgoing::Outgoing;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 /// Bodies up to this size are copied behind the head and go out in the same write; larger ones are written from
 /// where they are. 64 KiB is what one `write` to a socket takes without splitting.

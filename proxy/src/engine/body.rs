@@ -1,0 +1,96 @@
+//! The answer's body on its way: shown to the filters, sent in as few writes as possible.
+
+use super::call::Call;
+use bytes::{Bytes, BytesMut};
+use pingora_core::BError;
+use pingora_core::protocols::http::{HttpTask, ServerSession};
+use sallyport_filters::event::{Event, Fate, Piece};
+use sallyport_filters::rejection::{ErrorKind, Rejection};
+use sallyport_filters::sse::EventStream;
+use std::time::Instant;
+
+/// How pieces of the answer meet the filters.
+pub(crate) enum Body {
+    Events(EventStream),
+    Pieces,
+}
+
+impl Body {
+    /// Shows `batch` to the filters and turns it into tasks.
+    pub(crate) fn filter(
+        &mut self,
+        call: &mut Call,
+        batch: &mut Vec<Bytes>,
+        tasks: &mut Vec<HttpTask>,
+        end: bool,
+    ) -> Result<(), Rejection> {
+        let chain = call.chain.clone();
+        let x = &mut call.x;
+        match self {
+            Self::Events(stream) => {
+                let body = |b: Bytes| HttpTask::Body(Some(b), false);
+                for piece in batch.drain(..) {
+                    let out = stream.push(piece, |e| chain.event(x, e)).map_err(|e| {
+                        Rejection::upstream(
+                            ErrorKind::Upstream,
+                            "upstream_bad_stream",
+                            "The model provider sent a stream that cannot be read.",
+                        )
+                        .detail(e.to_string())
+                    })?;
+                    tasks.extend(out.into_iter().map(body));
+                }
+                if end {
+                    tasks.extend(stream.finish(|e| chain.event(x, e)).into_iter().map(body));
+                }
+            }
+            Self::Pieces => {
+                for piece in batch.drain(..) {
+                    let mut event = Event { piece: Piece::Body(&piece), fate: Fate::Keep };
+                    chain.event(x, &mut event);
+                    match event.fate {
+                        Fate::Keep => tasks.push(HttpTask::Body(Some(piece), false)),
+                        Fate::Replace(other) => tasks.push(HttpTask::Body(Some(other), false)),
+                        Fate::Drop => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sends tasks to the client and counts the bytes.
+pub(crate) async fn send(d: &mut ServerSession, call: &mut Call, mut tasks: Vec<HttpTask>) -> Result<(), BError> {
+    let bytes: usize = tasks.iter().map(|t| if let HttpTask::Body(Some(b), _) = t { b.len() } else { 0 }).sum();
+    if d.is_http2() {
+        tasks = join_bodies(tasks);
+    }
+    d.response_duplex_vec(tasks).await?;
+    if bytes > 0 {
+        call.x.outcome.first_byte.get_or_insert_with(Instant::now);
+        call.x.outcome.bytes_out += bytes as u64;
+    }
+    Ok(())
+}
+
+/// HTTP/2 makes a DATA frame of each task, and clients end a connection on which too many tiny frames pile up.
+fn join_bodies(tasks: Vec<HttpTask>) -> Vec<HttpTask> {
+    if tasks.len() < 3 {
+        return tasks;
+    }
+    let (mut out, mut joined, mut last) = (Vec::with_capacity(3), BytesMut::new(), false);
+    for task in tasks {
+        match task {
+            HttpTask::Body(piece, end) => {
+                joined.extend_from_slice(&piece.unwrap_or_default());
+                last |= end;
+            }
+            other => out.push(other),
+        }
+    }
+    if !joined.is_empty() || last {
+        out.push(HttpTask::Body(Some(joined.freeze()), last));
+    }
+    out
+}
