@@ -88,6 +88,15 @@ impl StoreError {
             _ => false,
         }
     }
+
+    /// True if the error lies in what was sent: the same again fails again.
+    pub(crate) fn is_data_fault(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::Sql(error) => is_data_fault(error),
+            _ => false,
+        }
+    }
 }
 
 /// The SQLSTATE of a database error.

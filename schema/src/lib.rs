@@ -5,8 +5,11 @@ mod backoff;
 pub mod call;
 pub mod changes;
 pub mod embedded;
+pub mod envelope;
 pub mod error;
+pub mod log_store;
 pub mod rows;
+pub mod spool;
 pub mod store;
 
 #[cfg(any(test, feature = "testing"))]

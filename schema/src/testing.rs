@@ -2,6 +2,7 @@
 //! directory, and a fresh migrated database for whoever asks.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test helper fails by panicking")]
 
+use crate::call::{CallRecord, Usage};
 use crate::embedded::{Embedded, EmbeddedOptions};
 use crate::store::Store;
 use nix::sys::signal::Signal;
@@ -12,7 +13,9 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 /// A Postgres cluster that ends, data and all, when it is dropped.
 pub struct TestPg {
@@ -54,14 +57,14 @@ impl TestPg {
             store.close().await;
             *made = true;
         }
-        let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+        let name = format!("test_{}", Uuid::new_v4().simple());
         self.create(&name, TEMPLATE).await;
         self.url_of(&name)
     }
 
     /// URL of a fresh database with nothing in it.
     pub async fn empty_database(&self) -> String {
-        let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+        let name = format!("test_{}", Uuid::new_v4().simple());
         self.create(&name, "template0").await;
         self.url_of(&name)
     }
@@ -121,6 +124,42 @@ impl TestPg {
 
     async fn create(&self, name: &str, template: &str) {
         Self::execute(self.embedded().url(), &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    }
+}
+
+/// A call that went well.
+pub fn call() -> CallRecord {
+    let now = OffsetDateTime::now_utc();
+    CallRecord {
+        id: Uuid::now_v7(),
+        // Postgres keeps microseconds
+        started_at: now.replace_microsecond(now.microsecond()).unwrap(),
+        instance: "test".into(),
+        key_id: None,
+        key_prefix: None,
+        user_id: None,
+        team_id: None,
+        client_ip: Some([192, 0, 2, 1].into()),
+        user_agent: Some("curl/8".into()),
+        surface: "chat".into(),
+        model_asked: Some("gpt-4o".into()),
+        model_served: Some("gpt-4o-2024-08-06".into()),
+        provider: Some("openai".into()),
+        upstream_request_id: Some("req_1".into()),
+        object_id: None,
+        attempts: 1,
+        status: 200,
+        error_source: None,
+        error_code: None,
+        error_detail: None,
+        cancelled: false,
+        streamed: true,
+        usage: Some(Usage { input: 9, cached_input: 4, output: 12, reasoning: 3, ..Usage::default() }),
+        cost_nanos: Some(142_500),
+        bytes_in: 1000,
+        bytes_out: 2000,
+        ttft_us: Some(1500),
+        duration_us: 90_000,
     }
 }
 
