@@ -62,7 +62,7 @@ impl Assembler {
             source,
             config_hash: loaded.hash.clone(),
             config: loaded.config.clone(),
-            keys: imbl::HashMap::new(),
+            keys: imbl::OrdMap::new(),
             users: imbl::HashMap::new(),
             teams: imbl::HashMap::new(),
             providers: imbl::HashMap::new(),
@@ -158,7 +158,7 @@ impl Assembler {
         next.source = source;
         next.users = state.users.iter().map(|u| (u.id, Arc::new(owner(u)))).collect();
         next.teams = state.teams.iter().map(|t| (t.id, Arc::new(team(t, &mut self.intern)))).collect();
-        next.keys = imbl::HashMap::new();
+        next.keys = imbl::OrdMap::new();
         self.key_hashes = HashMap::with_capacity(state.keys.len());
         for row in &state.keys {
             self.put_key(&mut next, row);

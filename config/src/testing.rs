@@ -1,7 +1,8 @@
 //! Rows and configurations for this crate's tests.
 
 use crate::load::{Loaded, load};
-use sallyport_schema::envelope::KeyRing;
+use base64::Engine as _;
+use sallyport_schema::envelope::{KeyRing, MasterKey};
 use sallyport_schema::rows::{KeyRow, ModelRow, ProviderRow, RouteRow, TeamRow, UserRow};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -15,7 +16,8 @@ pub(crate) fn loaded(text: &str) -> Loaded {
 }
 
 pub(crate) fn ring(n: u8) -> Arc<KeyRing> {
-    Arc::new(KeyRing::stub(n))
+    let text = base64::engine::general_purpose::STANDARD.encode([n; 32]);
+    Arc::new(KeyRing::new(MasterKey::from_base64(&text).unwrap()))
 }
 
 pub(crate) fn id(n: u128) -> Uuid {

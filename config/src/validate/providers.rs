@@ -102,6 +102,13 @@ fn provider(c: &Config, p: &Provider, path: &str, judge: &mut Judge<'_>) {
             tls = url.scheme() == "https";
             match check_base_url(url) {
                 Err(message) => judge.error(&at("base_url"), message),
+                Ok(()) if url.path() == "/" => {
+                    judge.warn(
+                        &at("base_url"),
+                        "has no path: most APIs want the version in it, as in https://host/v1",
+                    );
+                    address(c, url, &at("base_url"), judge);
+                }
                 Ok(()) => address(c, url, &at("base_url"), judge),
             }
         }
