@@ -135,19 +135,84 @@ pub fn find<'a>(method: &Method, path: &'a str, anthropic_client: bool) -> Resul
                 return only(Method::GET, "GET", Surface::Models, Some(id));
             }
             let Some(tail) = rest.strip_prefix("responses/") else { return Err(NoMatch::Path) };
+            if !is_object_id(tail.split('/').next().unwrap_or_default()) {
+                return Err(NoMatch::Path);
+            }
             match tail.split_once('/') {
-                None if !tail.is_empty() => match *method {
+                None => match *method {
                     Method::GET | Method::DELETE => hit(Surface::StoredResponse, Some(tail)),
                     _ => Err(NoMatch::Method("GET, DELETE")),
                 },
-                Some((id, "cancel")) if !id.is_empty() => {
-                    only(Method::POST, "POST", Surface::StoredResponse, Some(id))
-                }
-                Some((id, "input_items")) if !id.is_empty() => {
-                    only(Method::GET, "GET", Surface::StoredResponse, Some(id))
-                }
+                Some((id, "cancel")) => only(Method::POST, "POST", Surface::StoredResponse, Some(id)),
+                Some((id, "input_items")) => only(Method::GET, "GET", Surface::StoredResponse, Some(id)),
                 _ => Err(NoMatch::Path),
             }
+        }
+    }
+}
+
+/// Ids of stored objects go into a path at the provider, with the provider's key: nothing that a server could take
+/// for a way to another path (`..`, `%2F`) may be in one.
+fn is_object_id(id: &str) -> bool {
+    let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-');
+    (1..=256).contains(&id.len()) && id.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surface(method: &str, path: &str) -> Result<(Surface, Dialect, Option<String>), NoMatch> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        find(&method, path, false).map(|m| (m.surface, m.dialect, m.id.map(str::to_owned)))
+    }
+
+    #[test]
+    fn every_documented_path_is_found() {
+        use Dialect::{Anthropic, OpenAi, Responses};
+        for (method, path, want, dialect, id) in [
+            ("POST", "/v1/chat/completions", Surface::Chat, OpenAi, None),
+            ("POST", "/v1/completions", Surface::Completions, OpenAi, None),
+            ("POST", "/v1/embeddings", Surface::Embeddings, OpenAi, None),
+            ("POST", "/v1/responses", Surface::Responses, Responses, None),
+            ("POST", "/v1/responses/compact", Surface::ResponsesCompact, Responses, None),
+            ("GET", "/v1/responses/resp_1", Surface::StoredResponse, Responses, Some("resp_1")),
+            ("DELETE", "/v1/responses/resp_1", Surface::StoredResponse, Responses, Some("resp_1")),
+            ("POST", "/v1/responses/resp_1/cancel", Surface::StoredResponse, Responses, Some("resp_1")),
+            ("GET", "/v1/responses/resp_1/input_items", Surface::StoredResponse, Responses, Some("resp_1")),
+            ("POST", "/v1/messages", Surface::Messages, Anthropic, None),
+            ("POST", "/v1/messages/count_tokens", Surface::CountTokens, Anthropic, None),
+            ("POST", "/v1/moderations", Surface::Moderations, OpenAi, None),
+            ("POST", "/v1/images/edits", Surface::Images, OpenAi, None),
+            ("POST", "/v1/audio/transcriptions", Surface::Audio, OpenAi, None),
+            ("GET", "/v1/models", Surface::Models, OpenAi, None),
+            ("GET", "/v1/models/org/name", Surface::Models, OpenAi, Some("org/name")),
+            ("HEAD", "/api/hello", Surface::Hello, OpenAi, None),
+        ] {
+            assert_eq!(surface(method, path), Ok((want, dialect, id.map(str::to_owned))), "{method} {path}");
+        }
+        assert_eq!(find(&Method::GET, "/v1/models", true).unwrap().dialect, Dialect::Anthropic);
+        assert_eq!(surface("GET", "/v1/chat/completions"), Err(NoMatch::Method("POST")));
+        assert_eq!(surface("PUT", "/v1/responses/resp_1"), Err(NoMatch::Method("GET, DELETE")));
+    }
+
+    /// A way around the surfaces: `GET /v1/responses/..%2Ffiles` would list the organisation's files.
+    #[test]
+    fn an_id_cannot_lead_to_another_path() {
+        for id in [
+            "..",
+            ".",
+            "%2e%2e",
+            "..%2Ffiles",
+            "a/../files",
+            "a\\b",
+            "a%00",
+            "a;b",
+            "",
+            "a/b/cancel",
+            "../cancel",
+        ] {
+            assert_eq!(surface("GET", &format!("/v1/responses/{id}")), Err(NoMatch::Path), "{id}");
         }
     }
 }

@@ -197,17 +197,24 @@ fn duration(text: &str, per_second: f64) -> Option<Duration> {
 
 /// From `now` to an HTTP date in any of its three forms (RFC 9110 §5.6.7); a past one is zero.
 fn until(text: &str, now: OffsetDateTime) -> Option<Duration> {
-    let rfc850 = format_description!(
-        "[weekday], [day]-[month repr:short]-[year repr:last_two] [hour]:[minute]:[second] GMT"
-    );
     let asctime = format_description!(
         "[weekday repr:short] [month repr:short] [day padding:space] [hour]:[minute]:[second] [year]"
     );
     let at = OffsetDateTime::parse(text, &Rfc2822)
         .or_else(|_| time::PrimitiveDateTime::parse(text, &asctime).map(time::PrimitiveDateTime::assume_utc))
-        .or_else(|_| time::PrimitiveDateTime::parse(text, &rfc850).map(time::PrimitiveDateTime::assume_utc))
-        .ok()?;
+        .ok()
+        .or_else(|| rfc850(text, now))?;
     Some(Duration::try_from(at - now).unwrap_or_default())
+}
+
+/// `Sunday, 06-Nov-94 08:49:37 GMT`: a year that seems more than 50 years ahead is in the past.
+fn rfc850(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let (date, hour) = text.split_once(", ")?.1.split_once(' ')?;
+    let (day, rest) = date.split_once('-')?;
+    let (month, year) = rest.split_once('-')?;
+    let ahead = now.year() - now.year() % 100 + i32::from(year.parse::<u8>().ok()?);
+    let year = if ahead > now.year() + 50 { ahead - 100 } else { ahead };
+    OffsetDateTime::parse(&format!("{day} {month} {year} {hour}"), &Rfc2822).ok()
 }
 
 #[cfg(test)]
