@@ -1,11 +1,7 @@
 //! `GET /api/calls`: the call log, newest first.
 
-mod cursor;
 mod query;
-mod reader;
 mod view;
-
-pub use reader::{CallFilter, CallReader, Cursor, Page, ReadError, StatusFilter};
 
 use crate::params::{Params, Segment};
 use crate::problem::Problem;
@@ -13,6 +9,7 @@ use crate::state::AdminState;
 use axum::Json;
 use axum::extract::State;
 use query::CallQuery;
+use sallyport_schema::log_store::LogError;
 use serde::Serialize;
 use std::future::Future;
 use std::time::Duration;
@@ -48,10 +45,10 @@ pub(crate) async fn list(
     Params(query): Params<CallQuery>,
 ) -> Result<Json<Calls>, Problem> {
     let (filter, after) = query.read()?;
-    let page = answer(state.calls().recent(filter, after)).await?;
+    let page = answer(state.calls().recent(&filter, after)).await?;
     Ok(Json(Calls {
         calls: page.calls.into_iter().map(Call::from).collect(),
-        next: page.next.as_ref().map(cursor::write),
+        next: page.next.map(|c| c.to_string()),
     }))
 }
 
@@ -60,7 +57,7 @@ pub(crate) async fn list(
 /// By the request id that the client got as `x-request-id`, or by the id that the provider gave the request.
 #[utoipa::path(get, path = "/api/calls/{id}", tag = "calls", operation_id = "getCall",
     params(("id" = String, Path, description = "The request id of Sallyport or of the provider.",
-        min_length = 1, max_length = 200)),
+        min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]+$")),
     responses(
         (status = 200, description = "The call; the newest, if a provider used its id twice.", body = Call),
         (status = 400, description = "No call can have this id.", body = Problem,
@@ -79,15 +76,16 @@ pub(crate) async fn get(
 }
 
 /// What the store says, or a problem; within bounds.
-async fn answer<T>(asked: impl Future<Output = Result<T, ReadError>>) -> Result<T, Problem> {
+async fn answer<T>(asked: impl Future<Output = Result<T, LogError>>) -> Result<T, Problem> {
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(ReadError::Unavailable(reason))) => Err(Problem::unavailable(
+        Ok(Err(LogError::BadCursor)) => Err(query::bad_cursor()),
+        Ok(Err(LogError::Store(e))) if e.is_transient() => Err(Problem::unavailable(
             "store_unavailable",
-            format!("the call log cannot be read now: {reason}"),
+            format!("the call log cannot be read now: {e}"),
             RETRY_AFTER,
         )),
-        Ok(Err(ReadError::Failed(e))) => {
+        Ok(Err(e)) => {
             tracing::error!(error = %e, "the call log cannot be read");
             Err(Problem::new(
                 http::StatusCode::INTERNAL_SERVER_ERROR,

@@ -4,9 +4,17 @@
 //! dependency. All are asked at once and none is waited for longer than [`PATIENCE`]; the result is kept for a
 //! moment, so that whoever polls health does not become the load on a sick database.
 
+mod configuration;
+mod postgres;
 mod probe;
+mod snapshot;
+mod spool;
 
-pub use probe::{Check, Detail, Probe, State};
+pub use configuration::ConfigurationProbe;
+pub use postgres::PostgresProbe;
+pub use probe::{Check, Detail, Probe, State, Unused};
+pub use snapshot::SnapshotProbe;
+pub use spool::SpoolProbe;
 
 use crate::guard::Caller;
 use crate::permission::Permission;

@@ -7,7 +7,7 @@
 //! The service needs nothing of the data plane: what it shows it reads from the snapshot, from the stores, and
 //! from the [`health::Probe`]s that the process hands in.
 
-pub mod calls;
+mod calls;
 mod error;
 mod guard;
 mod harden;
@@ -28,5 +28,6 @@ pub use error::AdminError;
 pub use openapi::document;
 pub use router::router;
 pub use server::{Listener, serve};
-pub use state::{About, AdminState, SnapshotCell};
+pub use snapshot::SnapshotSource;
+pub use state::{About, AdminState};
 pub use token::Bootstrap;

@@ -7,6 +7,8 @@ use axum::Json;
 use axum::extract::State;
 use view::Running;
 
+pub use view::SnapshotSource;
+
 /// What is running
 ///
 /// The configuration and state that requests are served from at this moment. Secrets are shown as set or not set,

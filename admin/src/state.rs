@@ -1,17 +1,14 @@
 //! What the routes share.
 
-use crate::calls::CallReader;
 use crate::guard::Guard;
 use crate::health::{Board, Probe};
 use crate::throttle::{Limits, Throttle};
 use crate::token::Bootstrap;
-use sallyport_config::snapshot::Snapshot;
+use sallyport_config::SnapshotCell;
+use sallyport_schema::log_store::LogStore;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-
-/// The current snapshot, shared with whoever replaces it.
-pub type SnapshotCell = Arc<arc_swap::ArcSwap<Snapshot>>;
 
 /// The process that serves.
 #[derive(Clone, Debug)]
@@ -51,8 +48,8 @@ pub struct AdminState(Arc<Inner>);
 
 struct Inner {
     about: About,
-    snapshot: SnapshotCell,
-    calls: Arc<dyn CallReader>,
+    snapshot: Arc<SnapshotCell>,
+    calls: Arc<dyn LogStore>,
     board: Board,
     guard: Arc<Guard>,
 }
@@ -62,8 +59,8 @@ impl AdminState {
     pub fn new(
         about: About,
         bootstrap: Bootstrap,
-        snapshot: SnapshotCell,
-        calls: Arc<dyn CallReader>,
+        snapshot: Arc<SnapshotCell>,
+        calls: Arc<dyn LogStore>,
         probes: Vec<Arc<dyn Probe>>,
     ) -> Self {
         let guard = Arc::new(Guard::new(bootstrap, Throttle::new(Limits::default())));
@@ -79,7 +76,7 @@ impl AdminState {
         &self.0.snapshot
     }
 
-    pub(crate) fn calls(&self) -> &dyn CallReader {
+    pub(crate) fn calls(&self) -> &dyn LogStore {
         &*self.0.calls
     }
 

@@ -3,6 +3,7 @@
 
 mod all {
     mod kit;
+    mod postgres;
     mod routes;
     mod wire;
 }

@@ -1,8 +1,7 @@
 //! The query string of `GET /api/calls`.
 
-use super::cursor;
-use super::reader::{CallFilter, Cursor, StatusFilter};
 use crate::problem::Problem;
+use sallyport_schema::log_store::{CallFilter, Cursor, PAGE_MAX};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -12,10 +11,7 @@ use uuid::Uuid;
 /// Calls on a page, unless asked for.
 const DEFAULT_LIMIT: u32 = 50;
 
-/// Calls on a page, at most.
-const MAX_LIMIT: u32 = 1000;
-
-/// Bytes of a text parameter, at most.
+/// Characters of a text parameter, at most.
 const MAX_TEXT: usize = 200;
 
 /// Filters and paging. What is not known is refused: a mistyped filter must not mean "everything".
@@ -23,17 +19,17 @@ const MAX_TEXT: usize = 200;
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CallQuery {
-    /// A virtual key: its id, or the beginning of the key as the log shows it.
-    #[param(min_length = 1, max_length = 200)]
+    /// A virtual key: its id, or its prefix as the log shows it.
+    #[param(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]+$")]
     key: Option<String>,
-    /// A model, as asked for or as served.
-    #[param(min_length = 1, max_length = 200)]
+    /// The model that was asked for.
+    #[param(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]+$")]
     model: Option<String>,
     /// A status (`429`) or a class of them (`4xx`).
     #[param(pattern = "^[1-5]([0-9][0-9]|xx)$", example = "4xx")]
     status: Option<String>,
     /// A surface: `chat`, `messages`, …
-    #[param(min_length = 1, max_length = 200)]
+    #[param(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]+$")]
     surface: Option<String>,
     /// Calls that started at this instant or later (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
@@ -45,7 +41,7 @@ pub(crate) struct CallQuery {
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 50)]
     limit: Option<String>,
     /// `next` of the page before.
-    #[param(min_length = 1, max_length = 200)]
+    #[param(pattern = "^[A-Za-z0-9_-]{32}$")]
     cursor: Option<String>,
 }
 
@@ -54,26 +50,31 @@ impl CallQuery {
     pub(super) fn read(self) -> Result<(CallFilter, Option<Cursor>), Problem> {
         let mut filter = CallFilter {
             limit: self.limit.map_or(Ok(DEFAULT_LIMIT), |l| limit(&l))?,
-            status: self.status.map(|s| status(&s)).transpose()?,
             model: self.model.map(|m| text("model", m)).transpose()?,
             surface: self.surface.map(|s| text("surface", s)).transpose()?,
             from: self.from.map(|t| instant("from", &t)).transpose()?,
             to: self.to.map(|t| instant("to", &t)).transpose()?,
             ..CallFilter::default()
         };
+        match self.status.map(|s| status(&s)).transpose()? {
+            Some(Status::Exact(status)) => filter.status = Some(status),
+            Some(Status::Class(class)) => filter.status_class = Some(class),
+            None => {}
+        }
         if let Some(key) = self.key.map(|k| text("key", k)).transpose()? {
             match key.parse::<Uuid>() {
                 Ok(id) => filter.key_id = Some(id),
                 Err(_) => filter.key_prefix = Some(key),
             }
         }
-        let after = self.cursor.map(|c| {
-            cursor::read(&c).ok_or_else(|| {
-                bad("cursor is not one that this API gave; leave it out to begin with the newest")
-            })
-        });
+        let after = self.cursor.map(|c| c.parse().map_err(|_| bad_cursor()));
         Ok((filter, after.transpose()?))
     }
+}
+
+/// Not a place in the log.
+pub(super) fn bad_cursor() -> Problem {
+    bad("cursor is not one that this API gave; leave it out to begin with the newest")
 }
 
 fn bad(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
@@ -82,8 +83,8 @@ fn bad(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
 
 /// A text that the store can compare with.
 pub(super) fn text(name: &str, value: String) -> Result<String, Problem> {
-    if value.is_empty() || value.len() > MAX_TEXT {
-        return Err(bad(format!("{name} must have 1 to {MAX_TEXT} bytes")));
+    if !(1..=MAX_TEXT).contains(&value.chars().count()) {
+        return Err(bad(format!("{name} must have 1 to {MAX_TEXT} characters")));
     }
     // U+FFFD stands where the client sent bytes that are no UTF-8.
     if value.chars().any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
@@ -94,15 +95,21 @@ pub(super) fn text(name: &str, value: String) -> Result<String, Problem> {
 
 fn limit(text: &str) -> Result<u32, Problem> {
     match text.parse() {
-        Ok(n @ 1..=MAX_LIMIT) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(n),
-        _ => Err(bad(format!("limit must be a number from 1 to {MAX_LIMIT}"))),
+        Ok(n @ 1..=PAGE_MAX) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(n),
+        _ => Err(bad(format!("limit must be a number from 1 to {PAGE_MAX}"))),
     }
 }
 
-fn status(text: &str) -> Result<StatusFilter, Problem> {
+enum Status {
+    Exact(u16),
+    /// 4 for 4xx.
+    Class(u8),
+}
+
+fn status(text: &str) -> Result<Status, Problem> {
     let read = match text.as_bytes() {
-        [class @ b'1'..=b'5', b'x', b'x'] => Some(StatusFilter::Class(class - b'0')),
-        [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'] => text.parse().ok().map(StatusFilter::Exact),
+        [class @ b'1'..=b'5', b'x', b'x'] => Some(Status::Class(class - b'0')),
+        [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'] => text.parse().ok().map(Status::Exact),
         _ => None,
     };
     read.ok_or_else(|| bad("status must be a status such as 429 or a class such as 4xx"))
@@ -137,7 +144,8 @@ mod tests {
             key_id: Some(id),
             key_prefix: None,
             model: Some("gpt-5".into()),
-            status: Some(StatusFilter::Class(4)),
+            status: None,
+            status_class: Some(4),
             surface: Some("chat".into()),
             from: Some(datetime!(2026-01-01 0:00 UTC)),
             to: Some(datetime!(2026-01-01 22:00 UTC)),
@@ -146,7 +154,7 @@ mod tests {
         assert_eq!((f, after), (want, None));
         let (f, _) = read("key=sp-AbCd&status=429").unwrap();
         assert_eq!(f.key_prefix.as_deref(), Some("sp-AbCd"));
-        assert_eq!((f.status, f.limit), (Some(StatusFilter::Exact(429)), DEFAULT_LIMIT));
+        assert_eq!((f.status, f.limit), (Some(429), DEFAULT_LIMIT));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What a dependency tells of its health.
 
+use crate::snapshot::SnapshotSource;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// How something is; the worse, the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -46,6 +48,21 @@ pub trait Probe: Send + Sync + 'static {
     async fn check(&self) -> Check;
 }
 
+/// A stored resource that is not used.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = UnusedResource)]
+pub struct Unused {
+    /// `provider`, `model` or `route`.
+    #[schema(value_type = String)]
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its row.
+    pub id: Uuid,
+    /// Why.
+    pub message: String,
+}
+
 /// What a dependency tells about itself.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -60,13 +77,21 @@ pub enum Detail {
     },
     /// The call log's way to the store.
     Spool {
-        /// Calls on disk that the store does not have yet.
+        /// Calls on disk that are not in the store.
         backlog: u64,
-        /// Calls lost since the process started: queue full, or the oldest segment dropped.
-        dropped: u64,
         /// Disk in use.
         bytes: u64,
-        /// Last error on the way to the store.
+        /// Calls lost since the start because the queue was full.
+        dropped_queue: u64,
+        /// Calls lost since the start because the spool was full.
+        dropped_spool: u64,
+        /// Damaged places in the spool that were skipped: at least a call each.
+        corrupt: u64,
+        /// Writes to the disk that failed and were tried again.
+        write_errors: u64,
+        /// Calls handed to the store since the start.
+        shipped: u64,
+        /// Last error of disk or store, until something succeeds there.
         last_error: Option<String>,
     },
     /// The configuration files.
@@ -76,29 +101,33 @@ pub enum Detail {
         loaded_at: OffsetDateTime,
         /// SHA-256 of the merged document.
         hash: String,
-        /// Error of the last reload, if it failed: the running configuration is older than the files.
-        last_error: Option<String>,
-        /// Reloads that failed since the process started.
+        /// Reloads that brought something new.
+        reloads: u64,
+        /// Reloads that failed.
         failures: u64,
-        /// Changed settings that only a restart brings into effect.
-        restart_needed: Vec<String>,
-        /// Names that YAML and the store both define (YAML wins).
-        clashes: Vec<String>,
+        /// Why the files on disk are not what runs.
+        last_error: Option<String>,
+        /// Settings whose new value waits for a restart.
+        needs_restart: Vec<String>,
+        /// What is allowed but looks wrong.
+        warnings: Vec<String>,
     },
     /// What requests read.
     Snapshot {
         /// Counts up with every change.
         version: u64,
-        /// `store`, or `disk`: the last-good copy, because Postgres has not answered yet.
-        source: String,
+        /// Where its stored part came from.
+        source: SnapshotSource,
         /// Seconds since it was built.
         age_seconds: u64,
         /// Virtual keys in it.
-        keys: u64,
+        keys: usize,
         /// Providers that take traffic.
-        providers: u64,
+        providers: usize,
         /// Models that can be asked for.
-        models: u64,
+        models: usize,
+        /// Stored resources that are not used: YAML has the name too, or they cannot be read. 100 at most.
+        unused: Vec<Unused>,
     },
     /// Anything else.
     Other {

@@ -27,7 +27,7 @@ pub(crate) struct Running {
     #[serde(with = "time::serde::rfc3339")]
     built_at: OffsetDateTime,
     /// Where the stored part came from.
-    source: Origin,
+    source: SnapshotSource,
     /// The configuration files.
     configuration: Configuration,
     /// How much there is.
@@ -41,10 +41,9 @@ pub(crate) struct Running {
 }
 
 /// Where the stored part of a snapshot came from.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = SnapshotSource)]
-enum Origin {
+pub enum SnapshotSource {
     /// Postgres.
     Store,
     /// The last-good copy on disk: Postgres has not answered yet.
@@ -183,10 +182,7 @@ impl Running {
             started_at: about.started_at,
             version: snapshot.version,
             built_at: snapshot.built_at,
-            source: match snapshot.source {
-                Source::Store => Origin::Store,
-                Source::Disk => Origin::Disk,
-            },
+            source: snapshot.source.into(),
             configuration: Configuration { hash: snapshot.config_hash.clone(), files: about.files.clone() },
             counts: Counts {
                 keys: snapshot.keys.len(),
@@ -198,6 +194,15 @@ impl Running {
             filters: snapshot.config.filters.iter().filter(|f| f.enabled).map(|f| f.name.clone()).collect(),
             providers,
             models,
+        }
+    }
+}
+
+impl From<Source> for SnapshotSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Store => Self::Store,
+            Source::Disk => Self::Disk,
         }
     }
 }

@@ -3,14 +3,15 @@
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
-use sallyport_admin::calls::{CallFilter, CallReader, Cursor, Page, ReadError};
 use sallyport_admin::health::{Check, Detail, Probe, State};
 use sallyport_admin::{About, AdminState, Bootstrap};
-use sallyport_config::model::{Config, FilterEntry, HttpVersions, ProviderKind, Secret};
-use sallyport_config::models::{Model, ModelTable, Route};
-use sallyport_config::prices::PriceTable;
-use sallyport_config::snapshot::{Provider, Snapshot, Source};
+use sallyport_config::model::Secret;
+use sallyport_config::snapshot::Source;
+use sallyport_config::{Assembler, SnapshotCell};
 use sallyport_schema::call::{CallRecord, Usage};
+use sallyport_schema::envelope::{KeyRing, MasterKey};
+use sallyport_schema::log_store::{CallFilter, Cursor, LogError, LogStore, Page};
+use sallyport_schema::rows::StoredState;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use time::OffsetDateTime;
@@ -24,28 +25,27 @@ pub(super) const PROVIDER_KEY: &str = "sk-planted-secret-that-must-not-show";
 #[derive(Default)]
 pub(super) struct Log {
     pub(super) calls: Vec<CallRecord>,
-    pub(super) away: bool,
     pub(super) asked: Mutex<Vec<(CallFilter, Option<Cursor>)>>,
 }
 
 #[async_trait::async_trait]
-impl CallReader for Log {
-    async fn recent(&self, filter: CallFilter, after: Option<Cursor>) -> Result<Page, ReadError> {
-        self.asked.lock().unwrap().push((filter.clone(), after));
-        if self.away {
-            return Err(ReadError::Unavailable("Postgres cannot be reached".into()));
-        }
-        let rest =
-            self.calls.iter().filter(|c| after.is_none_or(|a| (c.started_at, c.id) < (a.started_at, a.id)));
-        let calls: Vec<_> = rest.take(filter.limit as usize).cloned().collect();
-        let next = calls.last().filter(|_| calls.len() == filter.limit as usize);
-        let next = next.map(|c| Cursor { started_at: c.started_at, id: c.id });
-        Ok(Page { calls, next })
+impl LogStore for Log {
+    async fn append(&self, _: &[CallRecord]) -> Result<(), LogError> {
+        unreachable!("the admin service only reads")
     }
 
-    async fn find(&self, id: &str) -> Result<Option<CallRecord>, ReadError> {
+    async fn recent(&self, filter: &CallFilter, after: Option<Cursor>) -> Result<Page, LogError> {
+        self.asked.lock().unwrap().push((filter.clone(), after));
+        Ok(Page { calls: self.calls.iter().take(filter.limit as usize).cloned().collect(), next: None })
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<CallRecord>, LogError> {
         let of = |c: &&CallRecord| c.id.to_string() == id || c.upstream_request_id.as_deref() == Some(id);
         Ok(self.calls.iter().find(of).cloned())
+    }
+
+    async fn maintain(&self, _: u32) -> Result<(), LogError> {
+        unreachable!("the admin service only reads")
     }
 }
 
@@ -67,52 +67,40 @@ pub(super) fn bootstrap() -> Bootstrap {
     Bootstrap::ensure(std::path::Path::new("/nonexistent"), Some(&Secret::new(TOKEN))).unwrap()
 }
 
-pub(super) fn snapshot() -> Snapshot {
-    let provider = Provider {
-        name: "openai".into(),
-        kind: ProviderKind::Openai,
-        tls: true,
-        host: "api.openai.com".into(),
-        port: 443,
-        authority: "api.openai.com".into(),
-        base_path: "/v1".into(),
-        api_key: Some(Secret::new(PROVIDER_KEY)),
-        headers: vec![("x-team".into(), Secret::new(PROVIDER_KEY))],
-        http: HttpVersions::Auto,
-        ca_file: None,
-        tls_name: "api.openai.com".into(),
-        enabled: true,
-        generation: 1,
-        managed: true,
-    };
-    let route = Route { provider: "openai".into(), model: None, weight: 1 };
-    let filter = |name: &str, enabled| FilterEntry { name: name.into(), enabled };
-    let config = Config {
-        filters: vec![filter("log", true), filter("usage", false), filter("auth", true)],
-        ..Config::default()
-    };
-    Snapshot {
-        version: 7,
-        built_at: OffsetDateTime::now_utc(),
-        source: Source::Store,
-        config_hash: "ab".repeat(32),
-        config: Arc::new(config),
-        keys: imbl::HashMap::new(),
-        users: imbl::HashMap::new(),
-        teams: imbl::HashMap::new(),
-        providers: [(Arc::from("openai"), Arc::new(provider))].into_iter().collect(),
-        models: Arc::new(ModelTable::new([Model {
-            name: "gpt-5".into(),
-            routes: vec![route],
-            managed: true,
-        }])),
-        prices: Arc::new(PriceTable::default()),
-    }
+/// A cell with the snapshot of a configuration.
+pub(super) fn cell(yaml: &str, source: Source) -> Arc<SnapshotCell> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("base.yaml");
+    std::fs::write(&file, yaml).unwrap();
+    let loaded = sallyport_config::load(&[file], &|_| None).unwrap();
+    let ring = Arc::new(KeyRing::new(MasterKey::generate().unwrap()));
+    SnapshotCell::new(&Assembler::new(&loaded, StoredState::default(), source, ring))
 }
 
-pub(super) fn state(log: Arc<Log>, probes: Vec<Arc<dyn Probe>>) -> AdminState {
+pub(super) fn yaml() -> String {
+    format!(
+        "
+filters:
+  - {{ name: log }}
+  - {{ name: auth }}
+  - {{ name: access }}
+  - {{ name: cost, enabled: false }}
+  - {{ name: usage }}
+providers:
+  - name: openai
+    kind: openai
+    api_key: {PROVIDER_KEY}
+    headers: {{ x-team: {PROVIDER_KEY} }}
+models:
+  - name: gpt-5
+    routes: [{{ provider: openai }}]
+"
+    )
+}
+
+pub(super) fn state(log: Arc<dyn LogStore>, probes: Vec<Arc<dyn Probe>>) -> AdminState {
     let about = About::now("1.2.3", "gate-1", vec!["base.yaml".into(), "prod.yaml".into()]);
-    AdminState::new(about, bootstrap(), Arc::new(arc_swap::ArcSwap::from_pointee(snapshot())), log, probes)
+    AdminState::new(about, bootstrap(), cell(&yaml(), Source::Store), log, probes)
 }
 
 pub(super) fn router() -> Router {
