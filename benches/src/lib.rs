@@ -4,4 +4,5 @@
 //! inside tests on an ephemeral port.
 
 pub mod load;
+pub mod run;
 pub mod sim;
