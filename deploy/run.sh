@@ -4,6 +4,7 @@
 # Arguments are passed on to `sallyport run` (further overlays: `deploy/run.sh -c mine.yaml`).
 #   OPENAI_API_KEY, ANTHROPIC_API_KEY        providers to use; with none of them a simulator answers
 #   SALLYPORT_PORT, SALLYPORT_ADMIN_PORT     other ports than 3000 and 3001
+#   SALLYPORT_DATA_DIR                       another place for the data than ./data
 set -euo pipefail
 # shellcheck source=deploy/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -54,26 +55,28 @@ choose_providers() {
     overlays=(-c config/base.yaml -c config/overlays/quickstart.yaml)
     curl_path="" curl_model=""
     if [[ -n ${OPENAI_API_KEY:-} ]]; then
-        overlays+=(-c config/overlays/openai.yaml)
+        overlays+=(-c config/overlays/quickstart-openai.yaml)
         curl_path=/v1/chat/completions curl_model=gpt-5-mini
         say "upstream: OpenAI (OPENAI_API_KEY is set)"
     fi
     if [[ -n ${ANTHROPIC_API_KEY:-} ]]; then
-        overlays+=(-c config/overlays/anthropic.yaml)
-        [[ -n $curl_path ]] || curl_path=/v1/messages curl_model=claude-haiku-4-5
+        overlays+=(-c config/overlays/quickstart-anthropic.yaml)
+        [[ -n $curl_path ]] || curl_path=/v1/messages curl_model=claude-haiku-5-5
         say "upstream: Anthropic (ANTHROPIC_API_KEY is set)"
     fi
     if [[ -z $curl_path ]]; then
         start_simulator
-        overlays+=(-c config/overlays/simulator.yaml)
-        curl_path=/v1/chat/completions curl_model=gpt-5-mini
+        overlays+=(-c config/overlays/quickstart-simulator.yaml)
+        curl_path=/v1/chat/completions curl_model=sim-hello
     fi
 }
 
 start_simulator() {
     local line tries=0
+    SIM_PORT=$(free_port "${SIM_PORT:-3999}")
+    export SIM_PORT
     # A start of its own process group: Ctrl-C reaches this script first, which then ends both in order.
-    (in_group "$bin/sallyport-sim" --listen 127.0.0.1:0) >"$scratch/sim.out" 2>"$scratch/sim.err" </dev/null &
+    (in_group "$bin/sallyport-sim" --listen "127.0.0.1:$SIM_PORT") >"$scratch/sim.out" 2>"$scratch/sim.err" </dev/null &
     simulator_pid=$!
     until line=$(grep -m 1 -o 'http://[0-9.:]*' "$scratch/sim.out"); do
         if ! kill -0 "$simulator_pid" 2>/dev/null || ((tries++ > 100)); then
@@ -82,7 +85,6 @@ start_simulator() {
         fi
         sleep 0.1
     done
-    export SALLYPORT_SIMULATOR_URL=$line
     say "upstream: a SIMULATOR at $line (no OPENAI_API_KEY or ANTHROPIC_API_KEY is set); its answers are made up"
 }
 
@@ -107,8 +109,7 @@ first_key() {
     key=""
     list=$("$bin/sallyport" keys list "${overlays[@]}") || die "could not list the virtual keys"
     if ! grep -q 'sp-' <<<"$list"; then
-        key=$("$bin/sallyport" keys create "${overlays[@]}" --name first-key --surfaces '*' --models '*' |
-            grep -o -m 1 'sp-[A-Za-z0-9_-]*') || die "could not make a first virtual key"
+        key=$("$bin/sallyport" keys create "${overlays[@]}" --quiet --name first-key --surfaces '*' --models '*') || die "could not make a first virtual key"
     fi
 }
 
@@ -123,7 +124,7 @@ body_of() {
 banner() {
     local shown=${key:-\$SALLYPORT_KEY} quote="'"
     [[ -n $key ]] || quote='"'
-    printf '\n%s\n\n' "Sallyport is running.  Ctrl-C stops it; the data stays in $ROOT/data."
+    printf '\n%s\n\n' "Sallyport is running.  Ctrl-C stops it; its data stay in ${SALLYPORT_DATA_DIR:-$ROOT/data}."
     printf '  gateway      %s   OpenAI clients: base URL %s/v1; Anthropic clients: %s\n' "$gateway" "$gateway" "$gateway"
     printf '  admin API    %s/api/health   (token: printed once, at the first start)\n' "$admin"
     if [[ -n $simulator_pid ]]; then

@@ -40,7 +40,8 @@ async fn gateway() -> (Stub, Gateway) {
 }
 
 fn takes_form(path: &str) -> bool {
-    ["/v1/images/edits", "/v1/images/variations", "/v1/audio/transcriptions", "/v1/audio/translations"].contains(&path)
+    ["/v1/images/edits", "/v1/images/variations", "/v1/audio/transcriptions", "/v1/audio/translations"]
+        .contains(&path)
 }
 
 fn anthropic(path: &str) -> bool {
@@ -68,10 +69,13 @@ async fn ask(gateway: &Gateway, key: &str, path: &str, model: &str) -> u16 {
 #[tokio::test]
 async fn models_are_checked_on_every_surface_by_whole_names() {
     let (stub, gateway) = gateway().await;
-    let key = gateway.new_key(&["--surfaces", "*", "--models", "gpt-4", "--models", "claude"]).await;
+    let key = gateway.new_key(&["--surfaces", "*", "--models", "gpt-4,claude"]).await;
     for (path, _) in SURFACES {
-        let (allowed, forbidden): (_, &[_]) =
-            if anthropic(path) { ("claude", &["gpt-4o"]) } else { ("gpt-4", &["gpt-4o", "gpt-4o-mini", "GPT-4"]) };
+        let (allowed, forbidden): (_, &[_]) = if anthropic(path) {
+            ("claude", &["gpt-4o"])
+        } else {
+            ("gpt-4", &["gpt-4o", "gpt-4o-mini", "GPT-4"])
+        };
         let before = stub.received().len();
         for model in forbidden {
             let status = ask(&gateway, &key, path, model).await;
@@ -125,7 +129,11 @@ async fn a_team_bounds_its_keys() {
     for (model, want) in cases {
         assert_eq!(ask(&gateway, &wide, path, model).await, want, "{model}");
     }
-    assert_eq!(ask(&gateway, &wide, "/v1/moderations", "gpt-4o").await, 403, "a surface that the team has not");
+    assert_eq!(
+        ask(&gateway, &wide, "/v1/moderations", "gpt-4o").await,
+        403,
+        "a surface that the team has not"
+    );
     let disjoint = gateway.new_key(&["--team", &team.id, "--surfaces", "*", "--models", "gpt-4"]).await;
     for (model, _) in cases {
         assert_eq!(ask(&gateway, &disjoint, path, model).await, 403, "disjoint lists leave nothing: {model}");

@@ -15,7 +15,8 @@ async fn five_places_for_a_key() {
     let gateway = Gateway::start(openai(&stub.url())).await;
     let path = "/v1/chat/completions";
     let key = gateway.key.as_str();
-    let (bearer, lower, query) = (format!("Bearer {key}"), format!("bearer {key}"), format!("{path}?key={key}"));
+    let (bearer, lower, query) =
+        (format!("Bearer {key}"), format!("bearer {key}"), format!("{path}?key={key}"));
     let places: [(&str, Vec<(&str, &str)>); 7] = [
         (path, vec![("Authorization", &bearer)]),
         (path, vec![("authorization", &lower)]),
@@ -59,15 +60,26 @@ async fn wrong_keys_are_told_in_the_dialect() {
     let mut texts = std::collections::BTreeSet::new();
     for dialect in DIALECTS {
         let (cut, long) = (&gateway.key[..gateway.key.len() - 1], format!("{}x", gateway.key));
-        for key in [None, Some(""), Some("sp-"), Some("sk-ant-api03-x"), Some(&*typo), Some(cut), Some(&*long)] {
+        for key in
+            [None, Some(""), Some("sp-"), Some("sk-ant-api03-x"), Some(&*typo), Some(cut), Some(&*long)]
+        {
             let headers: Vec<_> = key.map(|k| ("x-api-key", k)).into_iter().collect();
             let answer = gateway.client().await.call("POST", dialect.path, &headers, BODY).await;
             answer.expect(401);
-            assert!(answer.head.get("content-type").unwrap().starts_with("application/json"), "{:?}", answer.head);
+            assert!(
+                answer.head.get("content-type").unwrap().starts_with("application/json"),
+                "{:?}",
+                answer.head
+            );
             let kind = error_type(dialect.path, &answer.json());
-            let want = if dialect.path == "/v1/messages" { "authentication_error" } else { "invalid_request_error" };
+            let want =
+                if dialect.path == "/v1/messages" { "authentication_error" } else { "invalid_request_error" };
             assert_eq!(kind, want, "{}", answer.text());
-            assert!(!answer.text().contains(&gateway.key[3..11]), "the answer repeats the key: {}", answer.text());
+            assert!(
+                !answer.text().contains(&gateway.key[3..11]),
+                "the answer repeats the key: {}",
+                answer.text()
+            );
             texts.insert(answer.json()["error"]["message"].to_string());
         }
     }
@@ -82,22 +94,22 @@ async fn keys_that_were_valid_once() {
     let stub = Stub::answering(|_| json(200, "{}")).await;
     let gateway = Gateway::start(openai(&stub.url())).await;
     let revoked = gateway.new_key(&["--surfaces", "*", "--models", "*"]).await;
-    let list = gateway.cli_words(&["keys", "list"]).await;
-    let row = list.lines().find(|l| l.contains(&revoked[..11])).unwrap_or_else(|| panic!("not listed: {list}"));
+    let list = gateway.cli_ok(&["keys", "list"], &["--json"]).await;
     assert!(!list.contains(&revoked), "a list must not show secrets");
-    let id = row.split_whitespace().find(|w| w.len() == 36 && w.matches('-').count() == 4);
-    gateway.cli_words(&["keys", "revoke", id.expect("an id in the list")]).await;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let row =
+        list.as_array().unwrap().iter().find(|k| revoked.starts_with(k["prefix"].as_str().unwrap())).unwrap();
+    gateway.cli_ok(&["keys", "revoke"], &[row["id"].as_str().unwrap()]).await;
     gateway.until_status(&revoked, |status| status == 401).await;
 
-    let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(3);
-    let soon = soon.format(&time::format_description::well_known::Rfc3339).unwrap();
-    let expired = gateway.new_key(&["--surfaces", "*", "--models", "*", "--expires", &soon]).await;
+    let expired = gateway.new_key(&["--surfaces", "*", "--models", "*", "--expires", "3s"]).await;
     gateway.until_status(&expired, |status| status == 401).await;
 
     let texts: std::collections::BTreeSet<_> = {
         let mut texts = Vec::new();
         for key in [&revoked, &expired] {
-            let answer = gateway.client().await.call("POST", "/v1/messages", &[("x-api-key", key)], BODY).await;
+            let answer =
+                gateway.client().await.call("POST", "/v1/messages", &[("x-api-key", key)], BODY).await;
             error_type("/v1/messages", &answer.expect(401).json());
             texts.push(answer.json()["error"]["message"].to_string());
         }

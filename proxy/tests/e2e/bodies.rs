@@ -53,7 +53,12 @@ async fn every_size_and_framing() {
             let body = body(size);
             assert_eq!(send(&gateway, framing, &body).await, 200, "{framing:?} {size}");
             let got = stub.received().pop().unwrap();
-            assert!(got.body == body, "{framing:?} {size}: {} bytes arrived of {}", got.body.len(), body.len());
+            assert!(
+                got.body == body,
+                "{framing:?} {size}: {} bytes arrived of {}",
+                got.body.len(),
+                body.len()
+            );
         }
     }
 }
@@ -107,18 +112,27 @@ async fn too_large() {
     let headers = [("authorization", bearer.as_str())];
     // Announced: refused before the body is sent.
     let mut client = gateway.client().await;
-    client.send(format!("POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {bearer}\r\ncontent-length: 65537\r\n\r\n")).await;
+    client
+        .send(format!(
+            "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {bearer}\r\ncontent-length: 65537\r\n\r\n"
+        ))
+        .await;
     let answer = client.answer().await;
     error_type(PATH, &answer.expect(413).json());
     // Not announced: refused when it becomes too much.
     let mut client = gateway.client().await;
-    client.send(format!("POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {bearer}\r\ntransfer-encoding: chunked\r\n\r\n")).await;
+    client
+        .send(format!(
+            "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {bearer}\r\ntransfer-encoding: chunked\r\n\r\n"
+        ))
+        .await;
     client.send(chunk(&body(60 << 10))).await;
     client.send(chunk(&body(10 << 10))).await;
     error_type(PATH, &client.answer().await.expect(413).json());
     // HTTP/2.
     let answer = h2client::post(gateway.port, PATH, &headers, &body(65 << 10)).await;
     assert_eq!(answer.status, 413, "{}", String::from_utf8_lossy(&answer.body));
+    assert!(answer.headers.contains_key("x-request-id"), "{:?}", answer.headers);
     assert!(stub.received().is_empty());
     // Exactly as much as is allowed.
     let mut exact = body(60 << 10);

@@ -15,12 +15,17 @@ const PATH: &str = "/v1/chat/completions";
 async fn kept_after_every_answer() {
     let stub = Stub::answering(|r| match r.json()["say"].as_str() {
         Some("sse") => sse(SAMPLES[0].events),
-        Some("400") => json(400, r#"{"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}}"#),
+        Some("400") => {
+            json(400, r#"{"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}}"#)
+        }
         Some("500") => json(500, "{}"),
         _ => json(200, "{}"),
     })
     .await;
-    let setup = with(openai(&stub.url()), object!({"server": {"max_body": "64KiB"}, "upstream": {"max_attempts": 1}}));
+    let setup = with(
+        openai(&stub.url()),
+        object!({"server": {"max_body": "64KiB"}, "upstream": {"max_attempts": 1}}),
+    );
     let gateway = Gateway::start(setup).await;
     let narrow = gateway.new_key(&["--surfaces", "*", "--models", "other"]).await;
     let mut client = gateway.client().await;
@@ -47,7 +52,11 @@ async fn kept_after_every_answer() {
         } else {
             assert_eq!(answer.status(), want, "{method} {path} {body}: {}", answer.text());
         }
-        assert!(answer.head.get("connection").is_none_or(|v| v != "close"), "{path} {body}: {:?}", answer.head);
+        assert!(
+            answer.head.get("connection").is_none_or(|v| v != "close"),
+            "{path} {body}: {:?}",
+            answer.head
+        );
         client.call("POST", PATH, &[("authorization", &good)], br#"{"model":"m"}"#).await.expect(200);
     }
     // 413: the connection may be kept only if the body was read; either way the answer arrives whole.
@@ -78,7 +87,9 @@ async fn pipelined_requests() {
     let stub = Stub::answering(|r| json(200, r.json()["n"].to_string())).await;
     let gateway = Gateway::start(openai(&stub.url())).await;
     let bearer = gateway.bearer();
-    let one = |n: u8| request("POST", PATH, &[("authorization", &bearer)], format!(r#"{{"model":"m","n":{n}}}"#).as_bytes());
+    let one = |n: u8| {
+        request("POST", PATH, &[("authorization", &bearer)], format!(r#"{{"model":"m","n":{n}}}"#).as_bytes())
+    };
     let mut client = gateway.client().await;
     client.send([one(1), one(2), one(3)].concat()).await;
     for n in 1..=3 {
@@ -111,7 +122,8 @@ async fn idle_connections_end() {
 /// A head that never ends does not hold a connection for ever (slowloris).
 #[tokio::test]
 async fn unfinished_heads_end() {
-    let setup = with(openai("http://127.0.0.1:9/v1"), object!({"server": {"body_timeout": "1s", "keepalive": "1s"}}));
+    let setup =
+        with(openai("http://127.0.0.1:9/v1"), object!({"server": {"body_timeout": "1s", "keepalive": "1s"}}));
     let gateway = Gateway::start(setup).await;
     let mut client = Client::connect(gateway.port).await;
     client.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-slow: ").await;
@@ -124,7 +136,8 @@ async fn unfinished_heads_end() {
 #[tokio::test]
 async fn a_slow_body_is_told() {
     let stub = Stub::answering(|_| json(200, "{}")).await;
-    let gateway = Gateway::start(with(openai(&stub.url()), object!({"server": {"body_timeout": "500ms"}}))).await;
+    let gateway =
+        Gateway::start(with(openai(&stub.url()), object!({"server": {"body_timeout": "500ms"}}))).await;
     let bearer = gateway.bearer();
     for dialect in DIALECTS {
         let mut client = gateway.client().await;
@@ -156,7 +169,11 @@ async fn ambiguous_framing_is_refused() {
     ];
     for head in heads {
         let mut client = gateway.client().await;
-        client.send(format!("POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {bearer}\r\n{head}\r\n{{\"model\":\"m\"}}")).await;
+        client
+            .send(format!(
+                "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {bearer}\r\n{head}\r\n{{\"model\":\"m\"}}"
+            ))
+            .await;
         let end = super::support::wait::within("an end to ambiguity", client.first_line()).await;
         assert!(end.is_none_or(|line| line.contains(" 4") || line.contains(" 501")), "{head:?}");
     }

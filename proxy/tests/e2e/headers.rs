@@ -73,9 +73,16 @@ async fn request_headers() {
     ];
     gateway.post_with("/v1/messages", &headers, r#"{"model":"m"}"#).await.expect(200);
     let head = stub.only().head;
-    let betas: Vec<_> =
-        head.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("anthropic-beta")).map(|(_, v)| &**v).collect();
-    assert_eq!(betas.join(","), "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27");
+    let betas: Vec<_> = head
+        .headers
+        .iter()
+        .filter(|(n, _)| n.eq_ignore_ascii_case("anthropic-beta"))
+        .map(|(_, v)| &**v)
+        .collect();
+    assert_eq!(
+        betas.join(","),
+        "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27"
+    );
     for (name, value) in &headers[..1] {
         assert_eq!(head.get(name), Some(*value));
     }
@@ -86,7 +93,10 @@ async fn request_headers() {
         assert!(!head.has(name), "{name} should stop here: {head:?}");
     }
     assert_eq!(head.get("host"), Some(&*format!("127.0.0.1:{}", stub.port)));
-    assert!(head.get("accept-encoding").is_none_or(|v| v == "identity"), "answers must be readable: {head:?}");
+    assert!(
+        head.get("accept-encoding").is_none_or(|v| v == "identity"),
+        "answers must be readable: {head:?}"
+    );
     assert_eq!(head.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("content-length")).count(), 1);
 }
 

@@ -56,9 +56,7 @@ async fn replay(folder: &str, kind: &str, paths: &[&str]) {
             false => json(exchange.status, &exchange.answer),
             true => sse(exchange.answer.chunks(701)),
         };
-        let ask = async {
-            client.call("POST", &exchange.path, headers, exchange.request.as_bytes()).await
-        };
+        let ask = async { client.call("POST", &exchange.path, headers, exchange.request.as_bytes()).await };
         let serve = async {
             let mut call = stub.next().await;
             call.send(bytes).await;
@@ -76,10 +74,8 @@ async fn replay(folder: &str, kind: &str, paths: &[&str]) {
 }
 
 fn recordings() -> Option<PathBuf> {
-    let path = std::env::var_os("SALLYPORT_RECORDED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/recorded"),
-        PathBuf::from,
-    );
+    let path = std::env::var_os("SALLYPORT_RECORDED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/recorded"), PathBuf::from);
     path.is_dir().then_some(path)
 }
 
@@ -87,7 +83,8 @@ fn load(folder: &Path, paths: &[&str]) -> Vec<Exchange> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let directory = entry.unwrap().path();
-        let meta: Value = serde_json::from_slice(&std::fs::read(directory.join("meta.json")).unwrap()).unwrap();
+        let meta: Value =
+            serde_json::from_slice(&std::fs::read(directory.join("meta.json")).unwrap()).unwrap();
         let path = meta["path"].as_str().unwrap();
         if meta["method"] != "POST" || !paths.contains(&path) {
             continue;

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 
 async fn second(dialect: &Dialect) -> Stub {
     let sample = *SAMPLES.iter().find(|s| s.path == dialect.path).unwrap();
-    Stub::answering(move |r| if r.json()["stream"] == true { sse(sample.events) } else { json(200, sample.json) }).await
+    Stub::answering(
+        move |r| if r.json()["stream"] == true { sse(sample.events) } else { json(200, sample.json) },
+    )
+    .await
 }
 
 /// Asks `first`-then-`second`; the answer must be the second one's, and the log must tell of two attempts.
@@ -121,7 +124,12 @@ async fn the_clients_own_mistake_is_its_own() {
             let got = gateway.post(dialect.path, dialect.body).await;
             assert_eq!(got.expect(status).text(), body, "{}", dialect.path);
             assert_eq!(got.head.get("x-should-retry"), Some("false"));
-            assert_eq!((first.received().len(), second.received().len()), (1, 0), "{} {status}", dialect.path);
+            assert_eq!(
+                (first.received().len(), second.received().len()),
+                (1, 0),
+                "{} {status}",
+                dialect.path
+            );
             let call = gateway.logged(&got.id()).await;
             assert_eq!(call["attempts"], 1, "{call}");
             assert_eq!(call["error_source"], "client", "{call}");
@@ -136,7 +144,10 @@ async fn nothing_can_serve() {
     for dialect in DIALECTS {
         let free = Port::reserve();
         let dead = format!("http://127.0.0.1:{}/v1", free.number());
-        let unauthorized = Stub::answering(|_| json(401, r#"{"error":{"message":"Incorrect API key provided: sk-upstream-secret"}}"#)).await;
+        let unauthorized = Stub::answering(|_| {
+            json(401, r#"{"error":{"message":"Incorrect API key provided: sk-upstream-secret"}}"#)
+        })
+        .await;
         let gateway = Gateway::start(two(dialect.kind, &dead, &unauthorized.url())).await;
         let got = gateway.post(dialect.path, dialect.body).await;
         assert!(matches!(got.status(), 502 | 503), "{:?} {}", got.head, got.text());
@@ -149,7 +160,10 @@ async fn nothing_can_serve() {
         let call = gateway.logged(&got.id()).await;
         assert_eq!(call["error_source"], "upstream", "{call}");
         assert_eq!(call["attempts"], 2, "{call}");
-        assert!(call["error_detail"].as_str().is_some_and(|d| d.contains("401")), "the log tells the story: {call}");
+        assert!(
+            call["error_detail"].as_str().is_some_and(|d| d.contains("401")),
+            "the log tells the story: {call}"
+        );
         assert!(!call.to_string().contains("sk-upstream-secret"), "{call}");
     }
 }
@@ -197,7 +211,10 @@ async fn retry_after_is_respected() {
 #[tokio::test]
 async fn a_long_retry_after_goes_to_the_client() {
     for dialect in [DIALECTS[0], DIALECTS[2]] {
-        let stub = Stub::answering(|_| answer(429, &[("content-type", "application/json"), ("retry-after", "77")], "{}")).await;
+        let stub = Stub::answering(|_| {
+            answer(429, &[("content-type", "application/json"), ("retry-after", "77")], "{}")
+        })
+        .await;
         let setup = if dialect.kind == "anthropic" { anthropic(&stub.url()) } else { openai(&stub.url()) };
         let gateway = Gateway::start(setup).await;
         let got = gateway.post(dialect.path, dialect.body).await;

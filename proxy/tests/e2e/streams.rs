@@ -27,7 +27,9 @@ async fn events_arrive_one_by_one() {
         let bearer = gateway.bearer();
         let mut client = gateway.client().await;
         let headers = [("authorization", bearer.as_str())];
-        client.send(super::support::client::request("POST", dialect.path, &headers, dialect.stream.as_bytes())).await;
+        client
+            .send(super::support::client::request("POST", dialect.path, &headers, dialect.stream.as_bytes()))
+            .await;
         let mut call = stub.next().await;
         call.send(sse_head()).await;
         for (n, event) in sample.events.iter().enumerate() {
@@ -53,7 +55,13 @@ async fn events_arrive_one_by_one_by_http2() {
         let (send, body) = mpsc::unbounded_channel();
         *hand_out.lock().unwrap() = Some(send);
         // The head alone does not reach a client: the first event decides.
-        hand_out.lock().unwrap().as_ref().unwrap().send(Bytes::from_static(sample.events[0].as_bytes())).unwrap();
+        hand_out
+            .lock()
+            .unwrap()
+            .as_ref()
+            .unwrap()
+            .send(Bytes::from_static(sample.events[0].as_bytes()))
+            .unwrap();
         H2Answer { status: 200, headers: vec![("content-type", "text/event-stream".to_owned())], body }
     })
     .await;
@@ -62,7 +70,8 @@ async fn events_arrive_one_by_one_by_http2() {
     let gateway = Gateway::start(setup).await;
     let mut sender = h2client::connect(gateway.port).await;
     let headers = [("x-api-key", gateway.key.as_str())];
-    let response = h2client::start(&mut sender, "/v1/messages", &headers, DIALECTS[2].stream.as_bytes()).await;
+    let response =
+        h2client::start(&mut sender, "/v1/messages", &headers, DIALECTS[2].stream.as_bytes()).await;
     assert_eq!(response.status(), 200);
     let mut body = response.into_body();
     for (n, event) in sample.events.iter().enumerate() {
@@ -91,7 +100,9 @@ async fn an_upstream_that_dies_in_mid_stream_is_told() {
         let bearer = gateway.bearer();
         let mut client = gateway.client().await;
         let headers = [("authorization", bearer.as_str())];
-        client.send(super::support::client::request("POST", dialect.path, &headers, dialect.stream.as_bytes())).await;
+        client
+            .send(super::support::client::request("POST", dialect.path, &headers, dialect.stream.as_bytes()))
+            .await;
         let mut call = stub.next().await;
         call.send(sse_head()).await;
         call.chunk(sample.events[0]).await;
@@ -113,7 +124,8 @@ async fn an_upstream_that_dies_in_mid_stream_is_told() {
 fn check_error_event(path: &str, text: &str) {
     let event = text.trim_end().rsplit("\n\n").next().unwrap();
     let field = |name: &str| event.lines().find_map(|l| l.strip_prefix(name)).map(str::trim);
-    let data: Value = serde_json::from_str(field("data:").unwrap_or_else(|| panic!("no data in {text:?}"))).unwrap();
+    let data: Value =
+        serde_json::from_str(field("data:").unwrap_or_else(|| panic!("no data in {text:?}"))).unwrap();
     match path {
         "/v1/messages" => {
             assert_eq!(field("event:"), Some("error"), "{text:?}");
@@ -123,7 +135,8 @@ fn check_error_event(path: &str, text: &str) {
             let name = field("event:").unwrap_or_default();
             assert!(matches!(name, "error" | "response.failed"), "{text:?}");
             assert_eq!(data["type"], name, "{text:?}");
-            let message = if name == "error" { &data["message"] } else { &data["response"]["error"]["message"] };
+            let message =
+                if name == "error" { &data["message"] } else { &data["response"]["error"]["message"] };
             assert!(message.as_str().is_some_and(|m| !m.is_empty()), "{text:?}");
         }
         _ => {
@@ -145,7 +158,9 @@ async fn a_silent_upstream_is_told() {
         let bearer = gateway.bearer();
         let mut client = gateway.client().await;
         let headers = [("authorization", bearer.as_str())];
-        client.send(super::support::client::request("POST", dialect.path, &headers, dialect.stream.as_bytes())).await;
+        client
+            .send(super::support::client::request("POST", dialect.path, &headers, dialect.stream.as_bytes()))
+            .await;
         let mut call = stub.next().await;
         call.send(sse_head()).await;
         call.chunk(sample.events[0]).await;
@@ -171,7 +186,14 @@ async fn truncated_json_is_not_a_clean_answer() {
             let bearer = gateway.bearer();
             let mut client = gateway.client().await;
             let headers = [("authorization", bearer.as_str())];
-            client.send(super::support::client::request("POST", dialect.path, &headers, dialect.body.as_bytes())).await;
+            client
+                .send(super::support::client::request(
+                    "POST",
+                    dialect.path,
+                    &headers,
+                    dialect.body.as_bytes(),
+                ))
+                .await;
             let mut call = stub.next().await;
             let chunked = bytes.windows(7).any(|w| w == b"chunked");
             call.send(&bytes).await;
@@ -202,7 +224,14 @@ async fn a_slow_reader_slows_the_upstream() {
     let bearer = gateway.bearer();
     let mut client = gateway.client().await;
     let headers = [("authorization", bearer.as_str())];
-    client.send(super::support::client::request("POST", DIALECTS[0].path, &headers, DIALECTS[0].stream.as_bytes())).await;
+    client
+        .send(super::support::client::request(
+            "POST",
+            DIALECTS[0].path,
+            &headers,
+            DIALECTS[0].stream.as_bytes(),
+        ))
+        .await;
     let mut call = stub.next().await;
     call.send(sse_head()).await;
     let event = format!("data: {{\"choices\":[],\"x\":\"{}\"}}\n\n", "y".repeat(64 << 10));

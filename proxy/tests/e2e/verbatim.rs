@@ -101,7 +101,9 @@ async fn binary_and_multipart_pass() {
     assert_eq!(answer.head.get("content-type"), Some("audio/mpeg"));
 
     let (kind, form) = form("m", &sound);
-    for path in ["/v1/audio/transcriptions", "/v1/audio/translations", "/v1/images/edits", "/v1/images/variations"] {
+    for path in
+        ["/v1/audio/transcriptions", "/v1/audio/translations", "/v1/images/edits", "/v1/images/variations"]
+    {
         let answer = gateway.post_with(path, &[("content-type", &kind)], &form).await;
         assert_eq!(answer.expect(200).text(), r#"{"text":"hello"}"#, "{path}");
         let last = stub.received().pop().unwrap();

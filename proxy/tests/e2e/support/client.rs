@@ -50,7 +50,8 @@ impl Answer {
 impl Client {
     /// Connects to 127.0.0.1.
     pub(crate) async fn connect(port: u16) -> Self {
-        let socket = within("a connection to the gateway", TcpStream::connect(("127.0.0.1", port))).await.unwrap();
+        let socket =
+            within("a connection to the gateway", TcpStream::connect(("127.0.0.1", port))).await.unwrap();
         socket.set_nodelay(true).unwrap();
         Self { wire: Wire::new(socket) }
     }
@@ -68,7 +69,10 @@ impl Client {
 
     /// The next head.
     pub(crate) async fn head(&mut self) -> Head {
-        within("a response head", self.wire.head()).await.unwrap().expect("the gateway closed instead of answering")
+        within("a response head", self.wire.head())
+            .await
+            .unwrap()
+            .expect("the gateway closed instead of answering")
     }
 
     /// The next chunk of a chunked answer (empty: the last one); an error: cut.
@@ -121,7 +125,13 @@ impl Client {
     }
 
     /// One request with a length, and its answer; the connection stays.
-    pub(crate) async fn call(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) async fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         self.send(request(method, path, headers, body)).await;
         self.answer().await
     }
@@ -140,7 +150,13 @@ pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: 
 }
 
 /// A request with a chunked body, in chunks of `size`.
-pub(crate) fn chunked_request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8], size: usize) -> Vec<u8> {
+pub(crate) fn chunked_request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    size: usize,
+) -> Vec<u8> {
     let mut text = request_line(method, path, headers);
     text.push_str("transfer-encoding: chunked\r\n\r\n");
     let mut bytes = text.into_bytes();

@@ -4,7 +4,7 @@ use super::client::{Answer, Client};
 use super::database::Database;
 use super::ports::Port;
 use super::process::Process;
-use super::wait::until;
+use super::wait::{until, within};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -14,6 +14,8 @@ use tempfile::TempDir;
 pub(crate) const ADMIN_TOKEN: &str = "test-admin-token-0123456789abcdef";
 /// Token of `/metrics` in every test.
 pub(crate) const METRICS_TOKEN: &str = "test-metrics-token-0123456789abcdef";
+/// The key that encrypts secrets at rest in every test.
+pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The key that the gateway shows to upstreams in every test.
 pub(crate) const UPSTREAM_KEY: &str = "sk-upstream-secret";
 
@@ -74,7 +76,7 @@ impl Setup {
     /// Writes the files and starts the process; does not wait.
     pub(crate) async fn spawn(self) -> Gateway {
         let ports = [Port::reserve(), Port::reserve()];
-        let directory = self.directory.unwrap_or_else(|| tempfile::tempdir().unwrap());
+        let directory = self.directory.unwrap_or_else(sallyport_schema::testing::temp_dir);
         let database = match (self.embedded, self.database) {
             (true, _) => None,
             (false, Some(database)) => Some(database),
@@ -89,13 +91,23 @@ impl Setup {
         });
         if let Some(database) = &database {
             test["database"] = json!({"url": database.url()});
+            test["encryption"] = json!({"master_key": MASTER_KEY});
         }
         write(directory.path(), "test.yaml", &test);
         write(directory.path(), "overlay.yaml", &self.overlay);
-        let mut process = Process::start(&command(directory.path(), &self.env, "run"));
+        let mut process = Process::start(&command(directory.path(), &self.env, &["run"]));
         process.gently = self.embedded;
         let [port, admin_port] = [ports[0].number(), ports[1].number()];
-        Gateway { port, admin_port, key: String::new(), process, database, directory, env: self.env, _ports: ports }
+        Gateway {
+            port,
+            admin_port,
+            key: String::new(),
+            process,
+            database,
+            directory,
+            env: self.env,
+            _ports: ports,
+        }
     }
 
     /// Starts it, waits until it is ready, and makes a key that may use everything.
@@ -113,34 +125,39 @@ impl Gateway {
         Setup::new(overlay).start().await
     }
 
-    /// Waits until `/health/ready` says yes; fails at once if the process ends.
+    /// Waits until somebody listens on its port; fails at once if the process ends.
+    pub(crate) async fn listening(&mut self) {
+        within("the gateway to listen", async {
+            while tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+                if let Some(status) = self.process.ended() {
+                    panic!("the gateway ended ({status}) instead of listening:\n{}", self.process.said());
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until `/health/ready` says yes.
     pub(crate) async fn ready(&mut self) {
+        self.listening().await;
         let port = self.port;
-        loop {
-            if let Some(status) = self.process.ended() {
-                panic!("the gateway ended ({status}) instead of getting ready:\n{}", self.process.said());
-            }
-            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
         until("the gateway to be ready", || async move {
             (get(port, "/health/ready", &[]).await.status() == 200).then_some(())
         })
         .await;
     }
 
-    /// Runs a sub-command of the binary with this gateway's configuration files.
-    pub(crate) async fn cli(&self, words: &[&str]) -> Output {
-        let mut command = command(self.directory.path(), &self.env, words[0]);
-        command.args(&words[1..]);
+    /// Runs the binary with `words`, this gateway's configuration files, and `options`.
+    pub(crate) async fn cli(&self, words: &[&str], options: &[&str]) -> Output {
+        let mut command = command(self.directory.path(), &self.env, words);
+        command.args(options);
         tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
     }
 
     /// The same; fails unless it succeeds. Its standard output.
-    pub(crate) async fn cli_ok(&self, words: &[&str]) -> String {
-        let output = self.cli(words).await;
+    pub(crate) async fn cli_ok(&self, words: &[&str], options: &[&str]) -> String {
+        let output = self.cli(words, options).await;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{words:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
         text
@@ -148,15 +165,11 @@ impl Gateway {
 
     /// Makes a key; its secret. The gateway may not know it yet.
     pub(crate) async fn make_key(&self, options: &[&str]) -> String {
-        // The sub-sub-command comes before -c: `keys create -c …`.
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sallyport"));
-        command.args(["keys", "create"]).args(files(self.directory.path())).args(["--name", "test"]).args(options);
-        command.envs(self.env.iter().cloned());
-        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "keys create: {text}{}", String::from_utf8_lossy(&output.stderr));
-        let secret = text.split_whitespace().find(|word| word.starts_with("sp-") && word.len() > 20);
-        secret.unwrap_or_else(|| panic!("no secret in {text:?}")).to_owned()
+        let mut all = vec!["--quiet", "--name", "test"];
+        all.extend_from_slice(options);
+        let secret = self.cli_ok(&["keys", "create"], &all).await.trim().to_owned();
+        assert!(secret.starts_with("sp-") && secret.len() > 20, "{secret:?}");
+        secret
     }
 
     /// Makes a key and waits until the gateway has heard of it.
@@ -183,7 +196,12 @@ impl Gateway {
     }
 
     /// The same with more headers.
-    pub(crate) async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+    pub(crate) async fn post_with(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
         let bearer = self.bearer();
         let mut all = vec![("authorization", bearer.as_str())];
         all.extend_from_slice(headers);
@@ -215,6 +233,28 @@ impl Gateway {
     pub(crate) async fn metrics(&self) -> String {
         let bearer = format!("Bearer {METRICS_TOKEN}");
         self.get("/metrics", &[("authorization", &bearer)]).await.expect(200).text()
+    }
+
+    /// The call log's record of the call that got `id`, as soon as it is there.
+    pub(crate) async fn logged(&self, id: &str) -> Value {
+        let path = format!("/api/calls/{id}");
+        let path = path.as_str();
+        until(&format!("call {id} in the log"), || async move {
+            let answer = self.admin(path).await;
+            (answer.status() == 200).then(|| answer.json())
+        })
+        .await
+    }
+
+    /// The newest call that `right` agrees with, as soon as it is there.
+    pub(crate) async fn last_logged(&self, right: impl Fn(&Value) -> bool) -> Value {
+        let right = &right;
+        until("a call in the log", || async move {
+            let page = self.admin("/api/calls?limit=1000").await;
+            let page = page.expect(200).json();
+            page["calls"].as_array().unwrap().iter().find(|call| right(call)).cloned()
+        })
+        .await
     }
 
     /// Where its files are.
@@ -261,8 +301,8 @@ fn files(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn command(directory: &Path, env: &[(String, String)], word: &str) -> Command {
+fn command(directory: &Path, env: &[(String, String)], words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sallyport"));
-    command.arg(word).args(files(directory)).envs(env.iter().cloned());
+    command.args(words).args(files(directory)).envs(env.iter().cloned());
     command
 }

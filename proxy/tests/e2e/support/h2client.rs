@@ -22,7 +22,8 @@ pub(crate) struct H2Got {
 /// A connection.
 pub(crate) async fn connect(port: u16) -> http2::SendRequest<Full<Bytes>> {
     let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(socket)).await.unwrap();
+    let (sender, connection) =
+        http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(socket)).await.unwrap();
     tokio::spawn(connection);
     sender
 }

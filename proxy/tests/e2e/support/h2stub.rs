@@ -85,7 +85,8 @@ impl H2Stub {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let log = Arc::new(Mutex::new(Vec::new()));
         let given_up = Arc::new(Mutex::new(Vec::new()));
-        let state = Arc::new(State { log: log.clone(), given_up: given_up.clone(), answer: Box::new(answer) });
+        let state =
+            Arc::new(State { log: log.clone(), given_up: given_up.clone(), answer: Box::new(answer) });
         let task = tokio::spawn(accept(listener, tls, state));
         Self { port, scheme, log, given_up, task }
     }
@@ -130,7 +131,8 @@ async fn accept(listener: TcpListener, tls: Option<ServerTls>, state: Arc<State>
                     Err(_) => return,
                 },
             };
-            let service = hyper::service::service_fn(move |request| respond(request, connection, state.clone()));
+            let service =
+                hyper::service::service_fn(move |request| respond(request, connection, state.clone()));
             let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(socket), service)
                 .await;

@@ -64,7 +64,9 @@ impl Call {
     }
     /// Waits until the gateway closes the connection; when that was.
     pub(crate) async fn closed(&mut self) -> Instant {
-        let closed = within("the gateway to close the upstream connection", self.conn.as_mut().unwrap().closed()).await;
+        let closed =
+            within("the gateway to close the upstream connection", self.conn.as_mut().unwrap().closed())
+                .await;
         assert!(closed, "the gateway sent more instead of closing");
         Instant::now()
     }

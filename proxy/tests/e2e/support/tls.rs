@@ -3,7 +3,9 @@
 use openssl::pkey::PKey;
 use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslMethod, select_next_proto};
 use openssl::x509::X509;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use tokio::net::TcpStream;
@@ -45,7 +47,8 @@ impl Authority {
     }
 
     fn sign(&self, names: &[&str], alpn: &[&str], expired: bool) -> ServerTls {
-        let mut params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
+        let mut params =
+            CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
         params.distinguished_name.push(DnType::CommonName, "Test upstream");
         if expired {
             params.not_before = date_time_ymd(2020, 1, 1);

@@ -25,7 +25,11 @@ impl Head {
 
     /// The status of a response.
     pub(crate) fn status(&self) -> u16 {
-        self.line.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or_else(|| panic!("no status: {:?}", self.line))
+        self.line
+            .split(' ')
+            .nth(1)
+            .and_then(|s| s.parse().ok())
+            .unwrap_or_else(|| panic!("no status: {:?}", self.line))
     }
 }
 
