@@ -13,12 +13,12 @@ use crate::sim::script::{Mark, Script, Writer};
 use crate::sim::server::SimOptions;
 use crate::sim::stats::{Guard, Stats, lock};
 use crate::sim::{anthropic, openai};
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
 use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -139,18 +139,14 @@ pub(crate) async fn serve(
     }
     let mut guard = Guard::new(&state.stats);
     let dialect = dialect(&parts);
-    let body = match Limited::new(body, state.options.max_body).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(e) if e.is::<LengthLimitError>() => Err(Fault::new(413, "Request exceeds the maximum size")),
-        Err(_) => return Err(BrokenOff), // the client left in the middle of its body
-    };
+    let body = read_whole(body, &parts, state.options.max_body).await?;
     let plan = match body {
-        Ok(body) => {
+        Some(body) => {
             let plan = decide(&state, &parts, &body, dialect);
             state.stats.record(parts, body);
             plan
         }
-        Err(fault) => Plan::refusal(&state, fault, dialect),
+        None => Plan::refusal(&state, Fault::new(413, "Request exceeds the maximum size"), dialect),
     };
     if plan.fate.hang {
         std::future::pending::<()>().await;
@@ -163,6 +159,34 @@ pub(crate) async fn serve(
         return Err(BrokenOff);
     }
     plan.answer(dialect, guard, &state.options.name)
+}
+
+/// The request's body; `None` if it is too long. An error means that the client left in the middle of it.
+async fn read_whole(mut body: Incoming, parts: &Parts, max: usize) -> Result<Option<Bytes>, BrokenOff> {
+    if body.size_hint().lower() > max as u64 && parts.headers.contains_key(EXPECT) {
+        return Ok(None); // the client waits for leave to send it
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BrokenOff)?.into_data() else { continue };
+        length += data.len();
+        if length > max {
+            // read on, so that the client is not cut off before it sees the answer
+            rest.clear();
+        } else if first.is_empty() {
+            first = data; // most bodies are one frame: no copy
+        } else {
+            if rest.is_empty() {
+                let all = usize::try_from(body.size_hint().lower()).unwrap_or(0) + length;
+                rest.reserve(all.min(max));
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok((length <= max).then(|| if rest.is_empty() { first } else { rest.freeze() }))
 }
 
 fn dialect(parts: &Parts) -> Dialect {
