@@ -68,6 +68,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let began = Instant::now();
     let found = asked.iter().filter(|h| snapshot.keys.contains_key(*h)).count();
     eprintln!("{found} look-ups, {:.0} ns each", began.elapsed().as_nanos() as f64 / found as f64);
+    let began = Instant::now();
+    for _ in 0..100 {
+        assert!(asked[..100].iter().all(|h| snapshot.keys.contains_key(h)));
+    }
+    eprintln!("{:.0} ns each while hot", began.elapsed().as_nanos() as f64 / 10_000.0);
     drop(snapshot);
 
     let rows = StoredState { keys: (0..KEYS).map(key).collect(), ..StoredState::default() };

@@ -21,15 +21,16 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Something about the stored part that an operator should know: a name that YAML has too, a row that cannot be used.
+/// Something that an operator should know: a stored name that YAML has too, a row that cannot be used, a route to a
+/// provider that is nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
     /// `provider`, `model` or `route`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
-    /// The row.
-    pub id: Uuid,
+    /// The row; None: it is from a YAML file.
+    pub id: Option<Uuid>,
     /// What is the matter. Never a secret.
     pub message: String,
 }

@@ -4,7 +4,7 @@
 use crate::assemble::{Assembler, Finding};
 use crate::last_good::{Frozen, LastGood};
 use crate::load::Loaded;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Source};
 use arc_swap::{ArcSwap, Guard};
 use sallyport_schema::rows::Change;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl SnapshotCell {
     fn show(&self, assembler: &Assembler) {
         let old = self.findings.load();
         for f in assembler.findings().iter().filter(|f| !old.contains(f)) {
-            tracing::warn!(kind = f.kind, name = f.name, id = %f.id, "{}", f.message);
+            tracing::warn!(kind = f.kind, name = f.name, id = ?f.id, "{}", f.message);
         }
         self.findings.store(Arc::new(assembler.findings().to_vec()));
         self.current.store(assembler.snapshot().clone());
@@ -73,9 +73,12 @@ pub fn spawn(
     reloads: mpsc::Receiver<Arc<Loaded>>,
     last_good: Option<LastGood>,
 ) -> JoinHandle<()> {
-    tokio::spawn(
-        Keeper { cell, assembler: Some(assembler), copy: Copy::new(last_good) }.run(changes, reloads),
-    )
+    let mut copy = Copy::new(last_good);
+    if assembler.snapshot().source == Source::Store {
+        // What was just read from the store is newer than the file of the last run.
+        copy.changed();
+    }
+    tokio::spawn(Keeper { cell, assembler: Some(assembler), copy }.run(changes, reloads))
 }
 
 enum Input {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod admin;
 mod bring_up;
 mod check;
 mod keys;
@@ -101,7 +102,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Keys { command } => keys::run(command),
         Command::Migrate { files } => migrate::run(&files.config),
         Command::Config { command: ConfigCommand::Schema } => {
-            print(&sallyport_config::schema_doc::json_schema_text())
+            print(&sallyport_config::json_schema_text())
         }
         Command::Completions { shell } => {
             let mut out = Vec::new();
@@ -122,8 +123,8 @@ pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
 }
 
 /// Loads the configuration, or tells everything that is wrong with it.
-pub(crate) fn load(files: &[PathBuf]) -> Result<sallyport_config::load::Loaded, Failure> {
-    sallyport_config::load::load(files, &sallyport_config::load::process_env)
+pub(crate) fn load(files: &[PathBuf]) -> Result<sallyport_config::Loaded, Failure> {
+    sallyport_config::load(files, &sallyport_config::process_env)
         .map_err(|e| format!("the configuration cannot be used:\n{e}"))
 }
 

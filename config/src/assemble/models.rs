@@ -19,6 +19,10 @@ pub(super) fn all<'a>(
     // A model that YAML switches off is off, whatever the store says.
     let managed: HashSet<&str> = config.models.iter().map(|m| m.name.as_str()).collect();
     for m in config.models.iter().filter(|m| m.enabled) {
+        for r in m.routes.iter().filter(|r| !providers.contains_key(r.provider.as_str())) {
+            let message = format!("there is no provider `{}`", r.provider);
+            findings.push(Finding { kind: "route", name: m.name.clone(), id: None, message });
+        }
         let routes = m.routes.iter().map(|r| Route {
             provider: r.provider.as_str().into(),
             model: r.model.as_deref().map(Into::into),
@@ -28,7 +32,7 @@ pub(super) fn all<'a>(
     }
     for row in rows {
         let mut found = |kind, message: String| {
-            findings.push(Finding { kind, name: row.name.clone(), id: row.id, message });
+            findings.push(Finding { kind, name: row.name.clone(), id: Some(row.id), message });
         };
         if managed.contains(row.name.as_str()) {
             found("model", "the stored model is not used: a YAML file has one of the same name".into());

@@ -37,7 +37,7 @@ pub(super) fn all<'a>(
     }
     for row in rows {
         let mut found = |message: String| {
-            findings.push(Finding { kind: "provider", name: row.name.clone(), id: row.id, message });
+            findings.push(Finding { kind: "provider", name: row.name.clone(), id: Some(row.id), message });
         };
         if out.get(row.name.as_str()).is_some_and(|p: &Arc<Provider>| p.managed) {
             found("the stored provider is not used: a YAML file has one of the same name".into());

@@ -51,7 +51,9 @@ fn yaml_wins_and_the_clash_is_told() {
     assert!(s.models.find("off").is_none(), "what YAML switches off is off");
     assert!(s.models.find("mine").is_some());
     // Without the YAML one the stored one shows.
-    a.reload(&loaded(""));
+    a.reload(&loaded("models: [{name: m, routes: [{provider: openai}, {provider: nowhere}]}]"));
+    let told: Vec<_> = a.findings().iter().map(|f| (f.name.as_str(), f.id)).collect();
+    assert_eq!(told, [("m", None), ("mine", Some(id(4)))]);
     assert_eq!(a.snapshot().providers["openai"].api_key.as_ref().unwrap().expose(), "sk-stored");
     assert!(a.snapshot().models.find("off").is_some());
     assert_eq!(a.snapshot().providers.len(), 1);
@@ -200,7 +202,7 @@ fn note(state: &mut StoredState, change: &Change) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn change_by_change_is_the_same_as_all_at_once(list in prop::collection::vec(changes(), 0..40)) {

@@ -34,7 +34,7 @@ fn every_value_tells_where_it_came_from() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_comes_back_as_it_was(value in ".{1,30}") {

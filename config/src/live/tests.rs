@@ -1,5 +1,4 @@
 use super::*;
-use crate::snapshot::Source;
 use crate::testing::{id, key, loaded, provider, ring, user};
 use sallyport_schema::rows::{Kind, StoredState};
 
@@ -70,6 +69,21 @@ async fn a_burst_is_taken_together() {
     // Readers are shown few of the versions.
     let shown = r.cell.subscribe().borrow().to_owned();
     assert_eq!(shown, 3001, "versions count changes");
+}
+
+#[tokio::test]
+async fn what_was_read_at_the_start_is_kept_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = LastGood::new(dir.path(), ring(1));
+    let state = StoredState { keys: vec![key(1, 1, &["chat"])], ..StoredState::default() };
+    let from_disk = start(state.clone(), Source::Disk, Some(file.clone()));
+    drop((from_disk.changes, from_disk.reloads));
+    from_disk.task.await.unwrap();
+    assert!(file.read().unwrap().is_none(), "nothing new");
+    let r = start(state, Source::Store, Some(file.clone()));
+    drop((r.changes, r.reloads));
+    r.task.await.unwrap();
+    assert_eq!(file.read().unwrap().unwrap().keys.len(), 1);
 }
 
 #[tokio::test]

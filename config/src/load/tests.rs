@@ -140,7 +140,7 @@ fn a_variable_is_not_asked_for_where_a_later_file_removed_it() {
     let base = dir.file("base.yaml", "instance: ${MISSING}\nadmin: {token: '${MISSING}'}\nproviders: [{name: p, kind: openai, api_key: '${MISSING}'}]");
     let over =
         dir.file("over.yaml", "instance: here\nadmin: {token: !delete }\nproviders: [!delete {name: p}]");
-    assert_eq!(load(&[base.clone()], &env).unwrap_err().0.len(), 3);
+    assert_eq!(load(std::slice::from_ref(&base), &env).unwrap_err().0.len(), 3);
     let loaded = load(&[base, over], &env).unwrap();
     assert_eq!(loaded.config.instance.as_deref(), Some("here"));
 }
@@ -153,7 +153,7 @@ fn secrets_come_from_files_beside_the_yaml_and_are_never_shown() {
         "t.yaml",
         "admin: {token: 'file:token'}\nproviders: [{name: p, kind: openai, api_key: '${KEY}', headers: {x-a: sk-other}}]",
     );
-    let loaded = load(&[file.clone()], &env).unwrap();
+    let loaded = load(std::slice::from_ref(&file), &env).unwrap();
     assert_eq!(loaded.config.admin.token.as_ref().unwrap().expose(), "0123456789abcdef0");
     assert_eq!(loaded.files, [file.clone(), dir.0.path().join("token")]);
     let shown = format!("{loaded:?}{}", crate::check::render(&loaded));

@@ -86,7 +86,7 @@ async fn create(c: Create) -> Result<ExitCode, Failure> {
     let made = insert(&db, &c).await;
     db.close().await;
     let (key, row) = made?;
-    let secret = key.secret();
+    let secret = key.secret.expose();
     if c.quiet {
         return print(&format!("{secret}\n"));
     }
@@ -119,8 +119,8 @@ async fn insert(db: &state::Database, c: &Create) -> Result<(VirtualKey, KeyRow)
     let row = KeyRow {
         id: Uuid::now_v7(),
         name: c.name.clone(),
-        hash: key.hash(),
-        prefix: key.prefix().to_owned(),
+        hash: key.hash,
+        prefix: key.prefix.clone(),
         user_id,
         team_id,
         surfaces: c.surfaces.clone(),

@@ -14,7 +14,8 @@ pub(super) fn init(settings: &Log) -> Result<(), Failure> {
     // Pingora tells at `error` what a client's leaving looks like from inside, and at `info` its own start.
     let filter = ["pingora_core=warn", "pingora_proxy=warn"]
         .into_iter()
-        .filter(|d| !level.contains("pingora"))
+        // A level that names Pingora is meant.
+        .filter(|_| !level.contains("pingora"))
         .filter_map(|d| d.parse().ok())
         .fold(filter, EnvFilter::add_directive);
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -2,7 +2,7 @@
 
 use super::bring_up::{self, Control};
 use super::{Failure, Role, load, logging, runtime, state};
-use sallyport_admin::bootstrap::Bootstrap;
+use sallyport_admin::Bootstrap;
 use sallyport_proxy::gateway::Gateway;
 use sallyport_proxy::health::Health;
 use sallyport_proxy::metrics::Metrics;
@@ -53,11 +53,11 @@ pub(super) fn run(files: &[PathBuf], role: Role) -> Result<ExitCode, Failure> {
         role,
     }))?;
     if role != Role::Proxy {
-        let bootstrap = Bootstrap::ensure(&dir, config.admin.token.as_ref()).map_err(|e| e.to_string())?;
-        if let Some(token) = bootstrap.newly_made() {
-            eprintln!("The admin service's token, shown this once: {token}");
+        let mut bootstrap = Bootstrap::ensure(&dir, config.admin.token.as_ref()).map_err(|e| e.to_string())?;
+        if let Some(token) = bootstrap.newly_made.take() {
+            eprintln!("The admin service's token, shown this once: {}", token.expose());
         }
-        control.block_on(control_state.serve_admin(&config, bootstrap))?;
+        control.block_on(async { control_state.admin.serve(&config, bootstrap) })?;
     }
     match role {
         Role::Admin => {
@@ -79,11 +79,11 @@ fn serve(
     dir: &Path,
 ) -> Result<(), Failure> {
     let gateway = Gateway {
-        running: state.running(),
+        running: state.running.clone(),
         upstreams,
         health,
         metrics,
-        owners: state.owners(),
+        owners: state.owners.clone(),
     };
     for address in &config.server.listen {
         tracing::info!(%address, tls = config.server.tls.is_some(), "gateway");

@@ -88,5 +88,5 @@ pub(super) fn key_ring(config: &Config) -> Result<KeyRing, Failure> {
         }
     };
     let previous = config.encryption.previous_keys.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-    Ok(previous.into_iter().fold(KeyRing::new(current), KeyRing::with_previous))
+    Ok(KeyRing { current, previous })
 }

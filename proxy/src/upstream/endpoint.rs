@@ -88,6 +88,11 @@ impl Endpoint {
         }
     }
 
+    /// Name of the provider.
+    pub fn name(&self) -> &str {
+        &self.provider.name
+    }
+
     /// Is this still the endpoint for the provider?
     pub(crate) fn serves(&self, provider: &Provider, settings: &Settings) -> bool {
         self.provider.generation == provider.generation && self.settings == *settings
