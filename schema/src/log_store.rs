@@ -2,6 +2,7 @@
 
 mod columns;
 mod cursor;
+mod find;
 mod partitions;
 mod postgres;
 mod recent;
@@ -42,6 +43,8 @@ pub struct CallFilter {
     pub model: Option<String>,
     /// That got this HTTP status.
     pub status: Option<u16>,
+    /// That got a status of this class (4: 400 to 499).
+    pub status_class: Option<u8>,
     /// On this surface.
     pub surface: Option<String>,
     /// That began at this instant or later.
@@ -71,6 +74,12 @@ pub trait LogStore: Send + Sync {
 
     /// The newest calls that fit, from the cursor on.
     async fn recent(&self, filter: &CallFilter, cursor: Option<Cursor>) -> Result<Page, LogError>;
+
+    /// The call with this request id, or with this id of the provider's; of several the newest.
+    async fn find(&self, id: &str) -> Result<Option<CallRecord>, LogError> {
+        let _ = id;
+        Err(LogError::Other("this store cannot look up a single call".to_owned()))
+    }
 
     /// Drops what is older than so many days besides today, and prepares for the days to come. To be called daily or
     /// oftener.

@@ -58,7 +58,7 @@ pub struct Unused {
     /// Its name.
     pub name: String,
     /// Its row.
-    pub id: Uuid,
+    pub id: Option<Uuid>,
     /// Why.
     pub message: String,
 }

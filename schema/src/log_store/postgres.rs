@@ -1,7 +1,7 @@
 //! The call log in Postgres.
 
 use super::cursor::Cursor;
-use super::{CallFilter, LogError, LogStore, Page, columns, partitions, recent};
+use super::{CallFilter, LogError, LogStore, Page, columns, find, partitions, recent};
 use crate::call::CallRecord;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -110,6 +110,18 @@ impl LogStore for PgLogStore {
             })
             .await;
         Ok(page?)
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<CallRecord>, LogError> {
+        let found = self
+            .store
+            .bounded("reading the call log", async {
+                let mut lease = self.store.lease().await?;
+                let answer = find::find(&mut lease, id).await;
+                lease.settle(answer)
+            })
+            .await;
+        Ok(found?)
     }
 
     async fn maintain(&self, retention_days: u32) -> Result<(), LogError> {

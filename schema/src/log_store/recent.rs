@@ -6,7 +6,7 @@ use crate::call::{CallRecord, ErrorSource, Usage};
 use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::{QueryBuilder, Row};
 
-const SELECT: &str = "
+pub(super) const SELECT: &str = "
 SELECT id, started_at, instance, key_id, key_prefix, user_id, team_id, host(client_ip) AS client_ip, user_agent,
     surface, model_asked, model_served, provider, upstream_request_id, object_id, attempts, status, error_source,
     error_code, error_detail, cancelled, streamed, input_tokens, cached_input_tokens, cache_write_tokens,
@@ -38,6 +38,10 @@ pub(super) async fn recent(
     if let Some(status) = filter.status {
         query.push(" AND status = ").push_bind(i32::from(status));
     }
+    if let Some(class) = filter.status_class {
+        let first = i32::from(class) * 100;
+        query.push(" AND status BETWEEN ").push_bind(first).push(" AND ").push_bind(first + 99);
+    }
     if let Some(surface) = &filter.surface {
         query.push(" AND surface = ").push_bind(surface);
     }
@@ -63,7 +67,7 @@ pub(super) async fn recent(
     Ok(Page { next: last.filter(|_| more), calls })
 }
 
-fn call(row: &PgRow) -> Result<CallRecord, sqlx::Error> {
+pub(super) fn call(row: &PgRow) -> Result<CallRecord, sqlx::Error> {
     let count = |column: &str| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
     let maybe_count = |column: &str| row.try_get::<Option<i64>, _>(column).map(|n| n.map(i64::unsigned_abs));
     // the table's CHECKs keep these in range
