@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use std::sync::LazyLock;
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(crate::schema_doc::json_schema);
+static SCHEMA: LazyLock<Value> = LazyLock::new(crate::schema_doc::bare);
 
 /// The schema at some place of the document.
 #[derive(Clone, Copy, Debug)]

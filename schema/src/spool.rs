@@ -108,7 +108,7 @@ struct Shared {
     /// Tickets of flushes: asked, and done by the writer.
     flush_asked: AtomicU64,
     flush_done: watch::Sender<u64>,
-    /// Changes whenever something was shipped.
+    /// Changes whenever the backlog may have.
     progress: watch::Sender<u64>,
     /// No more records are wanted.
     closing: AtomicBool,
@@ -236,6 +236,7 @@ impl Shared {
         };
         self.stats.spooled_bytes.store(bytes, Ordering::Relaxed);
         self.stats.backlog.store(backlog, Ordering::SeqCst);
+        self.progress.send_modify(|n| *n += 1);
     }
 
     /// Writer or shipper has ended.

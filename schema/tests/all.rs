@@ -5,7 +5,11 @@
 mod changes;
 #[path = "all/embedded.rs"]
 mod embedded;
+#[path = "all/log_store.rs"]
+mod log_store;
 #[path = "all/rows.rs"]
 mod rows;
+#[path = "all/spool.rs"]
+mod spool;
 #[path = "all/store.rs"]
 mod store;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 /// Slack for a busy machine on top of a promised bound.
-const SLACK: Duration = Duration::from_secs(2);
+const SLACK: Duration = Duration::from_secs(3);
 
 async fn health(service: &Service) -> serde_json::Value {
     let began = Instant::now();

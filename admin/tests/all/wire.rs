@@ -68,7 +68,7 @@ impl Service {
 
 /// A bound that only a hanging test meets.
 pub(super) async fn within<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), what).await.expect("it hangs")
+    tokio::time::timeout(Duration::from_secs(60), what).await.expect("it hangs")
 }
 
 /// Sends a request and reads to the end: status and body (or everything, if there is no head).

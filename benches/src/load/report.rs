@@ -127,6 +127,15 @@ impl Report {
     }
 }
 
+impl Report {
+    /// CPU of the first process and of those that share its name (workers), µs an answer.
+    #[must_use]
+    pub fn cpu_us(&self) -> Option<f64> {
+        let first = &self.processes.first()?.name;
+        Some(self.processes.iter().filter(|p| p.name == *first).map(|p| p.cpu_us_per_request).sum())
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(

@@ -80,7 +80,7 @@ async fn one_round(
     for n in 0..targets.len() {
         let target = targets[(n + round) % targets.len()];
         let report = load.run(setup, target).await?;
-        let cpu = report.processes.first().map_or(0.0, |p| p.cpu_us_per_request);
+        let cpu = report.cpu_us().unwrap_or(0.0);
         progress(&format!(
             "round {}: {name}: {}: {:.0} a second, {cpu:.1} µs CPU, {} errors",
             round + 1,

@@ -80,11 +80,7 @@ impl Round {
         if target == "direct" {
             return None; // its process is the simulator
         }
-        let report = self.reports.get(target)?;
-        let own = report.processes.first()?;
-        // nginx's master does nothing: its worker is the target
-        let own = report.processes.iter().filter(|p| p.name == own.name).map(|p| p.cpu_us_per_request).sum();
-        Some(own)
+        self.reports.get(target)?.cpu_us()
     }
 
     fn cpu_with_helpers(&self, target: &str) -> Option<f64> {

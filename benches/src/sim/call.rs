@@ -1,31 +1,31 @@
 //! One call: read it, decide its fate, answer.
 
-use crate::sim::body::{BrokenOff, End, Pace, SimBody};
+mod fate;
+mod reading;
+mod respond;
+
+use crate::sim::body::{BrokenOff, SimBody};
 use crate::sim::control;
-use crate::sim::directive::{Behaviour, Chance};
+use crate::sim::directive::Behaviour;
 use crate::sim::endpoint::{Endpoint, route};
 use crate::sim::fault::{Dialect, Fault};
 use crate::sim::ids::Dice;
-use crate::sim::multipart;
 use crate::sim::openai::store::Store;
 use crate::sim::prompt::Ask;
-use crate::sim::script::{Mark, Script, Writer};
+use crate::sim::script::Script;
 use crate::sim::server::SimOptions;
 use crate::sim::stats::{Guard, Stats, lock};
 use crate::sim::{anthropic, openai};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use fate::Fate;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use serde_json::json;
+use reading::{authenticate, direct, read, read_whole};
+use respond::{JSON, respond};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-const SSE: &str = "text/event-stream; charset=utf-8";
-const JSON: &str = "application/json";
 
 /// What all calls share.
 #[derive(Debug)]
@@ -95,36 +95,6 @@ struct Plan {
     request_id: String,
 }
 
-/// Which of the possible misfortunes happen to this call.
-#[derive(Default)]
-struct Fate {
-    hang: bool,
-    drop: bool,
-    status: Option<u16>,
-    error_event: Option<usize>,
-    cut: Option<usize>,
-    stall: Option<usize>,
-}
-
-impl Fate {
-    fn decide(behaviour: &Behaviour, before: u64, dice: &mut Dice) -> Self {
-        if behaviour.first.is_some_and(|first| before >= u64::from(first)) {
-            return Self::default();
-        }
-        fn falls<T: Copy>(chance: Option<Chance<T>>, dice: &mut Dice) -> Option<T> {
-            chance.filter(|c| dice.flip(c.p)).map(|c| c.value)
-        }
-        Self {
-            hang: falls(behaviour.hang, dice).is_some(),
-            drop: falls(behaviour.drop, dice).is_some(),
-            status: falls(behaviour.status, dice),
-            error_event: falls(behaviour.error_event, dice),
-            cut: falls(behaviour.cut, dice),
-            stall: falls(behaviour.stall, dice),
-        }
-    }
-}
-
 /// Answers one request. `Err` makes the server close the connection (or reset the stream).
 pub(crate) async fn serve(
     state: Arc<State>,
@@ -139,18 +109,14 @@ pub(crate) async fn serve(
     }
     let mut guard = Guard::new(&state.stats);
     let dialect = dialect(&parts);
-    let body = match Limited::new(body, state.options.max_body).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(e) if e.is::<LengthLimitError>() => Err(Fault::new(413, "Request exceeds the maximum size")),
-        Err(_) => return Err(BrokenOff), // the client left in the middle of its body
-    };
+    let body = read_whole(body, &parts, state.options.max_body).await?;
     let plan = match body {
-        Ok(body) => {
+        Some(body) => {
             let plan = decide(&state, &parts, &body, dialect);
             state.stats.record(parts, body);
             plan
         }
-        Err(fault) => Plan::refusal(&state, fault, dialect),
+        None => Plan::refusal(&state, Fault::new(413, "Request exceeds the maximum size"), dialect),
     };
     if plan.fate.hang {
         std::future::pending::<()>().await;
@@ -236,75 +202,6 @@ fn decide(state: &State, parts: &Parts, body: &Bytes, dialect: Dialect) -> Plan 
     Plan { behaviour, fate, endpoint, outcome, request_id }
 }
 
-fn authenticate(state: &State, headers: &HeaderMap, dialect: Dialect) -> Result<(), Fault> {
-    let Some(key) = &state.options.auth else { return Ok(()) };
-    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    let bearer = header("authorization").and_then(|v| v.split_once(' ')).map(|(_, token)| token.trim());
-    let given = bearer.or_else(|| header("x-api-key")).or_else(|| header("api-key"));
-    if given == Some(key.as_str()) {
-        return Ok(());
-    }
-    Err(match (dialect, given) {
-        (Dialect::Anthropic, None) => Fault::new(401, "x-api-key header is required"),
-        (Dialect::Anthropic, Some(_)) => Fault::new(401, "invalid x-api-key"),
-        (Dialect::OpenAi, None) => Fault::new(
-            401,
-            "You didn't provide an API key. You need to provide your API key in an Authorization header using \
-             Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-        ),
-        (Dialect::OpenAi, Some(given)) => Fault {
-            code: Some("invalid_api_key"),
-            ..Fault::new(401, format!("Incorrect API key provided: {}***.", given.get(..4).unwrap_or("")))
-        },
-    })
-}
-
-/// Reads the body as far as the call has one; gives the model name beside it.
-fn read<'b>(
-    endpoint: Endpoint,
-    headers: &HeaderMap,
-    body: &'b Bytes,
-    dialect: Dialect,
-) -> Result<(Ask<'b>, String), Fault> {
-    match endpoint {
-        Endpoint::Models
-        | Endpoint::Model
-        | Endpoint::ResponseGet
-        | Endpoint::ResponseDelete
-        | Endpoint::ResponseCancel
-        | Endpoint::ResponseInputItems => Ok((Ask::default(), String::new())),
-        Endpoint::ImageEdits | Endpoint::Transcriptions => {
-            let form = multipart::parse(headers, body)
-                .ok_or_else(|| Fault::new(400, "Invalid multipart form data."))?;
-            let model = form.text("model").unwrap_or_default().to_owned();
-            Ok((Ask::default(), model))
-        }
-        _ => {
-            let ask = Ask::parse(body).map_err(|e| Fault::unreadable(dialect, &e))?;
-            let model = match (&ask.model, endpoint) {
-                (Some(model), _) => model.clone().into_owned(),
-                (None, Endpoint::Moderations | Endpoint::ImageGenerations) => String::new(),
-                (None, _) if dialect == Dialect::OpenAi => {
-                    return Err(Fault::new(400, "you must provide a model parameter"));
-                }
-                (None, _) => return Err(Fault::missing(dialect, "model")),
-            };
-            Ok((ask, model))
-        }
-    }
-}
-
-/// Directives: headers first, then the model name, which wins.
-fn direct(behaviour: &mut Behaviour, headers: &HeaderMap, model: &str) -> Result<(), Fault> {
-    let refuse = |e: crate::sim::directive::DirectiveError| Fault::new(400, format!("simulator: {e}"));
-    for (name, value) in headers {
-        if let Some(key) = name.as_str().strip_prefix("x-sim-") {
-            behaviour.apply(key, value.to_str().unwrap_or_default()).map_err(refuse)?;
-        }
-    }
-    behaviour.apply_model(model).map_err(refuse)
-}
-
 impl Plan {
     fn refusal(state: &State, fault: Fault, dialect: Dialect) -> Self {
         let mut dice = Dice::new(0, state.number.fetch_add(1, Relaxed));
@@ -316,141 +213,5 @@ impl Plan {
             outcome: Err(fault),
             request_id: request_id(dialect, &mut dice),
         }
-    }
-
-    fn answer(self, dialect: Dialect, guard: Guard, name: &str) -> Result<Response<SimBody>, BrokenOff> {
-        let Self { behaviour, fate, endpoint, outcome, request_id } = self;
-        let mut length = None;
-        let mut retry_after = None;
-        let (status, content_type, body) = match outcome {
-            Err(fault) => {
-                retry_after = fault.retry_after.clone();
-                let (content_type, body) = if fault.html {
-                    ("text/html", fault.page())
-                } else {
-                    (JSON, fault.body(dialect, &request_id).to_string())
-                };
-                (fault.status, content_type, SimBody::whole(Bytes::from(body), guard))
-            }
-            Ok(Answer::Events(script)) => {
-                let script = fate.spoil(script, &behaviour, endpoint, dialect, &request_id);
-                (200, SSE, play(script, &behaviour, &fate, guard))
-            }
-            Ok(Answer::Pieces(content_type, script)) => {
-                (200, content_type, play(script, &behaviour, &fate, guard))
-            }
-            Ok(Answer::Json(bytes)) => {
-                let (body, promised) = whole(bytes, &behaviour, &fate, guard);
-                length = promised;
-                (200, JSON, body)
-            }
-            Ok(Answer::Binary(content_type, bytes)) => {
-                let (body, promised) = whole(bytes, &behaviour, &fate, guard);
-                length = promised;
-                (200, content_type, body)
-            }
-        };
-        let mut response = respond(status, content_type, body, length)?;
-        let headers = response.headers_mut();
-        let mut put = |name: &'static str, value: &str| {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(name, value);
-            }
-        };
-        match dialect {
-            Dialect::OpenAi => {
-                put("x-request-id", &request_id);
-                put("openai-version", "2020-10-01");
-                put("openai-processing-ms", &behaviour.latency.map_or(0, |l| l.as_millis()).to_string());
-            }
-            Dialect::Anthropic => put("request-id", &request_id),
-        }
-        put("x-sim-name", name);
-        if let Some(seconds) = retry_after {
-            put("retry-after", &seconds);
-        }
-        Ok(response)
-    }
-}
-
-fn respond(
-    status: u16,
-    content_type: &'static str,
-    body: SimBody,
-    length: Option<usize>,
-) -> Result<Response<SimBody>, BrokenOff> {
-    let mut response =
-        Response::builder().status(status).header(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if let Some(length) = length {
-        response = response.header(CONTENT_LENGTH, length);
-    }
-    response.body(body).map_err(|_| BrokenOff)
-}
-
-/// A body in one piece, unless it is to break off: then the length that was promised comes with it.
-fn whole(bytes: Bytes, behaviour: &Behaviour, fate: &Fate, guard: Guard) -> (SimBody, Option<usize>) {
-    let Some(keep) = fate.cut.or(fate.stall) else { return (SimBody::whole(bytes, guard), None) };
-    let length = bytes.len();
-    let end = keep.min(length);
-    let marks = if end == 0 { Vec::new() } else { vec![Mark { end, token: false }] };
-    let script = Script { bytes: bytes.slice(..end), marks };
-    (SimBody::played(script, pace(behaviour), fate.end(), guard), Some(length))
-}
-
-fn play(mut script: Script, behaviour: &Behaviour, fate: &Fate, guard: Guard) -> SimBody {
-    if let Some(keep) = fate.cut.or(fate.stall) {
-        script.truncate(keep);
-    }
-    let script = script.with_eol(behaviour.eol);
-    let script = match behaviour.split {
-        Some(size) => script.split(size),
-        None => script,
-    };
-    SimBody::played(script, pace(behaviour), fate.end(), guard)
-}
-
-fn pace(behaviour: &Behaviour) -> Pace {
-    Pace {
-        gap: behaviour.gap.unwrap_or_default(),
-        burst: behaviour.burst.unwrap_or(1),
-        // a stamp that is cut into pieces could not be found again
-        stamp: behaviour.stamp && behaviour.split.is_none(),
-    }
-}
-
-impl Fate {
-    fn end(&self) -> End {
-        match (self.cut, self.stall) {
-            (Some(_), _) => End::Cut,
-            (None, Some(_)) => End::Stall,
-            (None, None) => End::Clean,
-        }
-    }
-
-    /// Puts the error event in.
-    fn spoil(
-        &self,
-        mut script: Script,
-        behaviour: &Behaviour,
-        endpoint: Endpoint,
-        dialect: Dialect,
-        request_id: &str,
-    ) -> Script {
-        let Some(after) = self.error_event else { return script };
-        script.truncate(after);
-        let status = if dialect == Dialect::Anthropic { 529 } else { 500 };
-        let fault = Fault::injected(dialect, status, behaviour);
-        let mut error = Writer::default();
-        match endpoint {
-            Endpoint::Messages => error.json("error", &fault.body(dialect, request_id)),
-            Endpoint::Responses => error.json(
-                "error",
-                &json!({"type": "error", "sequence_number": script.marks.len(), "code": fault.kind(dialect),
-                    "message": fault.message, "param": null}),
-            ),
-            _ => error.json("", &fault.body(dialect, request_id)),
-        }
-        script.append(&error.finish());
-        script
     }
 }

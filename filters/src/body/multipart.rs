@@ -128,11 +128,13 @@ impl<'a> Parts<'a> {
         }
         let head = rest.get(2..head_end).unwrap_or_default();
         let start = at + head_end + 4;
-        // The delimiter's CR LF may be the one that ends an empty part's head.
-        let from = start - 2;
-        let end = from
-            + self.delimiter.find(&self.raw[from..]).ok_or_else(|| bad("the last boundary is missing"))?;
-        let part = part(head, start..end.max(start))?;
+        // Readers disagree on whether the line end of an empty head's line may be the delimiter's too.
+        if self.raw[start..].starts_with(&self.delimiter.needle()[2..]) {
+            return Err(bad("a boundary follows a part's head without a line between"));
+        }
+        let end = start
+            + self.delimiter.find(&self.raw[start..]).ok_or_else(|| bad("the last boundary is missing"))?;
+        let part = part(head, start..end)?;
         Ok(Some((part, end + self.delimiter.needle().len())))
     }
 }

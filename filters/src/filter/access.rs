@@ -9,7 +9,6 @@ use crate::rejection::{ErrorKind, Rejection};
 use crate::selector;
 use crate::surface::{Dialect, Surface};
 use sallyport_config::models::Model;
-use sallyport_schema::call::ErrorSource;
 use std::sync::Arc;
 
 /// The filter. It has no settings.
@@ -104,8 +103,8 @@ pub(crate) fn no_such_model(model: &str, dialect: Dialect, why: &str) -> Rejecti
     };
     let mut r = Rejection::client(ErrorKind::NotFound, "model_not_found", message);
     r.detail = Some(format!("model '{shown}' {why}"));
-    r.fault = ErrorSource::Client;
-    if dialect != Dialect::Anthropic {
+    // The Responses API names the field, Chat does not.
+    if dialect == Dialect::Responses {
         r.param = Some("model".into());
     }
     r

@@ -18,9 +18,9 @@ use uuid::Uuid;
 /// Channel that the triggers write to.
 const CHANNEL: &str = "sallyport_changes";
 /// Pause between heartbeats.
-const HEARTBEAT: Duration = Duration::from_secs(2);
+const HEARTBEAT: Duration = Duration::from_millis(1500);
 /// Silence after which the connection counts as deaf: with the reconnect this keeps the outage near 10 s.
-const DEAF: Duration = Duration::from_secs(7);
+const DEAF: Duration = Duration::from_secs(5);
 /// A burst is gathered until it pauses this long …
 const BURST_PAUSE: Duration = Duration::from_millis(5);
 /// … but no longer than this, so that a steady stream is not put off.

@@ -60,16 +60,15 @@ fn lock(lane: &Path) -> Result<Option<File>, SpoolError> {
 
 /// Moves segments over, under new numbers behind ours. How far they were shipped is forgotten: the store knows the ids.
 fn adopt(from: &Path, to: &Path) -> Result<(), SpoolError> {
-    let mut next = next_number(to, &segments(to)?);
-    for number in segments(from)? {
+    let ours = next_number(to, &segments(to)?)..;
+    for (number, new) in segments(from)?.into_iter().zip(ours) {
         let source = path(from, number);
-        std::fs::rename(&source, path(to, next)).map_err(|error| SpoolError::Io {
+        std::fs::rename(&source, path(to, new)).map_err(|error| SpoolError::Io {
             what: "adopt",
             path: source.clone(),
             source: error,
         })?;
         tracing::info!(segment = %source.display(), "adopted the unshipped call records of an ended process");
-        next += 1;
     }
     Ok(())
 }

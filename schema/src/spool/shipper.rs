@@ -132,7 +132,6 @@ async fn ship(shared: &Arc<Shared>, store: &dyn LogStore, batch: &Batch) -> bool
     // An error here means that the runtime is ending: the next start ships again and the store knows the ids.
     let _ = tokio::task::spawn_blocking(tidy).await;
     shared.publish_sizes();
-    shared.progress.send_modify(|n| *n += 1);
     true
 }
 

@@ -189,3 +189,41 @@ async fn a_listener_that_is_cut_off_comes_back() {
     everything(&mut changes).await;
     connected(&store, true).await;
 }
+
+/// A connection that is up but silent, as behind a dead router: no error, no end of file. Only the heartbeat tells.
+#[tokio::test]
+async fn a_deaf_connection_is_noticed_and_replaced() {
+    let pg = TestPg::shared().await;
+    let url = pg.database().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (base, socket_dir) = url.split_once("?host=").unwrap();
+    let real = std::path::Path::new(socket_dir).join(".s.PGSQL.5432");
+    let (freeze, frozen) = tokio::sync::watch::channel(0u32);
+    let listener = tokio::net::UnixListener::bind(dir.path().join(".s.PGSQL.5432")).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (real, mut frozen) = (real.clone(), frozen.clone());
+            frozen.mark_unchanged();
+            tokio::spawn(async move {
+                let mut server = tokio::net::UnixStream::connect(&real).await.unwrap();
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                    // the sockets stay open, and nothing passes any more
+                    _ = frozen.changed() => std::future::pending().await,
+                }
+            });
+        }
+    });
+    let url = format!("{base}?host={}", dir.path().display());
+    let store = Store::connect(&url, 2, Duration::from_secs(2)).await.unwrap();
+    let mut changes = store.watch();
+    everything(&mut changes).await;
+    connected(&store, true).await;
+    freeze.send_replace(1);
+    let state = connected(&store, false).await;
+    assert!(matches!(&state, ConnectionState::Disconnected { .. }), "{state:?}");
+    everything(&mut changes).await;
+    connected(&store, true).await;
+    store.set_setting("after", Some(&serde_json::json!(1))).await.unwrap();
+    assert!(matches!(next(&mut changes).await, Change::Setting(key, _) if key == "after"));
+}

@@ -92,6 +92,44 @@ async fn a_postgres_left_over_by_a_killed_owner_is_replaced() {
     second.shutdown().await;
 }
 
+/// Not a test: the process that the next one kills.
+#[tokio::test]
+#[ignore = "run by its parent"]
+async fn child_that_owns_a_postgres() {
+    let Some(dir) = std::env::var_os("SALLYPORT_TEST_CHILD_PG") else { return };
+    let pg = Embedded::start(&EmbeddedOptions::new(dir)).await.unwrap();
+    println!("started {}", pg.pid().unwrap());
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn kill_9_of_the_owner_ends_its_postgres_and_the_next_run_has_the_data() {
+    let dir = temp_dir();
+    let mut child = std::process::Command::new("/proc/self/exe")
+        .args(["--exact", "embedded::child_that_owns_a_postgres", "--ignored", "--nocapture"])
+        .env("SALLYPORT_TEST_CHILD_PG", dir.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let pid = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once("started ").map(|(_, pid)| pid.to_owned()))
+        .unwrap();
+    let options = EmbeddedOptions::new(dir.path());
+    let url = Embedded::attach(&options).await.unwrap().unwrap();
+    TestPg::execute(&url, "CREATE TABLE kept (n int)").await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(Embedded::attach(&options).await.unwrap(), None, "the lock ended with the process");
+    let next = Embedded::start(&options).await.unwrap();
+    // in a container without an init it stays a zombie
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    assert!(status.is_empty() || status.contains("State:\tZ"), "the old one has ended: {status}");
+    assert_eq!(TestPg::value(next.url(), "SELECT count(*) FROM kept").await, "0");
+    next.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_half_made_cluster_is_made_anew() {
     let dir = temp_dir();

@@ -54,6 +54,7 @@ fn what_can_be_cut_in_two_ways_is_refused() {
         format!("{m}{m}--XyZ--"),
         format!("{m}--XyZ \r\n\r\n--XyZ--"),
         m.replace("\r\n", "\n") + "--XyZ--",
+        part("model", "", "--XyZ--"),
         format!("{}--XyZ--", part("file", "", "x\r\n--XyZa\r\ny")),
         format!("{}--XyZ--", part("mod\\el", "", "a")),
         format!("{}--XyZ--", part("x", "; name=\"model\"", "a")),

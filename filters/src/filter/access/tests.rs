@@ -97,16 +97,15 @@ fn unknown_forbidden_and_unservable_models_look_the_same() {
     w.key.models = set(&["gpt-*", "claude-*", "lost", "nothing"]);
     let message = |model: &str| {
         let e = enter(&w, Surface::Chat, &body(model)).unwrap_err();
-        assert_eq!(
-            (e.kind, e.code, e.param.as_deref()),
-            (ErrorKind::NotFound, "model_not_found", Some("model"))
-        );
+        assert_eq!((e.kind, e.code, e.param), (ErrorKind::NotFound, "model_not_found", None));
         e.message.replace(model, "M")
     };
     // forbidden, unknown, at a provider of another dialect, at a provider that is gone
     let all: Vec<_> = ["fast", "nothing", "claude-opus-5", "lost"].map(message).into();
     assert!(all.iter().all(|m| *m == all[0]), "{all:?}");
     assert_eq!(all[0], "The model `M` does not exist or you do not have access to it.");
+    let e = enter(&w, Surface::Responses, &body("nope")).unwrap_err();
+    assert_eq!(e.param.as_deref(), Some("model"));
     let e = enter(&w, Surface::Messages, &body("nope")).unwrap_err();
     assert_eq!(e.message, "model: nope");
     let e = enter(&w, Surface::Chat, &body(&format!("a\\n{}", "b".repeat(500)))).unwrap_err();

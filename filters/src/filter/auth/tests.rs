@@ -37,7 +37,8 @@ fn a_good_key_is_recognised_everywhere() {
 /// LESSONS.md: "A deactivated user's keys … keep working". One answer for every reason, the reason in the detail.
 #[test]
 fn every_refusal_looks_the_same_to_the_client() {
-    let change: [(&str, fn(&mut World)); 8] = [
+    type Change = fn(&mut World);
+    let change: [(&str, Change); 8] = [
         ("unknown", |w| w.snapshot.keys.clear()),
         ("revoked", |w| w.key.revoked = true),
         ("expired", |w| w.key.expires_at = Some(time::OffsetDateTime::now_utc().unix_timestamp())),
