@@ -57,8 +57,7 @@ pub struct Unused {
     pub kind: &'static str,
     /// Its name.
     pub name: String,
-    /// Its row, where it is a stored one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Its row.
     pub id: Option<Uuid>,
     /// Why.
     pub message: String,

@@ -79,7 +79,7 @@ async fn in_mid_stream() {
             let mut call = stub.next().await;
             call.send(sse_head()).await;
             call.chunk(sample.events[0]).await;
-            id = client.head().await.get("x-request-id").unwrap().to_owned();
+            id = client.head().await.id().to_owned();
             client.chunks_through(sample.events[0]).await;
             let left = Instant::now();
             drop(client);

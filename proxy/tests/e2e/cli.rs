@@ -1,14 +1,14 @@
 //! The command line.
 
 use super::support::database::Database;
-use super::support::gateway::{Gateway, MASTER_KEY, Setup, UPSTREAM_KEY};
+use super::support::gateway::{Gateway, MASTER_KEY, Setup, UPSTREAM_KEY, binary};
 use super::support::ports::Port;
 use super::support::setups::{openai, with};
 use serde_json::{Value, json as object};
 use std::process::{Command, Output};
 
 fn sallyport(words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sallyport"));
+    let mut command = Command::new(binary());
     command.args(words).env_remove("SALLYPORT_CONFIG").output().unwrap()
 }
 
@@ -115,7 +115,7 @@ fn shipped_overlays_are_good() {
     let mut count = 0;
     for entry in std::fs::read_dir(config.join("overlays")).unwrap() {
         let overlay = entry.unwrap().path();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sallyport"));
+        let mut command = Command::new(binary());
         command.args(["check", "-c"]).arg(&base).arg("-c").arg(&overlay);
         for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "SALLYPORT_DATABASE_URL", "DATABASE_URL"] {
             command.env(name, "postgres://sallyport@localhost/sallyport");

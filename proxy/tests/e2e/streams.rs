@@ -114,7 +114,7 @@ async fn an_upstream_that_dies_in_mid_stream_is_told() {
         let rest = client.chunks_through("\n\n").await;
         check_error_event(dialect.path, &rest);
         assert!(!first.contains("error"));
-        let call = gateway.logged(answered.get("x-request-id").unwrap()).await;
+        let call = gateway.logged(answered.id()).await;
         assert_eq!(call["error_source"], "upstream", "{call}");
         assert_eq!(call["cancelled"], false, "{call}");
     }

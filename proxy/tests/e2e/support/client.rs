@@ -37,7 +37,7 @@ impl Answer {
     }
     /// The gateway's id of the call.
     pub(crate) fn id(&self) -> String {
-        self.head.get("x-request-id").unwrap_or_else(|| panic!("no x-request-id: {:?}", self.head)).to_owned()
+        self.head.id().to_owned()
     }
     /// Asserts the status, showing the body if it is another.
     #[track_caller]

@@ -281,6 +281,11 @@ impl Gateway {
     }
 }
 
+/// The binary under test: the one built with the tests, unless SALLYPORT_BIN names another.
+pub(crate) fn binary() -> PathBuf {
+    std::env::var_os("SALLYPORT_BIN").map_or_else(|| env!("CARGO_BIN_EXE_sallyport").into(), PathBuf::from)
+}
+
 /// GET on any local port.
 pub(crate) async fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> Answer {
     Client::connect(port).await.call("GET", path, headers, b"").await
@@ -302,7 +307,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn command(directory: &Path, env: &[(String, String)], words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sallyport"));
+    let mut command = Command::new(binary());
     command.args(words).args(files(directory)).envs(env.iter().cloned());
     command
 }

@@ -23,6 +23,12 @@ impl Head {
         self.get(name).is_some()
     }
 
+    /// The gateway's id of the call. `x-request-id` is the provider's, where it gave one: clients quote it to them.
+    pub(crate) fn id(&self) -> &str {
+        assert!(self.has("x-request-id"), "no x-request-id: {self:?}");
+        self.get("x-sallyport-request-id").unwrap_or_else(|| panic!("no id of the gateway: {self:?}"))
+    }
+
     /// The status of a response.
     pub(crate) fn status(&self) -> u16 {
         self.line
