@@ -65,6 +65,11 @@ async fn ask(gateway: &Gateway, key: &str, path: &str, model: &str) -> u16 {
     answer.status()
 }
 
+/// A model that a key may not use looks like one that does not exist; a surface that it may not use is forbidden.
+fn denied(status: u16) -> bool {
+    matches!(status, 403 | 404)
+}
+
 /// Lessons, Enforcement: "Allow-lists checked on one route only; prefix match (`gpt-4` opens `gpt-4o`)".
 #[tokio::test]
 async fn models_are_checked_on_every_surface_by_whole_names() {
@@ -79,7 +84,7 @@ async fn models_are_checked_on_every_surface_by_whole_names() {
         let before = stub.received().len();
         for model in forbidden {
             let status = ask(&gateway, &key, path, model).await;
-            assert!(matches!(status, 403 | 404), "{path} {model}: {status}");
+            assert!(denied(status), "{path} {model}: {status}");
         }
         assert_eq!(stub.received().len(), before, "{path}: a refused call reached the upstream");
         assert_eq!(ask(&gateway, &key, path, allowed).await, 200, "{path} {allowed}");
@@ -111,7 +116,8 @@ async fn an_empty_list_denies() {
         gateway.until_status(&key, |status| status != 401).await;
         for (path, _) in SURFACES {
             let model = if anthropic(path) { "claude" } else { "gpt-4" };
-            assert_eq!(ask(&gateway, &key, path, model).await, 403, "{options:?} on {path}");
+            let status = ask(&gateway, &key, path, model).await;
+            assert!(denied(status), "{options:?} on {path}: {status}");
         }
     }
     assert!(stub.received().is_empty());
@@ -125,9 +131,10 @@ async fn a_team_bounds_its_keys() {
     let path = "/v1/chat/completions";
     let team = database.team(&["chat", "embeddings"], &["gpt-4o*"]).await;
     let wide = gateway.new_key(&["--team", &team.id, "--surfaces", "*", "--models", "*"]).await;
-    let cases = [("gpt-4o", 200), ("gpt-4o-mini", 200), ("gpt-4", 403)];
-    for (model, want) in cases {
-        assert_eq!(ask(&gateway, &wide, path, model).await, want, "{model}");
+    let cases = [("gpt-4o", true), ("gpt-4o-mini", true), ("gpt-4", false)];
+    for (model, opens) in cases {
+        let status = ask(&gateway, &wide, path, model).await;
+        assert!(if opens { status == 200 } else { denied(status) }, "{model}: {status}");
     }
     assert_eq!(
         ask(&gateway, &wide, "/v1/moderations", "gpt-4o").await,
@@ -136,7 +143,7 @@ async fn a_team_bounds_its_keys() {
     );
     let disjoint = gateway.new_key(&["--team", &team.id, "--surfaces", "*", "--models", "gpt-4"]).await;
     for (model, _) in cases {
-        assert_eq!(ask(&gateway, &disjoint, path, model).await, 403, "disjoint lists leave nothing: {model}");
+        assert!(denied(ask(&gateway, &disjoint, path, model).await), "disjoint lists leave nothing: {model}");
     }
     let empty = database.team(&[], &[]).await;
     let of_empty = gateway.new_key(&["--team", &empty.id, "--surfaces", "*", "--models", "*"]).await;

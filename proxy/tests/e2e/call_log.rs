@@ -19,7 +19,7 @@ const BODY: &[u8] = br#"{"model":"m","messages":[]}"#;
 async fn refused_calls_are_logged() {
     let stub = Stub::answering(|_| json(200, "{}")).await;
     let gateway = Gateway::start(openai(&stub.url())).await;
-    let narrow = gateway.new_key(&["--surfaces", "*", "--models", "x"]).await;
+    let narrow = gateway.new_key(&["--surfaces", "models,messages", "--models", "*"]).await;
     let bearer = gateway.bearer();
     let cases: [(&str, &str, &[u8], u16); 5] = [
         (PATH, "Bearer sp-nobody", BODY, 401),

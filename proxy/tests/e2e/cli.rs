@@ -4,6 +4,7 @@ use super::support::database::Database;
 use super::support::gateway::{Gateway, MASTER_KEY, Setup, UPSTREAM_KEY, binary};
 use super::support::ports::Port;
 use super::support::setups::{openai, with};
+use super::support::tls::Authority;
 use serde_json::{Value, json as object};
 use std::process::{Command, Output};
 
@@ -86,7 +87,7 @@ fn check_refuses_with_file_line_and_suggestion() {
         ("server:\n  max_bdy: 7MiB\n", "max_body", 2),
         ("log:\n  level: info\n  format: jsn\n", "json", 3),
         ("server:\n  max_body: lots\n", "max_body", 2),
-        ("models:\n- name: m\n  routes:\n  - provider: nobody\n", "nobody", 4),
+        ("models:\n- name: m\n  routes:\n  - provder: p\n", "provider", 4),
         ("server: {listen: [nonsense]}\n", "listen", 1),
         (
             "providers:\n- name: x\n  kind: openai\n  api_key: ${SALLYPORT_NO_SUCH_VARIABLE}\n",
@@ -112,6 +113,8 @@ fn check_refuses_with_file_line_and_suggestion() {
 fn shipped_overlays_are_good() {
     let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let base = config.join("base.yaml");
+    let directory = tempfile::tempdir().unwrap();
+    let (cert, key) = Authority::new().server_files(&["gateway.test"], directory.path());
     let mut count = 0;
     for entry in std::fs::read_dir(config.join("overlays")).unwrap() {
         let overlay = entry.unwrap().path();
@@ -123,7 +126,10 @@ fn shipped_overlays_are_good() {
         command
             .env("SALLYPORT_SIMULATOR_URL", "http://127.0.0.1:4000")
             .env("SALLYPORT_MASTER_KEY", MASTER_KEY);
-        command.env("SALLYPORT_ADMIN_TOKEN", "0123456789abcdef0123456789abcdef");
+        command.env("SALLYPORT_TLS_CERT", &cert).env("SALLYPORT_TLS_KEY", &key);
+        command
+            .env("SALLYPORT_MASTER_KEY", MASTER_KEY)
+            .env("SALLYPORT_ADMIN_TOKEN", "0123456789abcdef0123456789abcdef");
         command.env("SALLYPORT_METRICS_TOKEN", "0123456789abcdef0123456789abcdef");
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}: {}", overlay.display(), err(&output));

@@ -151,7 +151,8 @@ async fn request_ids_of_both() {
     let stub = Stub::answering(|_| answer(200, &[("x-request-id", "req_theirs")], "{}")).await;
     let gateway = Gateway::start(openai(&stub.url())).await;
     let got = gateway.post("/v1/chat/completions", r#"{"model":"m"}"#).await;
-    let ids: Vec<_> = got.head.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("x-request-id")).collect();
+    let ids: Vec<_> =
+        got.head.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("x-request-id")).collect();
     assert_eq!((ids.len(), &*ids[0].1), (1, "req_theirs"), "{:?}", got.head);
     let call = gateway.logged(&got.id()).await;
     assert_eq!(call["upstream_request_id"], "req_theirs", "{call}");

@@ -87,7 +87,8 @@ async fn events_arrive_one_by_one_by_http2() {
         assert_eq!(String::from_utf8(got).unwrap(), *event);
     }
     *pieces.lock().unwrap() = None;
-    assert!(within("the end by HTTP/2", body.frame()).await.is_none());
+    let rest = within("the end by HTTP/2", body.collect()).await.unwrap().to_bytes();
+    assert!(rest.is_empty(), "{rest:?}");
 }
 
 /// Lessons, Protocol: "Streams that emit OpenAI chunks". An upstream killed in mid-stream gives an error event of the

@@ -198,18 +198,27 @@ async fn http2_upstreams_fail_over() {
     }
 }
 
-/// Lessons, Control plane: "Private upstreams blocked by SSRF rules without an allow-list": the other way round, too.
+/// Lessons, Control plane: "Private upstreams blocked by SSRF rules without an allow-list": an address is refused by
+/// name of the setting at start, a name that leads to one when it is called.
 #[tokio::test]
 async fn private_addresses_only_if_listed() {
     let stub = Stub::answering(|_| json(200, "{}")).await;
-    let setup = with(
-        openai(&stub.url()),
-        object!({"upstream": {"allow_networks": ["10.0.0.0/8"], "max_attempts": 1}}),
-    );
-    let gateway = Gateway::start(setup).await;
+    let closed = object!({"upstream": {"allow_networks": ["10.0.0.0/8"], "max_attempts": 1}});
+    let mut gateway =
+        super::support::gateway::Setup::new(with(openai(&stub.url()), closed.clone())).spawn().await;
+    assert_eq!(gateway.process.end().await.code(), Some(1));
+    assert!(gateway.process.said().contains("allow_networks"), "{}", gateway.process.said());
+
+    let by_name = stub.url().replace("127.0.0.1", "localhost");
+    let gateway = Gateway::start(with(openai(&by_name), closed)).await;
     let answer = gateway.post(DIALECTS[0].path, DIALECTS[0].body).await;
     assert!(matches!(answer.status(), 502 | 503), "{}", answer.text());
     assert!(stub.received().is_empty());
     let detail = gateway.logged(&answer.id()).await["error_detail"].to_string();
     assert!(detail.contains("allow_networks"), "the operator should learn which setting it is: {detail}");
+    assert!(
+        !answer.text().contains("localhost") && !answer.text().contains("127.0.0.1"),
+        "{}",
+        answer.text()
+    );
 }

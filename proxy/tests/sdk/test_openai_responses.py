@@ -57,10 +57,12 @@ def test_stored_response_of_somebody_else(oai, server, gateway_only):
         lambda: other.responses.delete(made.id),
         lambda: other.responses.cancel(made.id),
         lambda: other.responses.input_items.list(made.id),
-        lambda: other.responses.create(model="allowed-gpt", input="x", previous_response_id=made.id),
     ):
         with pytest.raises(openai.NotFoundError):
             attempt()
+    with pytest.raises(openai.BadRequestError) as caught:
+        other.responses.create(model="allowed-gpt", input="x", previous_response_id=made.id)
+    assert caught.value.code == "previous_response_not_found"
     assert oai.responses.retrieve(made.id).id == made.id, "and the owner still has it"
 
 

@@ -35,7 +35,7 @@ pub(crate) async fn start(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> hyper::Response<Incoming> {
-    let mut request = hyper::Request::post(format!("http://gateway.test{path}"));
+    let mut request = hyper::Request::post(format!("http://127.0.0.1{path}"));
     if !headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-type")) {
         request = request.header("content-type", "application/json");
     }

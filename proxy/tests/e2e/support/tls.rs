@@ -46,7 +46,21 @@ impl Authority {
         self.sign(names, &["http/1.1"], true)
     }
 
+    /// The same as PEM files in `directory`: certificate and key.
+    pub(crate) fn server_files(&self, names: &[&str], directory: &Path) -> (PathBuf, PathBuf) {
+        let (certificate, key) = self.pem(names, false);
+        let files = (directory.join("cert.pem"), directory.join("key.pem"));
+        std::fs::write(&files.0, certificate).unwrap();
+        std::fs::write(&files.1, key).unwrap();
+        files
+    }
+
     fn sign(&self, names: &[&str], alpn: &[&str], expired: bool) -> ServerTls {
+        let (certificate, key) = self.pem(names, expired);
+        ServerTls::new(certificate.as_bytes(), key.as_bytes(), alpn)
+    }
+
+    fn pem(&self, names: &[&str], expired: bool) -> (String, String) {
         let mut params =
             CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
         params.distinguished_name.push(DnType::CommonName, "Test upstream");
@@ -56,7 +70,7 @@ impl Authority {
         }
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        ServerTls::new(certificate.pem().as_bytes(), key.serialize_pem().as_bytes(), alpn)
+        (certificate.pem(), key.serialize_pem())
     }
 }
 
