@@ -93,7 +93,10 @@ pub struct Server {
     pub body_timeout: Duration,
     /// How long an idle keep-alive connection is kept.
     pub keepalive: Duration,
-    /// How long calls in flight may go on after SIGTERM.
+    /// After SIGTERM: how long new calls are still taken while `/health/ready` says no, so that a load balancer
+    /// turns away before connections are refused. Not after SIGINT.
+    pub drain_delay: Duration,
+    /// After that: how long calls in flight may go on.
     pub drain: Duration,
     /// Longest wait for a slow client to take bytes.
     pub write_timeout: Duration,
@@ -108,6 +111,7 @@ impl Default for Server {
             max_body: Size::mib(32),
             body_timeout: Duration::secs(30),
             keepalive: Duration::secs(60),
+            drain_delay: Duration::secs(2),
             drain: Duration::secs(30),
             write_timeout: Duration::secs(60),
         }

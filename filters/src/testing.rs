@@ -220,6 +220,7 @@ pub(crate) fn snapshot() -> Snapshot {
         cache_write_1h: Some(input * 2.0),
         output,
         reasoning: None,
+        long_prompt: None,
     };
     let prices =
         [("gpt-5-mini", price(1.0, 10.0)), ("gpt-5", price(2.0, 20.0)), ("claude-*", price(5.0, 25.0))];

@@ -41,19 +41,6 @@ impl Health {
         }
     }
 
-    /// Waits until the end is announced.
-    pub async fn until_draining(&self) {
-        loop {
-            let woken = self.idle.notified();
-            tokio::pin!(woken);
-            woken.as_mut().enable();
-            if self.draining() {
-                return;
-            }
-            woken.await;
-        }
-    }
-
     /// Calls in flight.
     pub fn in_flight(&self) -> i64 {
         self.in_flight.load(Ordering::Acquire)

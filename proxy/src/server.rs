@@ -18,6 +18,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 /// Why the server cannot start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -90,12 +91,12 @@ pub fn run(run: Run) -> Result<(), StartError> {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         n => n,
     };
-    let drain = config.server.drain.get();
+    let (delay, drain) = (config.server.drain_delay.get(), config.server.drain.get());
     let conf = ServerConf {
         threads,
         ca_file,
         upstream_keepalive_pool_size: config.upstream.keepalive_pool,
-        grace_period_seconds: Some(drain.as_secs().max(1)),
+        grace_period_seconds: Some(drain.as_secs().max(1) + 1),
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
     };
@@ -134,6 +135,7 @@ pub fn run(run: Run) -> Result<(), StartError> {
         service.threads = Some(1);
         server.add_service(service);
     }
+    let closed = Arc::new(Notify::new());
     let end = Arc::new(std::sync::Mutex::new(Some(at_end)));
     let finish = move || {
         let taken = end.lock().map_or_else(|p| p.into_inner().take(), |mut e| e.take());
@@ -141,10 +143,10 @@ pub fn run(run: Run) -> Result<(), StartError> {
             at_end();
         }
     };
-    let signals = Signals { health: health.clone() };
+    let signals = Signals { health: health.clone(), delay, closed: closed.clone() };
     // Pingora sleeps through the whole grace period; this thread ends the process as soon as the last call is done.
     let early = finish.clone();
-    std::thread::spawn(move || wait_for_idle(&health, drain, early));
+    std::thread::spawn(move || wait_for_idle(&health, &closed, drain, early));
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     finish();
     Ok(())
@@ -157,11 +159,11 @@ fn server_options(idle: Duration) -> HttpServerOptions {
     o
 }
 
-/// Ends the process when the drain was announced and no call is in flight.
-fn wait_for_idle(health: &Arc<Health>, drain: Duration, finish: impl FnOnce()) {
+/// Ends the process when no new call is taken any more and none is in flight.
+fn wait_for_idle(health: &Health, closed: &Notify, drain: Duration, finish: impl FnOnce()) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
-        health.until_draining().await;
+        closed.notified().await;
         // A load balancer may have sent a call a moment ago that was not accepted yet.
         tokio::time::sleep(Duration::from_millis(100)).await;
         if tokio::time::timeout(drain, health.until_idle()).await.is_err() {
@@ -172,9 +174,12 @@ fn wait_for_idle(health: &Arc<Health>, drain: Duration, finish: impl FnOnce()) {
     std::process::exit(0);
 }
 
-/// SIGTERM and SIGINT drain; a second SIGINT or SIGQUIT ends at once.
+/// SIGTERM and SIGINT drain; a SIGINT after that ends at once.
 struct Signals {
     health: Arc<Health>,
+    delay: Duration,
+    /// Told when the listeners are about to close.
+    closed: Arc<Notify>,
 }
 
 #[async_trait]
@@ -182,16 +187,19 @@ impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
         let on = |kind| signal(kind).ok();
         let (mut term, mut int) = (on(SignalKind::terminate()), on(SignalKind::interrupt()));
-        tokio::select! {
-            () = next(&mut term) => tracing::info!("SIGTERM: draining"),
-            () = next(&mut int) => tracing::info!("SIGINT: draining; once more to end at once"),
-        }
+        let delay = tokio::select! {
+            () = next(&mut term) => self.delay,
+            () = next(&mut int) => Duration::ZERO,
+        };
+        tracing::info!(in_flight = self.health.in_flight(), "draining; an interrupt ends at once");
         self.health.drain();
         tokio::spawn(async move {
             next(&mut int).await;
-            tracing::warn!("second SIGINT: ending at once");
+            tracing::warn!("interrupted: ending at once");
             std::process::exit(130);
         });
+        tokio::time::sleep(delay).await;
+        self.closed.notify_one();
         ShutdownSignal::GracefulTerminate
     }
 }

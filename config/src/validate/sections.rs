@@ -96,8 +96,10 @@ fn limits(c: &Config, judge: &mut Judge<'_>) {
     if c.server.threads > 1024 {
         judge.error("server.threads", "must be at most 1024; 0 is one a core");
     }
-    if c.server.drain > Duration::secs(24 * 3600) {
-        judge.error("server.drain", "must not be more than 24h");
+    for (path, value) in [("server.drain", c.server.drain), ("server.drain_delay", c.server.drain_delay)] {
+        if value > Duration::secs(24 * 3600) {
+            judge.error(path, "must not be more than 24h");
+        }
     }
     if !(1..=20).contains(&c.upstream.max_attempts) {
         judge.error("upstream.max_attempts", "must be from 1 (no retry) to 20");
