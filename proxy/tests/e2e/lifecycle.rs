@@ -1,7 +1,7 @@
 //! Beginning and end of a process, and what it tells about itself.
 
 use super::support::answer::{LAST_CHUNK, sse_head};
-use super::support::client::request;
+use super::support::client::{Client, request};
 use super::support::gateway::{ADMIN_TOKEN, Gateway, METRICS_TOKEN, Setup, get};
 use super::support::samples::SAMPLES;
 use super::support::setups::{DIALECTS, openai, with};
@@ -45,10 +45,12 @@ async fn sigterm_drains() {
     let port = gateway.port;
     // Asked on a connection that was there before, or on a new one while the listener is still open.
     until("readiness to be withdrawn", || async move {
-        match TcpStream::connect(("127.0.0.1", port)).await {
-            Err(_) => Some(()),
-            Ok(_) => (get(port, "/health/ready", &[]).await.status() == 503).then_some(()),
+        let Ok(socket) = TcpStream::connect(("127.0.0.1", port)).await else { return Some(()) };
+        let mut client = Client::over(socket);
+        if client.try_send(request("GET", "/health/ready", &[], b"")).await.is_err() {
+            return Some(());
         }
+        client.try_answer().await.is_none_or(|answer| answer.status() == 503).then_some(())
     })
     .await;
     assert!(gateway.process.ended().is_none(), "ended with a stream in flight");

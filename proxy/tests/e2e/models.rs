@@ -10,10 +10,13 @@ use serde_json::{Value, json as object};
 async fn gateway() -> (Stub, Gateway) {
     let stub = Stub::answering(|_| json(200, "{}")).await;
     let models = ["gpt-5", "claude-x", "org/model-1", "wild-*"];
-    let mut off = object!({"name": "off", "routes": [{"provider": "p"}]});
+    let routes = object!([{"provider": "openai"}, {"provider": "anthropic"}]);
+    let mut off = object!({"name": "off", "routes": routes});
     off["enabled"] = false.into();
-    let mut all: Vec<Value> =
-        models.iter().map(|m| object!({"name": m, "routes": [{"provider": "p"}]})).collect();
+    let mut all: Vec<Value> = models.iter().map(|m| object!({"name": m, "routes": routes})).collect();
+    for kind in ["openai", "anthropic"] {
+        all.push(object!({"name": format!("only-{kind}"), "routes": [{"provider": kind}]}));
+    }
     all.push(off);
     let gateway = Gateway::start(object!({
         "providers": [provider("openai", "openai", &stub.url()), provider("anthropic", "anthropic", &stub.url())],
@@ -36,7 +39,7 @@ async fn openai_shape() {
     assert_eq!(list["object"], "list");
     assert_eq!(
         ids(&list),
-        ["claude-x", "gpt-5", "org/model-1"],
+        ["claude-x", "gpt-5", "only-openai", "org/model-1"],
         "patterns and switched-off models are not listed"
     );
     for model in list["data"].as_array().unwrap() {

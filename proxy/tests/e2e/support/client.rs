@@ -53,6 +53,11 @@ impl Client {
         let socket =
             within("a connection to the gateway", TcpStream::connect(("127.0.0.1", port))).await.unwrap();
         socket.set_nodelay(true).unwrap();
+        Self::over(socket)
+    }
+
+    /// Over a connection that is there.
+    pub(crate) fn over(socket: TcpStream) -> Self {
         Self { wire: Wire::new(socket) }
     }
 

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A child in a process group of its own.
@@ -14,6 +15,7 @@ use std::time::Duration;
 pub(crate) struct Process {
     child: Child,
     said: Arc<Mutex<String>>,
+    listeners: Vec<JoinHandle<()>>,
     /// Ends in order when dropped (it has children of its own that must be told); otherwise it is killed.
     pub(crate) gently: bool,
 }
@@ -25,9 +27,11 @@ impl Process {
         bound.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = bound.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
         let said = Arc::new(Mutex::new(String::new()));
-        listen(child.stdout.take().unwrap(), said.clone());
-        listen(child.stderr.take().unwrap(), said.clone());
-        Self { child, said, gently: false }
+        let listeners = vec![
+            listen(child.stdout.take().unwrap(), said.clone()),
+            listen(child.stderr.take().unwrap(), said.clone()),
+        ];
+        Self { child, said, listeners, gently: false }
     }
 
     /// Its process id.
@@ -56,14 +60,14 @@ impl Process {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and for the last of what it said.
     pub(crate) async fn end(&mut self) -> ExitStatus {
         within("the process to end", async {
             loop {
-                if let Some(status) = self.child.try_wait().unwrap() {
-                    return status;
+                match self.ended() {
+                    Some(status) if self.listeners.iter().all(JoinHandle::is_finished) => return status,
+                    _ => tokio::time::sleep(Duration::from_millis(5)).await,
                 }
-                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         })
         .await
@@ -112,11 +116,11 @@ fn bound_to_us(command: &Command) -> Command {
     bound
 }
 
-fn listen(mut output: impl Read + Send + 'static, said: Arc<Mutex<String>>) {
+fn listen(mut output: impl Read + Send + 'static, said: Arc<Mutex<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut buffer = [0; 8192];
         while let Ok(n @ 1..) = output.read(&mut buffer) {
             said.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..n]));
         }
-    });
+    })
 }
