@@ -49,11 +49,17 @@ impl Worker {
             }
             let result =
                 tokio::time::timeout(self.plan.timeout, self.request(&mut connection, &mut recorder)).await;
-            if let Err(problem) = result.unwrap_or(Err(Problem::Timeout)) {
-                connection = None;
-                recorder.problem(problem);
-                if problem == Problem::Connect {
-                    tokio::time::sleep(RETRY).await;
+            match result.unwrap_or(Err(Problem::Timeout)) {
+                Ok(()) => {
+                    let ended = Instant::now();
+                    recorder.finished += u64::from(ended >= self.measure_from && ended < self.until);
+                }
+                Err(problem) => {
+                    connection = None;
+                    recorder.problem(problem);
+                    if problem == Problem::Connect {
+                        tokio::time::sleep(RETRY).await;
+                    }
                 }
             }
         }
