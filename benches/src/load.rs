@@ -74,29 +74,33 @@ pub async fn run(plan: &Plan) -> io::Result<Report> {
         .collect();
     tokio::time::sleep_until(measure_from.into()).await;
     let mut processes = plan.pids.iter().map(|pid| Process::open(*pid)).collect::<io::Result<Vec<_>>>()?;
+    // CPU is read at the end of recording, not when the last stream that began before has ended
     let sampler = async {
-        loop {
-            tokio::time::sleep(SAMPLE).await;
+        while Instant::now() < until {
+            tokio::time::sleep_until((Instant::now() + SAMPLE).min(until).into()).await;
             for process in &mut processes {
                 process.sample();
             }
         }
+        measure_from.elapsed()
     };
-    let mut recorder = Recorder::default();
     let gather = async {
+        let mut recorder = Recorder::default();
         for worker in workers {
             if let Ok(part) = worker.await {
                 recorder.merge(&part);
             }
         }
+        recorder
     };
-    tokio::select! {
-        () = sampler => {}
-        () = gather => {}
-    }
-    let seconds = measure_from.elapsed().as_secs_f64();
-    for process in &mut processes {
-        process.sample();
-    }
-    Ok(Report::new(&plan, &recorder, seconds, &processes))
+    tokio::pin!(gather);
+    let (recorder, seconds) = tokio::select! {
+        recorded = sampler => (gather.await, recorded),
+        recorder = &mut gather => {
+            // all requests that were asked for are done
+            processes.iter_mut().for_each(Process::sample);
+            (recorder, measure_from.elapsed())
+        }
+    };
+    Ok(Report::new(&plan, &recorder, seconds.as_secs_f64(), &processes))
 }

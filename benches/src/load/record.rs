@@ -44,6 +44,8 @@ pub(crate) struct Recorder {
     /// Off during warm-up.
     pub(crate) on: bool,
     pub(crate) ok: u64,
+    /// Right answers that ended while recording, whenever they began: what CPU and throughput are divided by.
+    pub(crate) finished: u64,
     pub(crate) bytes: u64,
     /// Paced mode: requests sent more than 10 ms behind schedule.
     pub(crate) late: u64,
@@ -66,6 +68,7 @@ impl Default for Recorder {
         Self {
             on: true,
             ok: 0,
+            finished: 0,
             bytes: 0,
             late: 0,
             problems: BTreeMap::new(),
@@ -118,6 +121,7 @@ impl Recorder {
     /// Adds another worker's numbers.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.ok += other.ok;
+        self.finished += other.finished;
         self.bytes += other.bytes;
         self.late += other.late;
         for (problem, n) in &other.problems {

@@ -17,15 +17,17 @@ pub struct Report {
     pub rate: Option<f64>,
     /// Seconds that were recorded.
     pub seconds: f64,
-    /// Right answers.
+    /// Right answers to requests that began while recording.
     pub requests: u64,
+    /// Right answers that ended while recording.
+    pub finished: u64,
     /// Wrong ones.
     pub errors: u64,
     /// Why, and how often.
     pub problems: BTreeMap<String, u64>,
     /// Paced runs: requests sent more than 10 ms behind schedule.
     pub late: u64,
-    /// Right answers a second.
+    /// `finished` a second.
     pub per_second: f64,
     /// Bytes of response bodies (framing included).
     pub body_bytes: u64,
@@ -62,7 +64,7 @@ pub struct ProcessReport {
     pub name: String,
     /// CPU, user and system, while recording.
     pub cpu_seconds: f64,
-    /// The same for each right answer, µs.
+    /// The same divided by `finished`, µs.
     pub cpu_us_per_request: f64,
     /// Resident memory at the start of recording, KiB.
     pub rss_first_kib: u64,
@@ -93,14 +95,14 @@ impl Quantiles {
 
 impl Report {
     pub(crate) fn new(plan: &Plan, recorder: &Recorder, seconds: f64, processes: &[Process]) -> Self {
-        let requests = recorder.ok;
+        let finished = recorder.finished;
         let processes = processes.iter().map(|p| {
             let (rss_first_kib, rss_max_kib, rss_last_kib) = p.rss();
             ProcessReport {
                 pid: p.pid,
                 name: p.name.clone(),
                 cpu_seconds: p.cpu_seconds(),
-                cpu_us_per_request: p.cpu_seconds() * 1e6 / requests.max(1) as f64,
+                cpu_us_per_request: p.cpu_seconds() * 1e6 / finished.max(1) as f64,
                 rss_first_kib,
                 rss_max_kib,
                 rss_last_kib,
@@ -112,11 +114,12 @@ impl Report {
             connections: plan.connections,
             rate: plan.rate,
             seconds,
-            requests,
+            requests: recorder.ok,
+            finished,
             errors: recorder.problems.values().sum(),
             problems: recorder.problems.iter().map(|(p, n)| (p.to_string(), *n)).collect(),
             late: recorder.late,
-            per_second: requests as f64 / seconds.max(f64::MIN_POSITIVE),
+            per_second: finished as f64 / seconds.max(f64::MIN_POSITIVE),
             body_bytes: recorder.bytes,
             first_byte_us: Quantiles::of(&recorder.first_byte),
             latency_us: Quantiles::of(&recorder.latency),

@@ -27,6 +27,11 @@ impl Worker {
         let mut recorder = Recorder { on: false, ..Recorder::default() };
         let mut connection = None;
         let mut turn = 0;
+        if self.plan.rate.is_none() {
+            // closed loops start one after the other during warm-up: in step, their streams would tick together
+            let share = 0.8 * self.number as f64 / self.plan.connections as f64;
+            tokio::time::sleep(self.plan.warmup.mul_f64(share)).await;
+        }
         // an equal share each, the first ones one more
         let share = self.plan.requests.map(|all| {
             let n = self.plan.connections as u64;
@@ -49,11 +54,17 @@ impl Worker {
             }
             let result =
                 tokio::time::timeout(self.plan.timeout, self.request(&mut connection, &mut recorder)).await;
-            if let Err(problem) = result.unwrap_or(Err(Problem::Timeout)) {
-                connection = None;
-                recorder.problem(problem);
-                if problem == Problem::Connect {
-                    tokio::time::sleep(RETRY).await;
+            match result.unwrap_or(Err(Problem::Timeout)) {
+                Ok(()) => {
+                    let ended = Instant::now();
+                    recorder.finished += u64::from(ended >= self.measure_from && ended < self.until);
+                }
+                Err(problem) => {
+                    connection = None;
+                    recorder.problem(problem);
+                    if problem == Problem::Connect {
+                        tokio::time::sleep(RETRY).await;
+                    }
                 }
             }
         }

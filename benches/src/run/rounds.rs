@@ -22,7 +22,7 @@ const SHAPES: [Shape; 4] = [
     Shape { name: "60 KB body", body: "chat-60k", directives: "", connections: 1 },
     Shape { name: "100 events, back to back", body: "stream-100", directives: "", connections: 1 },
     // many slow streams, as a gateway really carries them: each event is a write of its own
-    Shape { name: "100 events, every 5 ms", body: "stream-100", directives: "gap=5;stamp", connections: 8 },
+    Shape { name: "100 events, every 5 ms", body: "stream-100", directives: "gap=5;stamp", connections: 4 },
 ];
 
 /// Share of the slowest target's throughput in the paced rounds.

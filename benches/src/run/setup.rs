@@ -100,6 +100,9 @@ impl Setup {
         if sallyport.is_none() {
             notes.push("Sallyport is not compared: its binary was not found or left out".to_owned());
         }
+        if sallyport.as_ref().is_some_and(|p| p.components().any(|c| c.as_os_str() == "debug")) {
+            notes.push("Sallyport seems to be a debug build: its figures mean nothing".to_owned());
+        }
         let cores = allowed_cores();
         let (target_core, load_core) = match cores.as_slice() {
             [target, load, ..] if in_path("taskset").is_some() => (Some(*target), Some(*load)),

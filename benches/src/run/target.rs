@@ -99,6 +99,13 @@ pub(crate) async fn all(setup: &Setup, sim: SocketAddr) -> Result<Vec<Target>> {
     }
     for target in &mut targets {
         target.ready().await?;
+        if !target.headers.is_empty() && probe(target.addr, &[]).await.is_ok_and(|status| status == 200) {
+            return Err(Failure::new(format!(
+                "{} answers without a key: it checks nothing, and what it costs then is of no interest. Its base \
+                 configuration (--base) must list the filters",
+                target.name
+            )));
+        }
     }
     Ok(targets)
 }
