@@ -89,6 +89,9 @@ pub struct Server {
     pub threads: usize,
     /// Largest request body; more is answered with 413.
     pub max_body: Size,
+    /// Longest time that a request's head may take, once the connection is open (or, on a kept one, after its idle
+    /// time).
+    pub head_timeout: Duration,
     /// Longest wait for the next bytes of a request body.
     pub body_timeout: Duration,
     /// How long an idle keep-alive connection is kept.
@@ -109,6 +112,7 @@ impl Default for Server {
             tls: None,
             threads: 0,
             max_body: Size::mib(32),
+            head_timeout: Duration::secs(15),
             body_timeout: Duration::secs(30),
             keepalive: Duration::secs(60),
             drain_delay: Duration::secs(2),

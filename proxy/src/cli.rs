@@ -27,7 +27,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Files {
     /// YAML file; give it again for each overlay, in order: later files win
-    #[arg(short = 'c', long = "config", value_name = "FILE", required = true, env = "SALLYPORT_CONFIG", value_delimiter = ':')]
+    #[arg(
+        short = 'c',
+        long = "config",
+        value_name = "FILE",
+        required = true,
+        env = "SALLYPORT_CONFIG",
+        value_delimiter = ':'
+    )]
     pub(crate) config: Vec<PathBuf>,
 }
 
@@ -45,8 +52,10 @@ pub(crate) enum Role {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gateway and the admin service
-    #[command(after_help = "Example:\n  sallyport run -c config/base.yaml -c config/overlays/production.yaml\n\n\
-        SIGHUP reloads the configuration (a change of a file does too), SIGTERM drains and ends.")]
+    #[command(
+        after_help = "Example:\n  sallyport run -c config/base.yaml -c config/overlays/production.yaml\n\n\
+        SIGHUP reloads the configuration (a change of a file does too), SIGTERM drains and ends."
+    )]
     Run {
         #[command(flatten)]
         files: Files,
@@ -101,9 +110,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check { files } => check::check(&files.config),
         Command::Keys { command } => keys::run(command),
         Command::Migrate { files } => migrate::run(&files.config),
-        Command::Config { command: ConfigCommand::Schema } => {
-            print(&sallyport_config::json_schema_text())
-        }
+        Command::Config { command: ConfigCommand::Schema } => print(&sallyport_config::json_schema_text()),
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sallyport", &mut out);

@@ -23,8 +23,8 @@ use pingora_core::{BError, Error, ErrorType};
 use request_body::Read;
 use sallyport_config::model::Server;
 use sallyport_filters::body::RequestBody;
-use sallyport_filters::exchange::{Request, Target};
 use sallyport_filters::dialect::fault::Fault;
+use sallyport_filters::exchange::{Request, Target};
 use sallyport_filters::filter::Step;
 use sallyport_filters::outgoing::Outgoing;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
@@ -34,6 +34,9 @@ use std::time::Duration;
 
 /// A stale pooled connection is replaced at most so often; then it counts as a failed attempt.
 const STALE_RETRIES: u32 = 3;
+
+/// `Retry-After` where every upstream failed and none said when it would be back.
+const COME_BACK: Duration = Duration::from_secs(5);
 
 /// The filters' view of a request.
 pub(crate) fn view(d: &ServerSession) -> Request<'_> {
@@ -130,8 +133,12 @@ async fn route(gw: &Gateway, call: &Call) -> Result<Vec<Target>, Stop> {
     let x = &call.x;
     let pinned = gw.owners.pinned(x).await?;
     let model = x.body.model().ok_or_else(|| {
-        Rejection::client(ErrorKind::InvalidRequest, "missing_required_parameter", "Missing required parameter: 'model'.")
-            .param("model")
+        Rejection::client(
+            ErrorKind::InvalidRequest,
+            "missing_required_parameter",
+            "Missing required parameter: 'model'.",
+        )
+        .param("model")
     })?;
     let found = x.snapshot.models.find(model).ok_or_else(|| {
         Rejection::client(ErrorKind::NotFound, "model_not_found", "The model does not exist.").param("model")
@@ -142,10 +149,10 @@ async fn route(gw: &Gateway, call: &Call) -> Result<Vec<Target>, Stop> {
         targets.retain(|t| *t.provider.name == *provider);
     }
     if targets.is_empty() {
-        return Err(Stop::Refuse(
-            Rejection::gateway(ErrorKind::Unavailable, "no_upstream", "No provider can serve this model at the moment.")
-                .detail(format!("model '{}' has no enabled provider for this surface", found.name)),
-        ));
+        let why = "No provider can serve this model at the moment.";
+        let detail = format!("model '{}' has no enabled provider for this surface", found.name);
+        let rejection = Rejection::gateway(ErrorKind::Unavailable, "no_upstream", why).detail(detail);
+        return Err(Stop::Refuse(Rejection { retry_after: Some(COME_BACK), ..rejection }));
     }
     Ok(targets)
 }
@@ -166,13 +173,16 @@ async fn attempts(
         let provider = &*target.provider.name;
         let mut out = Outgoing::new(view(d), &call.x, target);
         call.x.target = Some(target.clone());
+        // What an earlier attempt said is no longer how the call ended.
+        call.x.outcome.upstream_error = None;
         call.chain.clone().attempt(&mut call.x, target, &mut out)?;
         if stale == 0 {
             call.x.attempts = call.x.attempts.saturating_add(1);
             on_same += 1;
         }
         let endpoint = gw.upstreams.endpoint(&target.provider, settings);
-        let attempt = Attempt { ups: &gw.upstreams, endpoint: &endpoint, settings, method: &method, out: &out };
+        let attempt =
+            Attempt { ups: &gw.upstreams, endpoint: &endpoint, settings, method: &method, out: &out };
         let failure = match attempt.run(d, call).await {
             End::Delivered => {
                 gw.metrics.attempt(provider, "ok");
@@ -238,6 +248,9 @@ async fn give_up(
     let Some(answer) = failure.answer else {
         let mut rejection = failure.rejection;
         rejection.retry_after = rejection.retry_after.or(failure.hint.after);
+        if rejection.retry_after.is_none() && !clients_own {
+            rejection.retry_after = Some(COME_BACK);
+        }
         return Err(Stop::Refuse(rejection));
     };
     if !clients_own {

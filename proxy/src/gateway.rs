@@ -2,6 +2,7 @@
 //! metrics; what passes unread goes on to `ProxyHttp`'s own way ([`crate::passage`]).
 
 use crate::engine::{self, call::Call, reply};
+use crate::front;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::owners::Owners;
@@ -21,6 +22,7 @@ use sallyport_config::model::Secret;
 use sallyport_filters::exchange::Exchange;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::surface::{self, Dialect, NoMatch, Surface};
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -52,7 +54,9 @@ impl Gateway {
     async fn service_endpoint(&self, d: &mut ServerSession) -> Option<Result<(), BError>> {
         let path = d.req_header().uri.path();
         let (status, kind, body): (StatusCode, &'static str, Bytes) = match path {
-            "/health/live" => (StatusCode::OK, "application/json", Bytes::from_static(br#"{"status":"live"}"#)),
+            "/health/live" => {
+                (StatusCode::OK, "application/json", Bytes::from_static(br#"{"status":"live"}"#))
+            }
             "/health/ready" => match self.health.not_ready() {
                 None => (StatusCode::OK, "application/json", Bytes::from_static(br#"{"status":"ready"}"#)),
                 Some(why) => {
@@ -118,7 +122,8 @@ impl Gateway {
     fn settle(&self, d: &mut ServerSession, running: &Running) {
         let server = &running.snapshot.config.server;
         // read_request() leaves keep-alive without an idle time-out.
-        let keepalive = if self.health.draining() { None } else { Some(server.keepalive.get().as_secs().max(1)) };
+        let keepalive =
+            if self.health.draining() { None } else { Some(server.keepalive.get().as_secs().max(1)) };
         if d.get_keepalive().is_some() {
             d.set_keepalive(keepalive);
         }
@@ -129,8 +134,10 @@ impl Gateway {
 }
 
 fn bearer_is(d: &ServerSession, token: &Secret) -> bool {
-    let value = d.req_header().headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-    let given = value.get(..7).filter(|s| s.eq_ignore_ascii_case(b"bearer ")).map_or(&[][..], |_| &value[7..]);
+    let value =
+        d.req_header().headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    let given =
+        value.get(..7).filter(|s| s.eq_ignore_ascii_case(b"bearer ")).map_or(&[][..], |_| &value[7..]);
     given.ct_eq(token.expose().as_bytes()).into()
 }
 
@@ -165,7 +172,8 @@ impl ProxyHttp for Gateway {
         let found = surface::find(&head.method, head.uri.path(), anthropic);
         let dialect = if anthropic { Dialect::Anthropic } else { Dialect::OpenAi };
         let Some(running) = running else {
-            let why = Rejection::gateway(ErrorKind::Unavailable, "starting", "The gateway is starting; try again.");
+            let why =
+                Rejection::gateway(ErrorKind::Unavailable, "starting", "The gateway is starting; try again.");
             return self.refuse(d, None, dialect, why).await.map(|()| true);
         };
         let matched = match found {
@@ -176,7 +184,10 @@ impl ProxyHttp for Gateway {
                     NoMatch::Path => Rejection::client(
                         ErrorKind::NotFound,
                         "unknown_url",
-                        format!("Unknown request URL: {} {path}. Check the path and the base URL.", head.method),
+                        format!(
+                            "Unknown request URL: {} {path}. Check the path and the base URL.",
+                            head.method
+                        ),
                     ),
                     NoMatch::Method(allow) => Rejection {
                         allow: Some(allow),
@@ -197,7 +208,8 @@ impl ProxyHttp for Gateway {
             return reply::plain(d, StatusCode::OK, headers, body).await.map(|()| true);
         }
         let mut x = Exchange::new(running.snapshot.clone(), matched.surface, matched.dialect);
-        x.path_id = matched.id.map(|id| percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned());
+        x.path_id =
+            matched.id.map(|id| percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned());
         x.client_ip = d.client_addr().and_then(|a| a.as_inet()).map(std::net::SocketAddr::ip);
         x.user_agent = head_text(&d.req_header().headers, &header::USER_AGENT);
         let mut call = Call::new(x, running.chain.clone(), self.metrics.clone(), self.health.enter());
@@ -206,6 +218,11 @@ impl ProxyHttp for Gateway {
         }
         engine::serve(self, &running, d, &mut call).await?;
         Ok(true)
+    }
+
+    fn on_connection_reuse(&self, _: &mut Session, _: &mut Ctx, arrival: Box<dyn Any + Send + Sync>) {
+        // Pingora calls this when the head has arrived, and before the request is looked at.
+        front::head_arrived(arrival);
     }
 
     async fn upstream_peer(&self, _: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>, BError> {

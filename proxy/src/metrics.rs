@@ -2,7 +2,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use sallyport_filters::exchange::Exchange;
 use sallyport_schema::call::ErrorSource;
@@ -40,20 +41,40 @@ impl Metrics {
     /// All metrics, registered.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new_custom(Some("sallyport".into()), None)?;
-        let counters = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let counters =
+            |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let seconds = |name: &str, help: &str| {
             HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), &["surface"])
         };
         let m = Self {
-            calls: counters("calls_total", "Calls by surface and status (499: the client left)", &["surface", "status"])?,
+            calls: counters(
+                "calls_total",
+                "Calls by surface and status (499: the client left)",
+                &["surface", "status"],
+            )?,
             duration: seconds("call_duration_seconds", "From request head to the end of the answer")?,
-            ttft: seconds("call_first_byte_seconds", "From request head to the first body byte to the client")?,
-            attempts: counters("upstream_attempts_total", "Attempts by provider and outcome", &["provider", "outcome"])?,
+            ttft: seconds(
+                "call_first_byte_seconds",
+                "From request head to the first body byte to the client",
+            )?,
+            attempts: counters(
+                "upstream_attempts_total",
+                "Attempts by provider and outcome",
+                &["provider", "outcome"],
+            )?,
             tokens: counters("tokens_total", "Tokens by provider and kind", &["provider", "kind"])?,
-            cost: counters("cost_nanodollars_total", "Cost in nano-dollars (1e-9 USD) by provider", &["provider"])?,
+            cost: counters(
+                "cost_nanodollars_total",
+                "Cost in nano-dollars (1e-9 USD) by provider",
+                &["provider"],
+            )?,
             errors: counters("call_errors_total", "Failed calls by source and code", &["source", "code"])?,
             cancelled: IntCounter::new("calls_cancelled_total", "Calls whose client left before the end")?,
-            bytes: counters("body_bytes_total", "Body bytes by direction (in: from clients, out: to clients)", &["direction"])?,
+            bytes: counters(
+                "body_bytes_total",
+                "Body bytes by direction (in: from clients, out: to clients)",
+                &["direction"],
+            )?,
             refresh: std::sync::RwLock::default(),
             registry,
         };

@@ -56,7 +56,11 @@ impl Passage {
         }
     }
 
-    async fn admit(gw: &Gateway, d: &ServerSession, call: &mut Call) -> Result<(Target, Outgoing), Rejection> {
+    async fn admit(
+        gw: &Gateway,
+        d: &ServerSession,
+        call: &mut Call,
+    ) -> Result<(Target, Outgoing), Rejection> {
         let chain = call.chain.clone();
         loop {
             match chain.enter(&mut call.depth, &mut call.x, engine::view(d)) {
@@ -66,9 +70,14 @@ impl Passage {
             }
         }
         let pinned = gw.owners.pinned(&call.x).await?;
-        let provider = pinned.and_then(|name| call.x.snapshot.providers.get(&*name).filter(|p| p.enabled).cloned());
+        let provider =
+            pinned.and_then(|name| call.x.snapshot.providers.get(&*name).filter(|p| p.enabled).cloned());
         let provider = provider.ok_or_else(|| {
-            Rejection::gateway(ErrorKind::Unavailable, "no_upstream", "The provider that has it is not available.")
+            Rejection::gateway(
+                ErrorKind::Unavailable,
+                "no_upstream",
+                "The provider that has it is not available.",
+            )
         })?;
         let target = Target { provider, model: None };
         let mut out = Outgoing::new(engine::view(d), &call.x, &target);
@@ -78,7 +87,9 @@ impl Passage {
 
     /// The passage of a request that has one.
     pub(crate) fn of(ctx: &mut Ctx) -> Result<&mut Self, BError> {
-        ctx.passage.as_deref_mut().ok_or_else(|| Error::explain(ErrorType::InternalError, "nothing passes here"))
+        ctx.passage
+            .as_deref_mut()
+            .ok_or_else(|| Error::explain(ErrorType::InternalError, "nothing passes here"))
     }
 
     pub(crate) async fn peer(&mut self, _: &Gateway) -> Result<Box<HttpPeer>, BError> {
@@ -93,7 +104,8 @@ impl Passage {
             .pick(&peers)
             .cloned()
             .ok_or_else(|| Error::explain(ErrorType::ConnectError, "no address").into_up())?;
-        peer.options.read_timeout = Some(self.settings.first_byte_timeout.get().min(self.settings.idle_timeout.get()));
+        peer.options.read_timeout =
+            Some(self.settings.first_byte_timeout.get().min(self.settings.idle_timeout.get()));
         peer.options.write_timeout = Some(self.settings.idle_timeout.get());
         peer.options.idle_timeout = Some(self.endpoint.keepalive);
         Ok(Box::new(peer))
@@ -177,7 +189,8 @@ impl Passage {
             _ if kind == ErrorKind::UpstreamTimeout => "upstream_timeout",
             _ => "upstream_connection_error",
         };
-        let why = Rejection::upstream(kind, code, "The model provider could not be asked.").detail(e.to_string());
+        let why =
+            Rejection::upstream(kind, code, "The model provider could not be asked.").detail(e.to_string());
         if d.response_written().is_some() {
             self.call.x.outcome.rejection = Some(why);
             self.call.finished = true;

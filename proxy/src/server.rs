@@ -1,13 +1,12 @@
 //! Starting and stopping: Pingora's server with our services, the drain, and the order of the end.
 
+use crate::front::Front;
 use crate::gateway::Gateway;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use async_trait::async_trait;
 use http::{Response, StatusCode, header};
-use pingora_core::apps::HttpServerOptions;
 use pingora_core::apps::http_app::{HttpServer, ServeHttp};
-use pingora_core::connectors::ConnectorOptions;
 use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::configuration::ServerConf;
@@ -103,12 +102,8 @@ pub fn run(run: Run) -> Result<(), StartError> {
     let (health, metrics) = (gateway.health.clone(), gateway.metrics.clone());
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let options = ConnectorOptions::from_server_conf(&server.configuration);
-    let mut service = pingora_proxy::ProxyServiceBuilder::new(&server.configuration, gateway)
-        .name("gateway")
-        .client_options(options)
-        .server_options(server_options(config.server.keepalive.get()))
-        .build();
+    let front = Front::new(pingora_proxy::http_proxy(&server.configuration, gateway), &config.server);
+    let mut service = Service::new("gateway".into(), front);
     for address in &config.server.listen {
         let address = address.to_string();
         match &config.server.tls {
@@ -150,13 +145,6 @@ pub fn run(run: Run) -> Result<(), StartError> {
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     finish();
     Ok(())
-}
-
-fn server_options(idle: Duration) -> HttpServerOptions {
-    let mut o = HttpServerOptions::default();
-    o.h2c = true;
-    o.h2_idle_timeout = Some(idle);
-    o
 }
 
 /// Ends the process when no new call is taken any more and none is in flight.

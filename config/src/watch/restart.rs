@@ -4,12 +4,13 @@ use crate::model::Config;
 
 /// The settings that differ and take effect only after a restart.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
-    let pairs: [(&str, bool); 17] = [
+    let pairs: [(&str, bool); 18] = [
         ("data_dir", old.data_dir == new.data_dir),
         ("instance", old.instance == new.instance),
         ("server.listen", old.server.listen == new.server.listen),
         ("server.tls", old.server.tls == new.server.tls),
         ("server.threads", old.server.threads == new.server.threads),
+        ("server.head_timeout", old.server.head_timeout == new.server.head_timeout),
         ("server.drain_delay", old.server.drain_delay == new.server.drain_delay),
         ("server.drain", old.server.drain == new.server.drain),
         ("admin.listen", old.admin.listen == new.admin.listen),

@@ -6,10 +6,10 @@ use arc_swap::ArcSwapOption;
 use sallyport_config::assemble::Assembler;
 use sallyport_config::last_good::LastGood;
 use sallyport_config::live::{self, SnapshotCell};
-use sallyport_config::{Loaded, process_env};
 use sallyport_config::model::Config;
 use sallyport_config::snapshot::Source;
 use sallyport_config::watch::Watcher;
+use sallyport_config::{Loaded, process_env};
 use sallyport_filters::chain::CallSink;
 use sallyport_filters::filter::Chain;
 use sallyport_filters::selector::RetryPolicy;
@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 /// How long the start waits for the store before it takes the last-good snapshot.
 const FIRST_STATE: Duration = Duration::from_secs(5);
@@ -58,6 +59,7 @@ pub(super) struct Control {
     store: Store,
     embedded: Option<Embedded>,
     spool: SpoolHandle,
+    keeper: JoinHandle<()>,
     stop: watch::Sender<bool>,
 }
 
@@ -95,7 +97,10 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     let assembler = Assembler::new(&loaded, first.unwrap_or_default(), source, s.ring);
     let cell = SnapshotCell::new(&assembler);
     let (watcher, reloads) = Watcher::start(s.files.clone(), Arc::new(process_env), loaded);
-    live::spawn(cell.clone(), assembler, changes, reloads, Some(last_good));
+    let (stop, stopped) = watch::channel(false);
+    let changes = until_stopped(changes, stopped.clone());
+    let reloads = until_stopped(reloads, stopped.clone());
+    let keeper = live::spawn(cell.clone(), assembler, changes, reloads, Some(last_good));
 
     let log_store = Arc::new(PgLogStore::new(store.clone()));
     let spool = open_spool(&s.dir, &config, log_store.clone())?;
@@ -111,15 +116,42 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
         from_disk: known,
     };
     publisher.publish()?;
-    let (stop, stopped) = watch::channel(false);
     tokio::spawn(publisher.run());
     tokio::spawn(resolve(s.upstreams, stopped.clone()));
     tokio::spawn(reload_on_hangup(watcher.clone()));
     tokio::spawn(maintain(log_store.clone(), cell.clone(), stopped.clone()));
     gauges(&s.metrics, &cell, &watcher, &spool, &store, &s.health).map_err(|e| e.to_string())?;
-    let admin =
-        AdminParts { files: s.files, cell, watcher, log_store, spool: spool.clone(), store: store.clone(), stopped };
-    Ok(Control { running, owners, admin, store, embedded, spool, stop })
+    let admin = AdminParts {
+        files: s.files,
+        cell,
+        watcher,
+        log_store,
+        spool: spool.clone(),
+        store: store.clone(),
+        stopped,
+    };
+    Ok(Control { running, owners, admin, store, embedded, spool, keeper, stop })
+}
+
+/// Passes everything on until the end is announced: the keeper of the snapshot then writes its last-good copy.
+fn until_stopped<T: Send + 'static>(
+    mut from: mpsc::Receiver<T>,
+    mut stopped: watch::Receiver<bool>,
+) -> mpsc::Receiver<T> {
+    let (to, receiver) = mpsc::channel(64);
+    tokio::spawn(async move {
+        loop {
+            let item = tokio::select! {
+                item = from.recv() => item,
+                _ = stopped.changed() => return,
+            };
+            let Some(item) = item else { return };
+            if to.send(item).await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// The stored state at start: from the store if it answers soon, else the last-good copy.
@@ -166,8 +198,11 @@ async fn first_state(
 
 fn open_spool(dir: &Path, config: &Config, store: Arc<dyn LogStore>) -> Result<SpoolHandle, Failure> {
     let c = &config.call_log;
-    let options =
-        SpoolOptions { queue: c.queue, flush_interval: c.flush_interval.get(), max_bytes: c.spool_max.bytes() };
+    let options = SpoolOptions {
+        queue: c.queue,
+        flush_interval: c.flush_interval.get(),
+        max_bytes: c.spool_max.bytes(),
+    };
     Spool::open(&dir.join("spool"), options, store).map_err(|e| format!("call log: {e}"))
 }
 
@@ -192,7 +227,9 @@ impl Publisher {
         // The chain changes with the configuration only; a key's change makes none.
         let chain = match &old {
             Some(old) if Arc::ptr_eq(&old.snapshot.config, &snapshot.config) => old.chain.clone(),
-            _ => Arc::new(Chain::from_config(&snapshot.config, self.sink.clone()).map_err(|e| e.to_string())?),
+            _ => {
+                Arc::new(Chain::from_config(&snapshot.config, self.sink.clone()).map_err(|e| e.to_string())?)
+            }
         };
         self.upstreams.adopt(&snapshot);
         let retry = RetryPolicy::from(&snapshot.config.upstream);
@@ -272,17 +309,25 @@ fn gauges(
     let c = cell.clone();
     metrics.gauge("snapshot_version", "Version of the running snapshot", move || signed(c.load().version))?;
     let c = cell.clone();
-    metrics.gauge("snapshot_from_store", "1: the snapshot is from Postgres, 0: the last-good copy", move || {
-        i64::from(c.load().source == Source::Store)
-    })?;
+    metrics.gauge(
+        "snapshot_from_store",
+        "1: the snapshot is from Postgres, 0: the last-good copy",
+        move || i64::from(c.load().source == Source::Store),
+    )?;
     let c = cell.clone();
-    metrics.gauge("snapshot_keys", "Virtual keys in the snapshot", move || i64::try_from(c.load().keys.len()).unwrap_or(i64::MAX))?;
-    let w = watcher.clone();
-    metrics.gauge("config_reload_failures", "Reloads that failed since the start", move || signed(w.state().failures))?;
-    let w = watcher.clone();
-    metrics.gauge("config_last_reload_ok", "0: the files on disk are bad and an older configuration runs", move || {
-        i64::from(w.state().last_error.is_none())
+    metrics.gauge("snapshot_keys", "Virtual keys in the snapshot", move || {
+        i64::try_from(c.load().keys.len()).unwrap_or(i64::MAX)
     })?;
+    let w = watcher.clone();
+    metrics.gauge("config_reload_failures", "Reloads that failed since the start", move || {
+        signed(w.state().failures)
+    })?;
+    let w = watcher.clone();
+    metrics.gauge(
+        "config_last_reload_ok",
+        "0: the files on disk are bad and an older configuration runs",
+        move || i64::from(w.state().last_error.is_none()),
+    )?;
     let connection = store.connection();
     metrics.gauge("postgres_connected", "1: the listening connection to Postgres is up", move || {
         i64::from(connection.borrow().is_connected())
@@ -309,6 +354,9 @@ impl Control {
     /// Takes everything down, in reverse: the call log is shipped while Postgres is still there.
     pub(super) async fn stop(self) {
         self.stop.send_replace(true);
+        if let Err(e) = self.keeper.await {
+            tracing::warn!("the last-good snapshot may be old: {e}");
+        }
         let flushed = self.spool.close(LAST_SHIPMENT).await;
         if flushed.backlog > 0 {
             tracing::warn!(backlog = flushed.backlog, "call records stay in the spool for the next start");

@@ -14,8 +14,10 @@ use uuid::Uuid;
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
     /// Create a virtual key and print its secret, this once
-    #[command(after_help = "Example:\n  sallyport keys create -c config/base.yaml --name ci --surfaces chat,embeddings \\\n    \
-        --models 'gpt-*' --expires 30d\n\nWithout --surfaces or --models the key may use nothing.")]
+    #[command(
+        after_help = "Example:\n  sallyport keys create -c config/base.yaml --name ci --surfaces chat,embeddings \\\n    \
+        --models 'gpt-*' --expires 30d\n\nWithout --surfaces or --models the key may use nothing."
+    )]
     Create(Box<Create>),
     /// List the virtual keys
     List {
@@ -66,7 +68,9 @@ fn lifetime(text: &str) -> Result<std::time::Duration, String> {
     let days = text.strip_suffix('d').and_then(|n| n.parse::<u64>().ok());
     let time = match days.and_then(|d| d.checked_mul(86_400)) {
         Some(s) => std::time::Duration::from_secs(s),
-        None => text.parse::<Duration>().map_err(|_| format!("'{text}' is not a time such as 12h or 30d"))?.get(),
+        None => {
+            text.parse::<Duration>().map_err(|_| format!("'{text}' is not a time such as 12h or 30d"))?.get()
+        }
     };
     if time.is_zero() { Err("a key that expires at once is of no use".into()) } else { Ok(time) }
 }
@@ -168,14 +172,22 @@ async fn list(files: &Files, json: bool) -> Result<ExitCode, Failure> {
     if keys.is_empty() {
         return print("There are no virtual keys yet: make one with `sallyport keys create`.\n");
     }
-    let mut out = format!("{:<12} {:<8} {:<24} {:<21} {:<20} {}\n", "PREFIX", "STATE", "NAME", "EXPIRES", "SURFACES", "MODELS");
+    let mut out = format!(
+        "{:<12} {:<8} {:<24} {:<21} {:<20} {}\n",
+        "PREFIX", "STATE", "NAME", "EXPIRES", "SURFACES", "MODELS"
+    );
     for k in &keys {
         let show = |l: &[String]| if l.is_empty() { "(none)".to_owned() } else { l.join(",") };
         let expires = day(k.expires_at).unwrap_or_else(|| "never".into());
         let _ = writeln!(
             out,
             "{:<12} {:<8} {:<24} {:<21} {:<20} {}",
-            k.prefix, state_of(k), k.name, expires.get(..19).unwrap_or(&expires), show(&k.surfaces), show(&k.models)
+            k.prefix,
+            state_of(k),
+            k.name,
+            expires.get(..19).unwrap_or(&expires),
+            show(&k.surfaces),
+            show(&k.models)
         );
     }
     print(&out)

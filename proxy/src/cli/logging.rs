@@ -9,8 +9,9 @@ use tracing_subscriber::fmt;
 /// Sets up the log for the process.
 pub(super) fn init(settings: &Log) -> Result<(), Failure> {
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| settings.level.clone());
-    let filter =
-        EnvFilter::try_new(&level).map_err(|e| format!("log.level: '{level}' is not a filter such as info or sallyport_proxy=debug: {e}"))?;
+    let filter = EnvFilter::try_new(&level).map_err(|e| {
+        format!("log.level: '{level}' is not a filter such as info or sallyport_proxy=debug: {e}")
+    })?;
     // Pingora tells at `error` what a client's leaving looks like from inside, and at `info` its own start.
     let filter = ["pingora_core=warn", "pingora_proxy=warn"]
         .into_iter()

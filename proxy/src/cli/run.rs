@@ -53,7 +53,8 @@ pub(super) fn run(files: &[PathBuf], role: Role) -> Result<ExitCode, Failure> {
         role,
     }))?;
     if role != Role::Proxy {
-        let mut bootstrap = Bootstrap::ensure(&dir, config.admin.token.as_ref()).map_err(|e| e.to_string())?;
+        let mut bootstrap =
+            Bootstrap::ensure(&dir, config.admin.token.as_ref()).map_err(|e| e.to_string())?;
         if let Some(token) = bootstrap.newly_made.take() {
             eprintln!("The admin service's token, shown this once: {}", token.expose());
         }
@@ -78,13 +79,8 @@ fn serve(
     upstreams: Arc<Upstreams>,
     dir: &Path,
 ) -> Result<(), Failure> {
-    let gateway = Gateway {
-        running: state.running.clone(),
-        upstreams,
-        health,
-        metrics,
-        owners: state.owners.clone(),
-    };
+    let gateway =
+        Gateway { running: state.running.clone(), upstreams, health, metrics, owners: state.owners.clone() };
     for address in &config.server.listen {
         tracing::info!(%address, tls = config.server.tls.is_some(), "gateway");
     }
@@ -102,7 +98,8 @@ async fn end(state: Control) {
 
 async fn until_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return;
     };
     tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
@@ -115,8 +112,11 @@ fn prepare_dir(dir: &Path) -> Result<PathBuf, Failure> {
         .map_err(|e| format!("cannot make the data directory {shown}: {e}; choose another with data_dir"))?;
     let dir = dir.canonicalize().map_err(|e| format!("cannot use the data directory {shown}: {e}"))?;
     let probe = dir.join(".probe");
-    std::fs::write(&probe, b"x")
-        .map_err(|e| format!("cannot write into the data directory {shown}: {e}; free the disk or choose another with data_dir"))?;
+    std::fs::write(&probe, b"x").map_err(|e| {
+        format!(
+            "cannot write into the data directory {shown}: {e}; free the disk or choose another with data_dir"
+        )
+    })?;
     let _ = std::fs::remove_file(&probe);
     if let Ok(fs) = rustix::fs::statvfs(&dir) {
         let free = fs.f_bavail.saturating_mul(fs.f_frsize);

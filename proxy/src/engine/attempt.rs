@@ -11,7 +11,7 @@ use crate::upstream::endpoint::Endpoint;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, header};
 use pingora_core::protocols::http::{HttpTask, ServerSession};
-use pingora_core::{BError, Error, ErrorType};
+use pingora_core::{BError, Error, ErrorType, RetryType};
 use sallyport_config::model::Upstream as Settings;
 use sallyport_filters::dialect::error as dialect_error;
 use sallyport_filters::dialect::fault::{self, Fault, RetryHint};
@@ -69,8 +69,12 @@ impl Failure {
 }
 
 fn timed_out(what: &str, wait: Duration) -> Rejection {
-    Rejection::upstream(ErrorKind::UpstreamTimeout, "upstream_timeout", "The model provider did not answer in time.")
-        .detail(format!("{what} within {wait:?}"))
+    Rejection::upstream(
+        ErrorKind::UpstreamTimeout,
+        "upstream_timeout",
+        "The model provider did not answer in time.",
+    )
+    .detail(format!("{what} within {wait:?}"))
 }
 
 fn broken(detail: String) -> Rejection {
@@ -111,8 +115,13 @@ impl Attempt<'_> {
     }
 
     async fn open(&self, d: &mut ServerSession) -> Result<Connection, End> {
-        let opening =
-            Connection::open(self.ups, self.endpoint, self.method, self.out, self.settings.idle_timeout.get());
+        let opening = Connection::open(
+            self.ups,
+            self.endpoint,
+            self.method,
+            self.out,
+            self.settings.idle_timeout.get(),
+        );
         let opened = tokio::select! { biased;
             r = opening => r,
             _ = gone(d) => return Err(End::Gone),
@@ -157,7 +166,10 @@ impl Attempt<'_> {
                     return End::Failed(Failure::connection(broken(e.to_string()), stale));
                 }
                 Received::TimedOut => {
-                    return End::Failed(Failure::connection(timed_out("no response head", first_byte), false));
+                    return End::Failed(Failure::connection(
+                        timed_out("no response head", first_byte),
+                        false,
+                    ));
                 }
                 Received::Gone => return End::Gone,
             }
@@ -232,9 +244,9 @@ impl Attempt<'_> {
         mut headers: HeaderMap,
         mut end: bool,
     ) -> End {
-        let sse = headers
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|v| v.as_bytes().get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream")));
+        let sse = headers.get(header::CONTENT_TYPE).is_some_and(|v| {
+            v.as_bytes().get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream"))
+        });
         let idle = self.settings.idle_timeout.get();
         let mut hold = Hold::new(call.x.dialect, sse);
         let mut body = if sse {
@@ -254,7 +266,9 @@ impl Attempt<'_> {
                     let stale = false;
                     return End::Failed(Failure::connection(broken(e.to_string()), stale));
                 }
-                Received::TimedOut => return End::Failed(Failure::connection(timed_out("no first event", idle), false)),
+                Received::TimedOut => {
+                    return End::Failed(Failure::connection(timed_out("no first event", idle), false));
+                }
                 Received::Gone => return End::Gone,
             }
             drain(up, &mut batch, &mut end);
@@ -336,8 +350,9 @@ impl Attempt<'_> {
     /// comes, the client sees what the provider sent: a stream whose first event is an error.
     fn first_event_failure(&self, fault: Fault, code: &str, headers: HeaderMap, batch: &[Bytes]) -> Failure {
         let provider = &self.endpoint.provider.name;
-        let rejection = Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
-            .detail(format!("provider '{provider}': the stream's first event is the error {code}"));
+        let rejection =
+            Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
+                .detail(format!("provider '{provider}': the stream's first event is the error {code}"));
         let hint = fault::retry_after(&headers);
         let shown = fault != Fault::CredentialsOrCredit;
         Failure {
@@ -352,10 +367,11 @@ impl Attempt<'_> {
 
 /// Did the connection end before a byte of the answer? (Then a pooled one was simply too old.)
 fn never_answered(e: &Error) -> bool {
-    e.retry()
+    matches!(e.retry, RetryType::ReusedOnly | RetryType::Decided(true))
 }
 
 /// Remembers the provider's request id.
 fn note_upstream(call: &mut Call, headers: &HeaderMap) {
-    call.x.outcome.upstream_request_id = upstream_request_id(headers).map(|id| id.chars().take(200).collect());
+    call.x.outcome.upstream_request_id =
+        upstream_request_id(headers).map(|id| id.chars().take(200).collect());
 }

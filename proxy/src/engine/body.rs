@@ -61,8 +61,13 @@ impl Body {
 }
 
 /// Sends tasks to the client and counts the bytes.
-pub(crate) async fn send(d: &mut ServerSession, call: &mut Call, mut tasks: Vec<HttpTask>) -> Result<(), BError> {
-    let bytes: usize = tasks.iter().map(|t| if let HttpTask::Body(Some(b), _) = t { b.len() } else { 0 }).sum();
+pub(crate) async fn send(
+    d: &mut ServerSession,
+    call: &mut Call,
+    mut tasks: Vec<HttpTask>,
+) -> Result<(), BError> {
+    let bytes: usize =
+        tasks.iter().map(|t| if let HttpTask::Body(Some(b), _) = t { b.len() } else { 0 }).sum();
     if d.is_http2() {
         tasks = join_bodies(tasks);
     }

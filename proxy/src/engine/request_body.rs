@@ -106,7 +106,11 @@ pub(crate) async fn read(d: &mut ServerSession, settings: &Server) -> Read {
 }
 
 fn too_slow() -> Rejection {
-    Rejection::client(ErrorKind::RequestTimeout, "request_timeout", "The request body did not arrive in time.")
+    Rejection::client(
+        ErrorKind::RequestTimeout,
+        "request_timeout",
+        "The request body did not arrive in time.",
+    )
 }
 
 /// Before an early answer: reads a small rest of the body away, so that keep-alive survives a 401. True: nothing is

@@ -82,7 +82,14 @@ impl Connection {
             };
             match got {
                 Ok((transport, reused)) => {
-                    let connect = |session| Self { session, peers: peers.clone(), index, raw: endpoint.raw, parked: None, reused };
+                    let connect = |session| Self {
+                        session,
+                        peers: peers.clone(),
+                        index,
+                        raw: endpoint.raw,
+                        parked: None,
+                        reused,
+                    };
                     let authority = &endpoint.provider.authority;
                     let write = async {
                         match transport {
@@ -90,7 +97,9 @@ impl Connection {
                             Transport::Http(HttpSession::H1(h)) => {
                                 write_h1(h.into_inner(), peer, authority, method, out).await
                             }
-                            Transport::Http(s) => write_h2(s, endpoint.provider.tls, authority, method, out).await,
+                            Transport::Http(s) => {
+                                write_h2(s, endpoint.provider.tls, authority, method, out).await
+                            }
                         }
                     };
                     return match pingora_timeout::timeout(write_timeout, write).await {
@@ -142,7 +151,9 @@ impl Connection {
                     }
                 }
             }
-            HttpSession::Custom(_) => Err(Error::explain(ErrorType::InternalError, "no custom protocol is in use")),
+            HttpSession::Custom(_) => {
+                Err(Error::explain(ErrorType::InternalError, "no custom protocol is in use"))
+            }
         }
     }
 

@@ -155,7 +155,8 @@ impl Endpoint {
         Ok(addresses
             .into_iter()
             .map(|a| {
-                let mut peer = HttpPeer::new(a, p.tls, if p.tls { p.tls_name.to_string() } else { String::new() });
+                let mut peer =
+                    HttpPeer::new(a, p.tls, if p.tls { p.tls_name.to_string() } else { String::new() });
                 let o = &mut peer.options;
                 o.connection_timeout = Some(wait);
                 o.total_connection_timeout = Some(wait);
@@ -223,14 +224,16 @@ mod tests {
 
     #[tokio::test]
     async fn tls_without_a_name_is_refused() {
-        let settings = Settings { allow_networks: vec!["127.0.0.0/8".parse().unwrap()], ..Settings::default() };
+        let settings =
+            Settings { allow_networks: vec!["127.0.0.0/8".parse().unwrap()], ..Settings::default() };
         let e = Endpoint::new(provider("127.0.0.1", true), &settings);
         assert!(matches!(e.peers().await, Err(EndpointError::NoName(_))));
     }
 
     #[tokio::test]
     async fn verification_is_always_on_and_the_generation_is_part_of_the_pool_key() {
-        let settings = Settings { allow_networks: vec!["127.0.0.0/8".parse().unwrap()], ..Settings::default() };
+        let settings =
+            Settings { allow_networks: vec!["127.0.0.0/8".parse().unwrap()], ..Settings::default() };
         let mut p = (*provider("127.0.0.1", true)).clone();
         p.tls_name = "api.example.com".into();
         let e = Endpoint::new(Arc::new(p), &settings);

@@ -55,7 +55,10 @@ fn is_public_v4(a: Ipv4Addr) -> bool {
 fn is_public_v6(a: Ipv6Addr) -> bool {
     let s = a.segments();
     // Only 2000::/3 is given out; of it, not the documentation, Teredo and 6to4 prefixes.
-    s[0] & 0xe000 == 0x2000 && !(s[0] == 0x2001 && (s[1] == 0 || s[1] == 0xdb8)) && s[0] != 0x2002 && s[0] != 0x3fff
+    s[0] & 0xe000 == 0x2000
+        && !(s[0] == 0x2001 && (s[1] == 0 || s[1] == 0xdb8))
+        && s[0] != 0x2002
+        && s[0] != 0x3fff
 }
 
 #[cfg(test)]
@@ -66,8 +69,21 @@ mod tests {
     #[test]
     fn private_addresses_need_the_allow_list() {
         for ip in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1",
-            "::", "fd00::1", "fe80::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "224.0.0.1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "::1",
+            "::",
+            "fd00::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::",
+            "224.0.0.1",
         ] {
             let ip: IpAddr = ip.parse().unwrap();
             assert!(!allowed(ip, &[]), "{ip}");

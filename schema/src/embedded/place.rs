@@ -70,6 +70,9 @@ impl Place {
         self.remove_fallback(run_as);
         let near = self.base.join("run");
         self.socket_dir = if near.as_os_str().len() + SOCKET_FILE.len() <= SOCKET_PATH_MAX {
+            // We hold the lock and no postmaster runs on these data: a socket's lock file is a dead one's, and its
+            // process id may be another process's by now, for which Postgres would refuse to start.
+            remove_sockets(&near);
             make_dir(&near, 0o700)?;
             near
         } else {
@@ -283,6 +286,19 @@ mod tests {
         assert!(Place::is_locked(dir.path()).unwrap());
         drop(lock);
         assert!(!Place::is_locked(dir.path()).unwrap());
+    }
+
+    /// Postgres refuses to start when the process id in a dead postmaster's socket lock is in use again.
+    #[test]
+    fn a_dead_postmasters_socket_lock_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_as = RunAs { other: None };
+        let mut place = Place::prepare(dir.path(), &run_as).unwrap();
+        let lock = place.base().join("run/.s.PGSQL.5432.lock");
+        std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+        std::fs::write(&lock, std::process::id().to_string()).unwrap();
+        place.make_socket_dir(&run_as).unwrap();
+        assert!(!lock.exists() && place.socket_dir().is_dir());
     }
 
     #[test]
