@@ -32,9 +32,8 @@ stop_all() {
     exit "$status"
 }
 trap stop_all EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
+# Being told to stop is no failure.
+trap 'exit 0' INT TERM HUP
 
 check_port() {
     local port=$1 variable=$2 holder
@@ -75,6 +74,7 @@ start_simulator() {
     local line tries=0
     SIM_PORT=$(free_port "${SIM_PORT:-3999}")
     export SIM_PORT
+    : >"$scratch/sim.out"
     # A start of its own process group: Ctrl-C reaches this script first, which then ends both in order.
     (in_group "$bin/sallyport-sim" --listen "127.0.0.1:$SIM_PORT") >"$scratch/sim.out" 2>"$scratch/sim.err" </dev/null &
     simulator_pid=$!
@@ -126,7 +126,7 @@ banner() {
     [[ -n $key ]] || quote='"'
     printf '\n%s\n\n' "Sallyport is running.  Ctrl-C stops it; its data stay in ${SALLYPORT_DATA_DIR:-$ROOT/data}."
     printf '  gateway      %s   OpenAI clients: base URL %s/v1; Anthropic clients: %s\n' "$gateway" "$gateway" "$gateway"
-    printf '  admin API    %s/api/health   (token: printed once, at the first start)\n' "$admin"
+    printf '  admin API    %s/api/health   (token: %s)\n' "$admin" "${key:+above, }shown once, at the first start"
     if [[ -n $simulator_pid ]]; then
         printf '  upstream     SIMULATOR: made-up answers. For real ones: OPENAI_API_KEY=… make run\n'
     fi
