@@ -70,8 +70,7 @@ pub fn load(files: &[PathBuf], env: &dyn Fn(&str) -> Option<String>) -> Result<L
     problems.append(&mut resolved.errors);
     let mut read_files: Vec<PathBuf> = files.to_vec();
     read_files.append(&mut resolved.secret_files);
-    let Some(mut config) = config else { return Err(Errors(Errors::sorted(problems, &names))) };
-    config.instance = config.instance.or_else(host_name);
+    let Some(config) = config else { return Err(Errors(Errors::sorted(problems, &names))) };
 
     let verdict = crate::validate::validate(&config, &document, &resolved.doubtful);
     problems.extend(verdict.errors);
@@ -103,12 +102,6 @@ pub fn load(files: &[PathBuf], env: &dyn Fn(&str) -> Option<String>) -> Result<L
         warnings: Errors::sorted(warnings, &names),
         files: read_files,
     })
-}
-
-/// The machine's name, as the kernel has it.
-fn host_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim().to_owned()).filter(|n| !n.is_empty())
 }
 
 /// The environment of this process.

@@ -66,6 +66,16 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// Name of this instance: the configured one, else the machine's name as the kernel has it.
+    pub fn instance_name(&self) -> String {
+        self.instance.clone().unwrap_or_else(|| {
+            std::fs::read_to_string("/proc/sys/kernel/hostname")
+                .map_or_else(|_| String::new(), |n| n.trim().to_owned())
+        })
+    }
+}
+
 /// A directory; default `./data`.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(transparent)]

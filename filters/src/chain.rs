@@ -46,7 +46,7 @@ impl Chain {
             config.filters.iter().map(|f| (f.name.as_str(), f.enabled)).collect()
         };
         check(&listed)?;
-        let instance = config.instance.clone().unwrap_or_default();
+        let instance = config.instance_name();
         let filters = listed.iter().filter(|(_, enabled)| *enabled).map(|(name, _)| {
             let filter: Box<dyn Filter> = match *name {
                 "log" => Box::new(Log::new(sink.clone(), instance.clone())),

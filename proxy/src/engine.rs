@@ -68,7 +68,7 @@ pub(crate) async fn serve(
     let settings = &running.snapshot.config.server;
     match steps(gw, running, d, call, settings).await {
         Ok(result) => result,
-        Err(Stop::Refuse(rejection)) => reply::reject(d, call, settings, rejection).await,
+        Err(Stop::Refuse(rejection)) => Box::pin(reply::reject(d, call, settings, rejection)).await,
         Err(Stop::Gone) => {
             call.x.outcome.cancelled = true;
             Err(Error::explain(ErrorType::ConnectionClosed, "the client left").into_down())

@@ -127,7 +127,8 @@ impl Gateway {
         if d.get_keepalive().is_some() {
             d.set_keepalive(keepalive);
         }
-        d.set_read_timeout(Some(server.body_timeout.get()));
+        // Every read of a body has a time-out of ours (see `request_body`); the head's no longer counts.
+        d.set_read_timeout(None);
         d.set_write_timeout(Some(server.write_timeout.get()));
         d.set_total_drain_timeout(Some(Duration::from_secs(5)));
     }
@@ -214,7 +215,8 @@ impl ProxyHttp for Gateway {
         x.user_agent = head_text(&d.req_header().headers, &header::USER_AGENT);
         let mut call = Call::new(x, running.chain.clone(), self.metrics.clone(), self.health.enter());
         if matched_passes(call.x.surface) {
-            return Passage::begin(self, &running, session, call, ctx).await;
+            // Boxed: rare, and its state would make that of every call larger.
+            return Box::pin(Passage::begin(self, &running, session, call, ctx)).await;
         }
         engine::serve(self, &running, d, &mut call).await?;
         Ok(true)

@@ -84,7 +84,8 @@ impl Owners {
                 None => r,
             }
         };
-        let owner = self.find(id).await?.ok_or_else(not_found)?;
+        // Boxed: rare, and the store's state machine would make that of every call larger.
+        let owner = Box::pin(self.find(id)).await?.ok_or_else(not_found)?;
         // Without a principal (auth switched off) there is only one party.
         if x.principal.as_ref().is_none_or(|p| owns(p, &owner)) {
             Ok(Some(owner.provider.clone()))

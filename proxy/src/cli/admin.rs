@@ -29,7 +29,7 @@ impl AdminParts {
     pub(super) fn serve(&self, config: &Config, bootstrap: Bootstrap) -> Result<(), Failure> {
         let listener = Listener::bind(&config.admin).map_err(|e| e.to_string())?;
         let files = self.files.iter().map(|f| f.display().to_string()).collect();
-        let about = About::now(env!("CARGO_PKG_VERSION"), config.instance.clone().unwrap_or_default(), files);
+        let about = About::now(env!("CARGO_PKG_VERSION"), config.instance_name(), files);
         let probes: Vec<Arc<dyn Probe>> = vec![
             Arc::new(PostgresProbe::new(self.store.clone())),
             Arc::new(SpoolProbe::new(self.spool.stats().clone())),

@@ -77,6 +77,22 @@ fn timed_out(what: &str, wait: Duration) -> Rejection {
     .detail(format!("{what} within {wait:?}"))
 }
 
+/// An error status without the provider's own words.
+fn foreign(status: StatusCode) -> Rejection {
+    let (kind, message) = match status.as_u16() {
+        404 => (ErrorKind::NotFound, "The model provider does not know this path or object."),
+        413 => (ErrorKind::TooLarge, "The request is too large for the model provider."),
+        429 => (ErrorKind::RateLimit, "The model provider is asked too much at the moment."),
+        503 => (ErrorKind::Unavailable, "The model provider is not available at the moment."),
+        504 => (ErrorKind::UpstreamTimeout, "The model provider did not answer in time."),
+        400..=499 => {
+            (ErrorKind::InvalidRequest, "The model provider refused the request without saying why.")
+        }
+        _ => (ErrorKind::Upstream, "The model provider failed."),
+    };
+    Rejection::upstream(kind, "upstream_error", message)
+}
+
 fn broken(detail: String) -> Rejection {
     Rejection::upstream(
         ErrorKind::Upstream,
@@ -178,7 +194,8 @@ impl Attempt<'_> {
         note_upstream(call, &headers);
         filter_response_headers(&mut headers);
         if status.as_u16() >= 400 {
-            return self.judge(d, call, up, status, original, headers, end).await;
+            // Boxed: rare, and its state would make that of every call larger.
+            return Box::pin(self.judge(d, call, up, status, original, headers, end)).await;
         }
         self.stream(d, call, up, status, headers, end).await
     }
@@ -218,9 +235,15 @@ impl Attempt<'_> {
         let word = fault::describe(&body).and_then(|e| e.word());
         call.x.outcome.upstream_error = word.or_else(|| Some(status.as_u16().to_string()));
         // Our account's trouble is not shown as the client's own; a 429 says the same to both.
-        let shown = fault != Fault::CredentialsOrCredit || status == StatusCode::TOO_MANY_REQUESTS;
+        let ours = fault == Fault::CredentialsOrCredit && status != StatusCode::TOO_MANY_REQUESTS;
+        // A page of HTML (a load balancer in front of the provider) is told in the client's dialect.
+        let speaks = fault::describe(&body).is_some();
+        let shown = speaks && !ours;
         let rejection = match fault {
             Fault::CredentialsOrCredit => fault::refused_us(provider, status, &body),
+            _ if !speaks => foreign(status).detail(format!(
+                "provider '{provider}' answered {status} with a body that is no error of its API"
+            )),
             _ => Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
                 .detail(format!("provider '{provider}' answered {status}")),
         };
