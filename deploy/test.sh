@@ -15,12 +15,19 @@ if [[ -n ${CI:-} ]]; then
     export CARGO_INCREMENTAL=0
 fi
 
+# The end-to-end tests share one Postgres cluster, so they run in one process; nextest would give each its own.
 rust_tests() {
-    if command -v cargo-nextest >/dev/null 2>&1; then
-        cargo nextest run --workspace --locked --no-fail-fast --no-tests=warn ${filter:+"$filter"}
-    else
+    local status=0
+    if ! command -v cargo-nextest >/dev/null 2>&1; then
         cargo test --workspace --locked --no-fail-fast -- ${filter:+"$filter"}
+        return
     fi
+    cargo nextest run --workspace --locked --no-fail-fast --no-tests=pass \
+        -E 'not (package(sallyport-proxy) and binary(all))' ${filter:+"$filter"} || status=1
+    say "end-to-end tests"
+    # Of the binaries called `all` only one holds modules below e2e; `--workspace` keeps what was built.
+    cargo test --workspace --locked --no-fail-fast --test all -- "${filter:-e2e::}" || status=1
+    return "$status"
 }
 
 # A virtual environment with exactly the versions of requirements.txt; made anew only when that file changes.

@@ -40,20 +40,25 @@ async fn an_alias_is_spliced_into_the_bytes() {
 #[tokio::test]
 async fn streams_pass_byte_by_byte() {
     for (dialect, sample) in DIALECTS.iter().zip(SAMPLES) {
+        let written = move |line_end: &str| {
+            let text = format!(": a comment\n\nretry: 3000\nid: 7\n{}", sample.events.concat());
+            text.replace('\n', line_end)
+        };
+        // Cut in threes: through line ends, field names and multi-byte characters.
+        let stub = Stub::answering(move |r| {
+            sse(written(r.json()["line_end"].as_str().unwrap()).as_bytes().chunks(3))
+        })
+        .await;
+        let gateway = Gateway::start(one(dialect.kind, &stub.url())).await;
         for line_end in ["\n", "\r\n", "\r"] {
-            let mut text = String::from(": a comment\n\nretry: 3000\nid: 7\n");
-            text.push_str(&sample.events.concat());
-            let text = text.replace('\n', line_end);
-            let sent = text.clone();
-            // Cut in threes: through line ends, field names and multi-byte characters.
-            let stub = Stub::answering(move |_| sse(sent.as_bytes().chunks(3))).await;
-            let gateway = Gateway::start(one(dialect.kind, &stub.url())).await;
-            let answer = gateway.post(dialect.path, dialect.stream).await;
+            let open = dialect.stream.strip_suffix('}').unwrap();
+            let body = format!("{open},\"line_end\":{}}}", serde_json::to_string(line_end).unwrap());
+            let answer = gateway.post(dialect.path, &body).await;
             answer.expect(200);
-            assert_eq!(answer.text(), text, "{} with {line_end:?}", dialect.path);
+            assert_eq!(answer.text(), written(line_end), "{} with {line_end:?}", dialect.path);
             assert!(answer.head.get("content-type").unwrap().starts_with("text/event-stream"));
             assert!(answer.head.get("content-length").is_none());
-            assert_eq!(stub.only().body, dialect.stream.as_bytes());
+            assert_eq!(stub.received().pop().unwrap().body, body.as_bytes());
         }
     }
 }
