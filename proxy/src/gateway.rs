@@ -290,5 +290,6 @@ fn matched_passes(surface: Surface) -> bool {
 
 fn head_text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
     let text = headers.get(name)?.to_str().ok()?;
-    Some(text.chars().take(200).collect())
+    // `to_str` lets visible ASCII through only: every byte is a character.
+    Some(text[..text.len().min(200)].to_owned())
 }

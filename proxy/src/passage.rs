@@ -137,8 +137,7 @@ impl Passage {
             return Ok(());
         }
         let x = &mut self.call.x;
-        x.outcome.upstream_request_id =
-            upstream_request_id(&response.headers).map(|v| v.chars().take(200).collect());
+        x.outcome.upstream_request_id = upstream_request_id(&response.headers).map(str::to_owned);
         if response.status.as_u16() == 401 {
             return Err(Error::explain(CREDENTIALS, "the provider answered 401").into_up());
         }

@@ -107,20 +107,24 @@ pub fn filter_response_headers(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in HOP_BY_HOP {
+    // One look at each name instead of a hashed look-up for each that could be there: few answers have any.
+    while let Some(name) = headers.keys().find(|n| is_theirs(n)).cloned() {
         headers.remove(name);
     }
-    for name in [
-        header::SET_COOKIE,
-        header::ALT_SVC,
-        header::STRICT_TRANSPORT_SECURITY,
-        header::WWW_AUTHENTICATE,
-        HeaderName::from_static("nel"),
-        HeaderName::from_static("report-to"),
-        HeaderName::from_static("reporting-endpoints"),
-    ] {
-        headers.remove(name);
-    }
+}
+
+/// About the connection to us, or about the provider's own site.
+fn is_theirs(name: &HeaderName) -> bool {
+    let site = [
+        "set-cookie",
+        "alt-svc",
+        "strict-transport-security",
+        "www-authenticate",
+        "nel",
+        "report-to",
+        "reporting-endpoints",
+    ];
+    HOP_BY_HOP.contains(name) || site.contains(&name.as_str())
 }
 
 /// The upstream's own request id: `request-id` (Anthropic) or `x-request-id` (OpenAI).

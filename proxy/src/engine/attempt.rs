@@ -190,25 +190,22 @@ impl Attempt<'_> {
                 Received::Gone => return End::Gone,
             }
         };
-        let original = headers.clone();
         note_upstream(call, &headers);
         filter_response_headers(&mut headers);
         if status.as_u16() >= 400 {
             // Boxed: rare, and its state would make that of every call larger.
-            return Box::pin(self.judge(d, call, up, status, original, headers, end)).await;
+            return Box::pin(self.judge(d, call, up, status, headers, end)).await;
         }
         self.stream(d, call, up, status, headers, end).await
     }
 
     /// An error status: its body is read (bounded) and judged; nothing goes to the client yet.
-    #[allow(clippy::too_many_arguments)]
     async fn judge(
         &self,
         d: &mut ServerSession,
         call: &mut Call,
         up: &mut Connection,
         status: StatusCode,
-        original: HeaderMap,
         headers: HeaderMap,
         mut end: bool,
     ) -> End {
@@ -231,6 +228,7 @@ impl Attempt<'_> {
         body.truncate(ERROR_BODY);
         let body = body.freeze();
         let provider = &self.endpoint.provider.name;
+        let hint = fault::retry_after(&headers);
         let fault = fault::upstream_fault(status, &body);
         let word = fault::describe(&body).and_then(|e| e.word());
         call.x.outcome.upstream_error = word.or_else(|| Some(status.as_u16().to_string()));
@@ -251,7 +249,7 @@ impl Attempt<'_> {
             rejection,
             answer: shown.then_some(Answer { status, headers, body }),
             kind: selector::Failure::Answer(fault),
-            hint: fault::retry_after(&original),
+            hint,
             stale: false,
         })
     }
@@ -395,6 +393,5 @@ fn never_answered(e: &Error) -> bool {
 
 /// Remembers the provider's request id.
 fn note_upstream(call: &mut Call, headers: &HeaderMap) {
-    call.x.outcome.upstream_request_id =
-        upstream_request_id(headers).map(|id| id.chars().take(200).collect());
+    call.x.outcome.upstream_request_id = upstream_request_id(headers).map(str::to_owned);
 }

@@ -95,6 +95,11 @@ fn load(folder: &Path, paths: &[&str]) -> Vec<Exchange> {
         let untouched = path != "/v1/chat/completions"
             || asked["stream"] != true
             || asked["stream_options"]["include_usage"] == true;
+        // What names a conversation or a response that nobody made through this gateway is refused: whose it is cannot
+        // be known (that is `stored_responses`' matter).
+        if !asked["conversation"].is_null() || !asked["previous_response_id"].is_null() {
+            continue;
+        }
         let status = meta["status"].as_u64().unwrap() as u16;
         // 401, 402, 429, 5xx are not passed on by a gateway: they are about its own account.
         if !untouched || !(status == 200 || status == 400) || asked["model"].as_str().is_none() {
