@@ -13,7 +13,8 @@ use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use pingora_core::services::listening::Service;
 use sallyport_config::model::Config;
-use std::net::{SocketAddr, TcpListener};
+use socket2::{Domain, Socket, Type};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -57,9 +58,15 @@ pub enum StartError {
 
 /// Tells by a sentence, before anything is started, that an address cannot be had (Pingora would panic).
 pub fn probe(address: SocketAddr, setting: &'static str) -> Result<(), StartError> {
-    // With SO_REUSEADDR as std sets it: a connection in TIME_WAIT is no obstacle, a listener is.
-    match TcpListener::bind(address) {
-        Ok(_) => Ok(()),
+    // Bound, never listened on: a client that comes a moment too early is refused, not accepted and reset. With
+    // SO_REUSEADDR a connection in TIME_WAIT is no obstacle, a listener is.
+    let bind = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())
+    };
+    match bind() {
+        Ok(()) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => Err(StartError::InUse { address, setting }),
         Err(source) => Err(StartError::Bind { address, setting, source }),
     }
@@ -221,5 +228,22 @@ impl ServeHttp for MetricsApp {
         h.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; version=0.0.4"));
         h.insert(header::CONTENT_LENGTH, http::HeaderValue::from(len));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_address_is_told_and_a_free_one_is_left_free() {
+        let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = holder.local_addr().unwrap();
+        let busy = probe(address, "server.listen").unwrap_err().to_string();
+        assert!(busy.contains(&address.to_string()) && busy.contains("server.listen"), "{busy}");
+        drop(holder);
+        probe(address, "server.listen").unwrap();
+        assert!(std::net::TcpStream::connect(address).is_err(), "nobody may be accepted by a probe");
+        drop(std::net::TcpListener::bind(address).unwrap());
     }
 }

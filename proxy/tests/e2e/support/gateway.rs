@@ -1,6 +1,6 @@
 //! The real binary, started with a configuration of the test's, on ports, a database and a directory of its own.
 
-use super::client::{Answer, Client};
+use super::client::{Answer, Client, request};
 use super::database::Database;
 use super::ports::Port;
 use super::process::Process;
@@ -143,7 +143,10 @@ impl Gateway {
         self.listening().await;
         let port = self.port;
         until("the gateway to be ready", || async move {
-            (get(port, "/health/ready", &[]).await.status() == 200).then_some(())
+            // On its way up a connection may come to nothing.
+            let mut client = Client::connect(port).await;
+            client.try_send(request("GET", "/health/ready", &[], b"")).await.ok()?;
+            (client.try_answer().await?.status() == 200).then_some(())
         })
         .await;
     }
