@@ -102,17 +102,25 @@ async fn admit(d: &mut ServerSession, call: &mut Call, settings: &Server) -> Res
             take_body(d, call, settings).await?;
             read = true;
         }
-        let chain = call.chain.clone();
-        match chain.enter(&mut call.depth, &mut call.x, view(d)) {
-            None => break,
-            Some(Step::Ready(r)) => r?,
-            Some(Step::Wait(wait)) => wait.await?,
+        if !enter_next(d, call).await? {
+            break;
         }
     }
     if !read {
         take_body(d, call, settings).await?;
     }
     Ok(())
+}
+
+/// Takes the request into the next filter. False: it is through all of them.
+pub(crate) async fn enter_next(d: &ServerSession, call: &mut Call) -> Result<bool, Rejection> {
+    let chain = call.chain.clone();
+    match chain.enter(&mut call.depth, &mut call.x, view(d)) {
+        None => return Ok(false),
+        Some(Step::Ready(verdict)) => verdict?,
+        Some(Step::Wait(wait)) => wait.await?,
+    }
+    Ok(true)
 }
 
 async fn take_body(d: &mut ServerSession, call: &mut Call, settings: &Server) -> Result<(), Stop> {

@@ -18,7 +18,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{BError, Error};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
-use sallyport_config::model::Secret;
+use sallyport_config::model::{Secret, Server};
 use sallyport_filters::exchange::Exchange;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::surface::{self, Dialect, NoMatch, Surface};
@@ -95,30 +95,6 @@ impl Gateway {
         Some(reply::plain(d, status, headers, body).await)
     }
 
-    /// A request that no surface knows, or that comes before the first snapshot.
-    async fn refuse(
-        &self,
-        d: &mut ServerSession,
-        running: Option<&Running>,
-        dialect: Dialect,
-        rejection: Rejection,
-    ) -> Result<(), BError> {
-        let rendered =
-            sallyport_filters::dialect::error::render(&rejection, dialect, &uuid::Uuid::now_v7().to_string());
-        let server = running.map(|r| r.snapshot.config.server.clone()).unwrap_or_default();
-        let kept = engine::request_body::discard_small(d, &server).await;
-        if !kept {
-            d.set_keepalive(None);
-        }
-        let headers: HeaderMap = rendered.headers.into_iter().collect();
-        let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        reply::plain(d, status, headers, rendered.body).await?;
-        if !kept {
-            engine::request_body::linger(d).await;
-        }
-        Ok(())
-    }
-
     fn settle(&self, d: &mut ServerSession, running: &Running) {
         let server = &running.snapshot.config.server;
         // read_request() leaves keep-alive without an idle time-out.
@@ -175,7 +151,7 @@ impl ProxyHttp for Gateway {
         let Some(running) = running else {
             let why =
                 Rejection::gateway(ErrorKind::Unavailable, "starting", "The gateway is starting; try again.");
-            return self.refuse(d, None, dialect, why).await.map(|()| true);
+            return reply::refuse(d, dialect, &Server::default(), &why).await.map(|()| true);
         };
         let matched = match found {
             Ok(m) => m,
@@ -199,7 +175,8 @@ impl ProxyHttp for Gateway {
                         )
                     },
                 };
-                return self.refuse(d, Some(&running), dialect, why).await.map(|()| true);
+                let server = &running.snapshot.config.server;
+                return reply::refuse(d, dialect, server, &why).await.map(|()| true);
             }
         };
         if matched.surface == Surface::Hello {

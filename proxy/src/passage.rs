@@ -14,7 +14,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use sallyport_config::model::{Server, Upstream as Settings};
 use sallyport_filters::exchange::Target;
-use sallyport_filters::filter::{ResponseHead, Step};
+use sallyport_filters::filter::ResponseHead;
 use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_request_id};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use std::sync::Arc;
@@ -61,14 +61,7 @@ impl Passage {
         d: &ServerSession,
         call: &mut Call,
     ) -> Result<(Target, Outgoing), Rejection> {
-        let chain = call.chain.clone();
-        loop {
-            match chain.enter(&mut call.depth, &mut call.x, engine::view(d)) {
-                None => break,
-                Some(Step::Ready(r)) => r?,
-                Some(Step::Wait(wait)) => wait.await?,
-            }
-        }
+        while engine::enter_next(d, call).await? {}
         let pinned = gw.owners.pinned(&call.x).await?;
         let provider =
             pinned.and_then(|name| call.x.snapshot.providers.get(&*name).filter(|p| p.enabled).cloned());
@@ -81,7 +74,7 @@ impl Passage {
         })?;
         let target = Target { provider, model: None };
         let mut out = Outgoing::new(engine::view(d), &call.x, &target);
-        chain.attempt(&mut call.x, &target, &mut out)?;
+        call.chain.clone().attempt(&mut call.x, &target, &mut out)?;
         Ok((target, out))
     }
 
@@ -152,7 +145,7 @@ impl Passage {
             }
         }
         self.call.chain.clone().head(x, &mut ResponseHead { status, headers: &mut parts.headers });
-        reply::stamp(&mut parts.headers, x);
+        reply::stamp(&mut parts.headers, x.id);
         let version = response.version;
         *response = parts.into();
         response.set_version(version);

@@ -29,15 +29,20 @@ fn options(config: &Config) -> EmbeddedOptions {
     }
 }
 
+/// Where the database is: the configured one, or the private Postgres, joined if another process runs it, else started.
+async fn locate(config: &Config) -> Result<(String, Option<Embedded>), Failure> {
+    if let Some(url) = &config.database.url {
+        return Ok((url.expose().to_owned(), None));
+    }
+    Ok(match Embedded::open(&options(config)).await.map_err(|e| e.to_string())? {
+        Access::Attached(url) => (url, None),
+        Access::Owned(pg) => (pg.url().to_owned(), Some(pg)),
+    })
+}
+
 /// Connects for a command: joins the private Postgres of a running `sallyport run`, or starts it for a moment.
 pub(super) async fn connect(config: &Config) -> Result<Database, Failure> {
-    let (url, embedded) = match &config.database.url {
-        Some(url) => (url.expose().to_owned(), None),
-        None => match Embedded::open(&options(config)).await.map_err(|e| e.to_string())? {
-            Access::Attached(url) => (url, None),
-            Access::Owned(pg) => (pg.url().to_owned(), Some(pg)),
-        },
-    };
+    let (url, embedded) = locate(config).await?;
     let d = &config.database;
     let store = Store::connect(&url, d.max_connections, d.timeout.get()).await.map_err(|e| e.to_string())?;
     Ok(Database { store, embedded })
@@ -59,13 +64,7 @@ pub(super) async fn open(config: &Config) -> Result<Database, Failure> {
 /// last-good snapshot serves meanwhile. A second process on one data directory joins the first one's.
 pub(super) async fn start(config: &Config) -> Result<Database, Failure> {
     let d = &config.database;
-    let (url, embedded) = match &d.url {
-        Some(url) => (url.expose().to_owned(), None),
-        None => match Embedded::open(&options(config)).await.map_err(|e| e.to_string())? {
-            Access::Attached(url) => (url, None),
-            Access::Owned(pg) => (pg.url().to_owned(), Some(pg)),
-        },
-    };
+    let (url, embedded) = locate(config).await?;
     let store = Store::connect_lazy(&url, d.max_connections, d.timeout.get()).map_err(|e| e.to_string())?;
     Ok(Database { store, embedded })
 }

@@ -20,7 +20,6 @@ use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_re
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::selector;
 use sallyport_filters::sse::{EventStream, Verdict};
-use std::time::Duration;
 
 /// An upstream's error body is held up to this size, so that it can be judged before it is passed on.
 const ERROR_BODY: usize = 256 * 1024;
@@ -68,13 +67,13 @@ impl Failure {
     }
 }
 
-fn timed_out(what: &str, wait: Duration) -> Rejection {
+fn timed_out(detail: String) -> Rejection {
     Rejection::upstream(
         ErrorKind::UpstreamTimeout,
         "upstream_timeout",
         "The model provider did not answer in time.",
     )
-    .detail(format!("{what} within {wait:?}"))
+    .detail(detail)
 }
 
 /// An error status without the provider's own words.
@@ -144,13 +143,7 @@ impl Attempt<'_> {
         };
         opened.map_err(|e| {
             End::Failed(match e {
-                OpenError::Timeout(e) => {
-                    self.endpoint.turn();
-                    Failure::connection(
-                        timed_out("no connection", self.settings.connect_timeout.get()).detail(e.to_string()),
-                        false,
-                    )
-                }
+                OpenError::Timeout(e) => Failure::connection(timed_out(e.to_string()), false),
                 OpenError::Write { error, reused } => Failure::connection(broken(error.to_string()), reused),
                 OpenError::Request(why) => Failure {
                     kind: selector::Failure::Answer(Fault::ClientsOwn),
@@ -183,7 +176,7 @@ impl Attempt<'_> {
                 }
                 Received::TimedOut => {
                     return End::Failed(Failure::connection(
-                        timed_out("no response head", first_byte),
+                        timed_out(format!("no response head within {first_byte:?}")),
                         false,
                     ));
                 }
@@ -230,12 +223,13 @@ impl Attempt<'_> {
         let provider = &self.endpoint.provider.name;
         let hint = fault::retry_after(&headers);
         let fault = fault::upstream_fault(status, &body);
-        let word = fault::describe(&body).and_then(|e| e.word());
+        let told = fault::describe(&body);
+        // A page of HTML (a load balancer in front of the provider) is told in the client's dialect.
+        let speaks = told.is_some();
+        let word = told.and_then(|e| e.word());
         call.x.outcome.upstream_error = word.or_else(|| Some(status.as_u16().to_string()));
         // Our account's trouble is not shown as the client's own; a 429 says the same to both.
         let ours = fault == Fault::CredentialsOrCredit && status != StatusCode::TOO_MANY_REQUESTS;
-        // A page of HTML (a load balancer in front of the provider) is told in the client's dialect.
-        let speaks = fault::describe(&body).is_some();
         let shown = speaks && !ours;
         let rejection = match fault {
             Fault::CredentialsOrCredit => fault::refused_us(provider, status, &body),
@@ -281,14 +275,17 @@ impl Attempt<'_> {
         // Nothing goes out before the first bytes are good.
         while hold.holding() && !end {
             // Until something has gone out, the first byte's patience holds.
-            match receive(d, up, idle.max(self.settings.first_byte_timeout.get())).await {
+            let patience = idle.max(self.settings.first_byte_timeout.get());
+            match receive(d, up, patience).await {
                 Received::Task(task) => end = push(task, &mut batch),
                 Received::Broken(e) => {
-                    let stale = false;
-                    return End::Failed(Failure::connection(broken(e.to_string()), stale));
+                    return End::Failed(Failure::connection(broken(e.to_string()), false));
                 }
                 Received::TimedOut => {
-                    return End::Failed(Failure::connection(timed_out("no first event", idle), false));
+                    return End::Failed(Failure::connection(
+                        timed_out(format!("no first event within {patience:?}")),
+                        false,
+                    ));
                 }
                 Received::Gone => return End::Gone,
             }
@@ -305,7 +302,7 @@ impl Attempt<'_> {
         }
         call.x.outcome.streamed = sse;
         call.chain.clone().head(&mut call.x, &mut ResponseHead { status, headers: &mut headers });
-        reply::stamp(&mut headers, &call.x);
+        reply::stamp(&mut headers, call.x.id);
         let has_body = !(end && batch.is_empty());
         let head = match reply::head(d, status, headers, has_body) {
             Ok(h) => h,
@@ -334,7 +331,9 @@ impl Attempt<'_> {
                 Received::Task(task) => end = push(task, &mut batch),
                 Received::Broken(e) => return self.cut(d, call, sse, tasks, broken(e.to_string())).await,
                 Received::TimedOut => {
-                    return self.cut(d, call, sse, tasks, timed_out("no more bytes", idle)).await;
+                    return self
+                        .cut(d, call, sse, tasks, timed_out(format!("no more bytes within {idle:?}")))
+                        .await;
                 }
                 Received::Gone => return End::Gone,
             }

@@ -11,6 +11,8 @@ use sallyport_config::model::Server;
 use sallyport_filters::dialect::error::render;
 use sallyport_filters::exchange::Exchange;
 use sallyport_filters::rejection::Rejection;
+use sallyport_filters::surface::Dialect;
+use uuid::Uuid;
 
 /// The gateway's own request id, on every answer; the call log's primary key.
 pub(crate) const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-sallyport-request-id");
@@ -18,9 +20,9 @@ pub(crate) const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-sallypo
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts the request ids onto a head.
-pub(crate) fn stamp(headers: &mut HeaderMap, x: &Exchange) {
-    let mut text = uuid::Uuid::encode_buffer();
-    let id = x.id.hyphenated().encode_lower(&mut text);
+pub(crate) fn stamp(headers: &mut HeaderMap, id: Uuid) {
+    let mut text = Uuid::encode_buffer();
+    let id = id.hyphenated().encode_lower(&mut text);
     if let Ok(id) = HeaderValue::from_str(id) {
         if !headers.contains_key(&REQUEST_ID) {
             headers.insert(REQUEST_ID, id.clone());
@@ -53,50 +55,82 @@ pub(crate) fn head(
     Ok(Box::new(h))
 }
 
-/// Sends a whole answer and counts it.
+/// Sends a whole answer under a request id. True: it had a body.
+async fn send(
+    d: &mut ServerSession,
+    id: Uuid,
+    status: StatusCode,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Result<bool, BError> {
+    stamp(&mut headers, id);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let has_body = d.req_header().method != Method::HEAD && !body.is_empty();
+    let mut tasks = vec![HttpTask::Header(head(d, status, headers, has_body)?, !has_body)];
+    if has_body {
+        tasks.push(HttpTask::Body(Some(body), true));
+    }
+    d.response_duplex_vec(tasks).await?;
+    Ok(has_body)
+}
+
+/// Sends a whole answer outside of a call (health, metrics).
+pub(crate) async fn plain(
+    d: &mut ServerSession,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(), BError> {
+    send(d, Uuid::now_v7(), status, headers, body).await.map(|_| ())
+}
+
+/// Sends a call's whole answer and counts it.
 pub(crate) async fn whole(
     d: &mut ServerSession,
     x: &mut Exchange,
     status: StatusCode,
-    mut headers: HeaderMap,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<(), BError> {
-    stamp(&mut headers, x);
-    let head_only = d.req_header().method == Method::HEAD;
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     let len = body.len() as u64;
-    let end = head_only || body.is_empty();
-    let mut tasks = vec![HttpTask::Header(head(d, status, headers, !end)?, end)];
-    if !end {
-        tasks.push(HttpTask::Body(Some(body), true));
-    }
     x.outcome.status = status.as_u16();
-    d.response_duplex_vec(tasks).await?;
-    if !end {
+    if send(d, x.id, status, headers, body).await? {
         x.outcome.first_byte.get_or_insert_with(std::time::Instant::now);
         x.outcome.bytes_out += len;
     }
     Ok(())
 }
 
-/// Refuses a call in the client's dialect. The connection lives on where the request's body was (or could be) read.
+/// A rejection as an answer in a dialect.
+fn told(rejection: &Rejection, dialect: Dialect, id: Uuid) -> (StatusCode, HeaderMap, Bytes) {
+    let rendered = render(rejection, dialect, &id.to_string());
+    let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut headers = HeaderMap::with_capacity(rendered.headers.len() + 4);
+    headers.extend(rendered.headers);
+    (status, headers, rendered.body)
+}
+
+/// Before an answer that does not wait for the request's body. The connection lives on where the body was (or could
+/// be) read; False: it will be closed, and [`request_body::linger`] is due after the answer.
+async fn make_way(d: &mut ServerSession, settings: &Server) -> bool {
+    let kept = request_body::discard_small(d, settings).await;
+    if !kept {
+        d.set_keepalive(None);
+    }
+    kept
+}
+
+/// Refuses a call in the client's dialect.
 pub(crate) async fn reject(
     d: &mut ServerSession,
     call: &mut Call,
     settings: &Server,
     rejection: Rejection,
 ) -> Result<(), BError> {
-    let kept = request_body::discard_small(d, settings).await;
-    if !kept {
-        d.set_keepalive(None);
-    }
-    let id = call.x.id.to_string();
-    let rendered = render(&rejection, call.x.dialect, &id);
-    let mut headers = HeaderMap::with_capacity(rendered.headers.len() + 4);
-    headers.extend(rendered.headers);
+    let kept = make_way(d, settings).await;
+    let (status, headers, body) = told(&rejection, call.x.dialect, call.x.id);
     call.x.outcome.rejection = Some(rejection);
-    let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    whole(d, &mut call.x, status, headers, rendered.body).await?;
+    whole(d, &mut call.x, status, headers, body).await?;
     call.finished = true;
     if !kept {
         request_body::linger(d).await;
@@ -104,23 +138,19 @@ pub(crate) async fn reject(
     Ok(())
 }
 
-/// Sends a whole answer outside of a call (health, metrics, unknown paths).
-pub(crate) async fn plain(
+/// Refuses what is no call (an unknown path, a request before the first snapshot).
+pub(crate) async fn refuse(
     d: &mut ServerSession,
-    status: StatusCode,
-    mut headers: HeaderMap,
-    body: Bytes,
+    dialect: Dialect,
+    settings: &Server,
+    rejection: &Rejection,
 ) -> Result<(), BError> {
-    let id = HeaderValue::from_str(&uuid::Uuid::now_v7().to_string());
-    if let Ok(id) = id {
-        headers.insert(REQUEST_ID, id.clone());
-        headers.insert(OWN_REQUEST_ID, id);
+    let kept = make_way(d, settings).await;
+    let id = Uuid::now_v7();
+    let (status, headers, body) = told(rejection, dialect, id);
+    send(d, id, status, headers, body).await?;
+    if !kept {
+        request_body::linger(d).await;
     }
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let end = d.req_header().method == Method::HEAD || body.is_empty();
-    let mut tasks = vec![HttpTask::Header(head(d, status, headers, !end)?, end)];
-    if !end {
-        tasks.push(HttpTask::Body(Some(body), true));
-    }
-    d.response_duplex_vec(tasks).await.map(|_| ())
+    Ok(())
 }

@@ -106,10 +106,13 @@ impl Connection {
                         Ok(Ok(session)) => Ok(connect(session)),
                         Ok(Err(WriteError::Io(error))) => Err(OpenError::Write { error, reused }),
                         Ok(Err(WriteError::Request(why))) => Err(OpenError::Request(why)),
-                        Err(_) => Err(OpenError::Timeout(Error::explain(
-                            ErrorType::WriteTimedout,
-                            format!("the upstream did not take the request within {write_timeout:?}"),
-                        ))),
+                        Err(_) => {
+                            endpoint.turn();
+                            Err(OpenError::Timeout(Error::explain(
+                                ErrorType::WriteTimedout,
+                                format!("the upstream did not take the request within {write_timeout:?}"),
+                            )))
+                        }
                     };
                 }
                 Err(e) => {
