@@ -97,6 +97,3 @@ pub struct EncodeReply {
     /// `responseId` where the upstream gave no id.
     pub id: String,
 }
-
-#[cfg(test)]
-mod tests;

@@ -77,7 +77,7 @@ pub(super) fn read(config: Config<'_>, c: &mut Conversation) -> Result<(), Decod
         ("", None) => None,
         // `text/x.enum`: one of some words, which no other dialect has.
         (mime, _) => {
-            if let (false, Ok(mime)) = (mime.is_empty(), Raw::of(mime)) {
+            if let (false, Ok(mime)) = (mime.is_empty(), Raw::of(&mime)) {
                 extra("responseMimeType", &mime.0);
             }
             if let Some(raw) = json_schema {

@@ -185,7 +185,7 @@ wire! {
         reason: Str<'a> = "finishReason" | "finish_reason",
         message: Str<'a> = "finishMessage" | "finish_message",
         citations: Citations<'a> = "citationMetadata" | "citation_metadata",
-        grounding: Grounding<'a> = "groundingMetadata" | "grounding_metadata",
+        grounding: &'a RawValue = "groundingMetadata" | "grounding_metadata",
         logprobs: Logprobs<'a> = "logprobsResult" | "logprobs_result",
     }
 }
