@@ -121,7 +121,10 @@ fn parallel_tools() {
     let mut c = talk(vec![
         say(Role::User, vec![Block::text("Weather?")]),
         // Another model's calls: the first needs the dummy.
-        say(Role::Assistant, vec![Block::text(""), call("call_1", "Rome", None), call("call_2", "Oslo", None)]),
+        say(
+            Role::Assistant,
+            vec![Block::text(""), call("call_1", "Rome", None), call("call_2", "Oslo", None)],
+        ),
         say(
             Role::User,
             vec![
@@ -161,7 +164,10 @@ fn thinking_loop() {
     };
     let mut c = talk(vec![
         say(Role::User, vec![Block::text("Weather?")]),
-        say(Role::Assistant, vec![thought("Rome, then.", Some(foreign.clone())), call("c1", "Rome", Some(google))]),
+        say(
+            Role::Assistant,
+            vec![thought("Rome, then.", Some(foreign.clone())), call("c1", "Rome", Some(google))],
+        ),
         say(Role::User, vec![result("c1", vec![Block::text("sunny")], false)]),
     ]);
     c.settings.reasoning = Some(Reasoning { effort: Some(Effort::XHigh), ..Reasoning::default() });
@@ -169,13 +175,17 @@ fn thinking_loop() {
     let enabled = Some(true);
     c.settings.reasoning = Some(Reasoning { enabled, budget: Some(50_000), ..Reasoning::default() });
     request("thinking-budget", &c, "gemini-2.5-flash", Platform::GeminiApi);
-    reply("thinking", &answer(vec![thought("Rome.", Some(foreign)), call("c1", "Rome", None)], StopReason::ToolUse));
+    reply(
+        "thinking",
+        &answer(vec![thought("Rome.", Some(foreign)), call("c1", "Rome", None)], StopReason::ToolUse),
+    );
 }
 
 #[test]
 fn structured_output() {
     let mut c = talk(vec![say(Role::User, vec![Block::text("A cat")])]);
-    let schema = r#"{"type":"object","properties":{"kind":{"const":"cat"},"age":{"type":["integer","null"]}}}"#;
+    let schema =
+        r#"{"type":"object","properties":{"kind":{"const":"cat"},"age":{"type":["integer","null"]}}}"#;
     c.settings.format = Some(Format::JsonSchema {
         name: Some("cat".into()),
         description: Some("A cat.".into()),
@@ -199,11 +209,8 @@ fn sources() {
         range: Some((4, 11)),
         raw: None,
     };
-    let text = Block::new(Body::Text {
-        text: "Äh, it rains.".into(),
-        citations: vec![citation],
-        signature: None,
-    });
+    let text =
+        Block::new(Body::Text { text: "Äh, it rains.".into(), citations: vec![citation], signature: None });
     reply("sources", &answer(vec![text], StopReason::End));
 }
 

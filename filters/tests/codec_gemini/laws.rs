@@ -61,9 +61,8 @@ fn text() -> impl Strategy<Value = Body> {
 }
 
 fn thought() -> impl Strategy<Value = Body> {
-    (words(), seal()).prop_map(|(text, signature)| {
-        Body::Thinking(Thinking { text, signature, ..Thinking::default() })
-    })
+    (words(), seal())
+        .prop_map(|(text, signature)| Body::Thinking(Thinking { text, signature, ..Thinking::default() }))
 }
 
 fn server() -> impl Strategy<Value = Body> {
@@ -72,7 +71,8 @@ fn server() -> impl Strategy<Value = Body> {
         origin: Origin::Google,
         raw: raw(r#"{"executableCode":{"language":"PYTHON","code":"1"},"thoughtSignature":"AAAA"}"#),
     };
-    let opaque = Body::Opaque { origin: Origin::Google, name: "newThing".into(), raw: raw(r#"{"newThing":{"x":1}}"#) };
+    let opaque =
+        Body::Opaque { origin: Origin::Google, name: "newThing".into(), raw: raw(r#"{"newThing":{"x":1}}"#) };
     prop_oneof![Just(code), Just(opaque)]
 }
 
@@ -173,7 +173,12 @@ fn settings() -> impl Strategy<Value = Settings> {
     let format = prop_oneof![
         Just(Format::Text),
         Just(Format::JsonObject),
-        object().prop_map(|o| Format::JsonSchema { name: None, description: None, schema: raw(&o), strict: None }),
+        object().prop_map(|o| Format::JsonSchema {
+            name: None,
+            description: None,
+            schema: raw(&o),
+            strict: None
+        }),
     ];
     let think = prop_oneof![
         Just(Reasoning { adaptive: true, ..Reasoning::default() }),
@@ -188,27 +193,30 @@ fn settings() -> impl Strategy<Value = Settings> {
         (of(1..9u32), of(any::<i32>()), of(any::<bool>()), of(0..20u32), float(), float()),
         (reasoning, of(format), any::<bool>(), 0..3u8, vec(("[a-z]{1,5}", "[a-z0-9_-]{0,5}"), 0..2)),
     )
-        .prop_map(|((max, t, p, k, stop), (n, seed, l, top, pp, fp), (reasoning, format, stream, m, labels))| {
-            Settings {
-                max_tokens: max,
-                temperature: t,
-                top_p: p,
-                top_k: k,
-                stop,
-                n,
-                seed: seed.map(i64::from),
-                logprobs: l,
-                top_logprobs: top,
-                presence_penalty: pp,
-                frequency_penalty: fp,
-                reasoning,
-                format,
-                stream,
-                modalities: [vec![], vec!["image".to_owned()], vec!["audio".to_owned()]][m as usize].clone(),
-                metadata: labels,
-                ..Settings::default()
-            }
-        })
+        .prop_map(
+            |((max, t, p, k, stop), (n, seed, l, top, pp, fp), (reasoning, format, stream, m, labels))| {
+                Settings {
+                    max_tokens: max,
+                    temperature: t,
+                    top_p: p,
+                    top_k: k,
+                    stop,
+                    n,
+                    seed: seed.map(i64::from),
+                    logprobs: l,
+                    top_logprobs: top,
+                    presence_penalty: pp,
+                    frequency_penalty: fp,
+                    reasoning,
+                    format,
+                    stream,
+                    modalities: [vec![], vec!["image".to_owned()], vec!["audio".to_owned()]][m as usize]
+                        .clone(),
+                    metadata: labels,
+                    ..Settings::default()
+                }
+            },
+        )
 }
 
 fn citation(range: bool) -> impl Strategy<Value = Citation> {
@@ -238,9 +246,10 @@ fn choice() -> impl Strategy<Value = Choice> {
         let signature = Signature { id: Some("rs_1".into()), ..Signature::new(Origin::OpenAi, "gAAA=") };
         Body::Thinking(Thinking { text, signature: Some(signature), ..Thinking::default() })
     });
-    let call = ("[a-z_]{1,9}", object(), seal(), "[a-z0-9]{1,9}").prop_map(|(name, arguments, signature, id)| {
-        Body::ToolCall(ToolCall { id, name, arguments, signature, ..ToolCall::default() })
-    });
+    let call =
+        ("[a-z_]{1,9}", object(), seal(), "[a-z0-9]{1,9}").prop_map(|(name, arguments, signature, id)| {
+            Body::ToolCall(ToolCall { id, name, arguments, signature, ..ToolCall::default() })
+        });
     let image = |url| {
         Body::Image(Media {
             mime: Some("image/png".into()),
@@ -311,17 +320,19 @@ fn choice() -> impl Strategy<Value = Choice> {
 }
 
 fn tokens() -> impl Strategy<Value = Tokens> {
-    (0..1u64 << 40, 0..9u64, 0..1u64 << 40, 0..9u64, 0..9u64).prop_map(|(input, part, output, r, audio)| Tokens {
-        usage: Usage {
-            input: input + 9,
-            cached_input: part,
-            output: output + r + 9,
-            reasoning: r,
-            ..Usage::default()
-        },
-        audio_input: audio,
-        audio_output: part,
-        estimated: false,
+    (0..1u64 << 40, 0..9u64, 0..1u64 << 40, 0..9u64, 0..9u64).prop_map(|(input, part, output, r, audio)| {
+        Tokens {
+            usage: Usage {
+                input: input + 9,
+                cached_input: part,
+                output: output + r + 9,
+                reasoning: r,
+                ..Usage::default()
+            },
+            audio_input: audio,
+            audio_output: part,
+            estimated: false,
+        }
     })
 }
 
@@ -335,13 +346,15 @@ fn reply() -> impl Strategy<Value = Reply> {
         ..Reply::default()
     };
     let usual = vec(choice(), 1..3).prop_map(|choices| Reply { choices, ..Reply::default() });
-    (prop_oneof![9 => usual, 1 => Just(blocked)], of(tokens()), any::<bool>()).prop_map(|(r, tokens, tier)| Reply {
-        id: "r1".into(),
-        model: "alias".into(),
-        service_tier: tokens.filter(|_| tier).map(|_| "flex".into()),
-        tokens,
-        ..r
-    })
+    (prop_oneof![9 => usual, 1 => Just(blocked)], of(tokens()), any::<bool>()).prop_map(
+        |(r, tokens, tier)| Reply {
+            id: "r1".into(),
+            model: "alias".into(),
+            service_tier: tokens.filter(|_| tier).map(|_| "flex".into()),
+            tokens,
+            ..r
+        },
+    )
 }
 
 proptest! {

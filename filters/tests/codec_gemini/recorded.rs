@@ -33,7 +33,10 @@ fn normal(v: Value) -> Value {
         match v {
             Value::Object(m) => {
                 let raw = |k: &str| {
-                    matches!(k, "args" | "response" | "parametersJsonSchema" | "responseJsonSchema" | "labels")
+                    matches!(
+                        k,
+                        "args" | "response" | "parametersJsonSchema" | "responseJsonSchema" | "labels"
+                    )
                 };
                 m.into_iter()
                     .map(|(k, v)| {
@@ -146,7 +149,9 @@ fn strip_dummies(v: &mut Value) {
             m.retain(|k, v| {
                 k != "thoughtSignature"
                     || !v.as_str().is_some_and(|s| {
-                        s.starts_with("skip_thought") || s.starts_with("c2tpcF90aG91Z2h0") || s.starts_with("context_eng")
+                        s.starts_with("skip_thought")
+                            || s.starts_with("c2tpcF90aG91Z2h0")
+                            || s.starts_with("context_eng")
                     })
             });
             m.values_mut().for_each(strip_dummies);
@@ -189,9 +194,11 @@ fn check(name: &str, r: &Reply, all: &[Value]) {
         for s in support.as_array().unwrap() {
             let words = s["segment"]["text"].as_str().unwrap();
             let cited = content().any(|b| match &b.body {
-                Body::Text { text, citations, .. } => citations.iter().filter_map(|c| c.range).any(|(a, b)| {
-                    text.chars().skip(a as usize).take((b - a) as usize).collect::<String>() == words
-                }),
+                Body::Text { text, citations, .. } => {
+                    citations.iter().filter_map(|c| c.range).any(|(a, b)| {
+                        text.chars().skip(a as usize).take((b - a) as usize).collect::<String>() == words
+                    })
+                }
                 _ => false,
             });
             assert!(cited, "{name}: {words}");

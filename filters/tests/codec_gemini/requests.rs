@@ -12,7 +12,8 @@ fn decode(v: &Value) -> Conversation {
 
 fn again(v: &Value) -> (Value, Losses) {
     let mut losses = Losses::default();
-    let body = gemini::encode_request(&decode(v), "gemini-2.5-flash", &Options::of(Platform::Vertex), &mut losses);
+    let body =
+        gemini::encode_request(&decode(v), "gemini-2.5-flash", &Options::of(Platform::Vertex), &mut losses);
     (serde_json::from_slice(&body).unwrap(), losses)
 }
 
@@ -21,13 +22,22 @@ fn a_wrong_request_is_told_where() {
     for (body, field) in [
         (r#"{"contents":[{"parts":[{"text":1}]}]}"#, "contents[0].parts[0].text"),
         (r#"{"contents":[{"role":"system","parts":[]}]}"#, "contents[0].role"),
-        (r#"{"contents":[{"parts":[{"functionCall":{"args":{}}}]}]}"#, "contents[0].parts[0].functionCall.name"),
+        (
+            r#"{"contents":[{"parts":[{"functionCall":{"args":{}}}]}]}"#,
+            "contents[0].parts[0].functionCall.name",
+        ),
         (r#"{"generation_config":{"max_output_tokens":"x"}}"#, "generation_config.max_output_tokens"),
         (r#"{"generationConfig":{"maxOutputTokens":1.5}}"#, "generationConfig.maxOutputTokens"),
         (r#"{"generationConfig":{"maxOutputTokens":-1}}"#, "generationConfig.maxOutputTokens"),
-        (r#"{"generationConfig":{"thinkingConfig":{"thinkingLevel":"huge"}}}"#, "generationConfig.thinkingConfig.thinkingLevel"),
+        (
+            r#"{"generationConfig":{"thinkingConfig":{"thinkingLevel":"huge"}}}"#,
+            "generationConfig.thinkingConfig.thinkingLevel",
+        ),
         (r#"{"tools":[{"functionDeclarations":[{}]}]}"#, "tools[0].functionDeclarations[0].name"),
-        (r#"{"toolConfig":{"functionCallingConfig":{"mode":"MUST"}}}"#, "toolConfig.functionCallingConfig.mode"),
+        (
+            r#"{"toolConfig":{"functionCallingConfig":{"mode":"MUST"}}}"#,
+            "toolConfig.functionCallingConfig.mode",
+        ),
         (r#"{"labels":{"a":1}}"#, "labels"),
         (r#"{"contents":"#, ""),
         ("[]", ""),
@@ -39,7 +49,8 @@ fn a_wrong_request_is_told_where() {
         }
         assert!(!e.why.is_empty() && !e.why.contains('\u{1}') && !e.field.contains('\u{1}'));
     }
-    let deep = format!(r#"{{"contents":[{{"parts":[{{"newThing":{}1{}}}]}}]}}"#, "[".repeat(9999), "]".repeat(9999));
+    let deep =
+        format!(r#"{{"contents":[{{"parts":[{{"newThing":{}1{}}}]}}]}}"#, "[".repeat(9999), "]".repeat(9999));
     let _ = gemini::decode_request(deep.as_bytes(), "m", false);
 }
 
@@ -67,11 +78,10 @@ fn calls_without_ids_find_their_results() {
             _ => None,
         })
         .collect();
-    assert_eq!(calls, [
-        ("call_1_0", r#"{"n":1}"#, false),
-        ("call_1_1", "{}", false),
-        ("call_1_2", r#"{"n":2}"#, false),
-    ]);
+    assert_eq!(
+        calls,
+        [("call_1_0", r#"{"n":1}"#, false), ("call_1_1", "{}", false), ("call_1_2", r#"{"n":2}"#, false),]
+    );
     let results: Vec<_> = c.messages[2]
         .content
         .iter()
@@ -80,11 +90,10 @@ fn calls_without_ids_find_their_results() {
             _ => None,
         })
         .collect();
-    assert_eq!(results, [
-        ("call_1_1", r#"{"result":"G"}"#, false),
-        ("call_1_0", "F1", false),
-        ("call_1_2", "F2", true),
-    ]);
+    assert_eq!(
+        results,
+        [("call_1_1", r#"{"result":"G"}"#, false), ("call_1_0", "F1", false), ("call_1_2", "F2", true),]
+    );
     assert_eq!(c.messages[2].content[3].as_text(), Some("y"));
     assert_eq!(c.messages[0].role, Role::User);
 }
@@ -145,7 +154,8 @@ fn counting_takes_both_forms() {
     let c = gemini::decode_count_request(body.to_string().as_bytes(), "m").unwrap();
     assert_eq!(c.messages.len(), 2);
     let encode = |p| {
-        let body = gemini::encode_count_request(&c, "gemini-2.5-flash", &Options::of(p), &mut Losses::default());
+        let body =
+            gemini::encode_count_request(&c, "gemini-2.5-flash", &Options::of(p), &mut Losses::default());
         serde_json::from_slice::<Value>(&body).unwrap()
     };
     assert_eq!(encode(Platform::GeminiApi)["generateContentRequest"]["model"], "models/gemini-2.5-flash");

@@ -33,7 +33,10 @@ pub(crate) fn in_order(events: &[StreamEvent]) {
     let mut over = false;
     for (i, e) in events.iter().enumerate() {
         assert!(!over, "something after the end");
-        assert_eq!(i == 0, matches!(e, StreamEvent::Start { .. }) || matches!(e, StreamEvent::Error(_)) && i == 0);
+        assert_eq!(
+            i == 0,
+            matches!(e, StreamEvent::Start { .. }) || matches!(e, StreamEvent::Error(_)) && i == 0
+        );
         match e {
             StreamEvent::BlockStart { choice, index, .. } => {
                 let n = next.entry(*choice).or_default();
@@ -70,8 +73,7 @@ pub(crate) fn encode(events: &[StreamEvent], framing: Framing) -> String {
 
 /// The events that tell a reply, words in pieces.
 pub(crate) fn events(r: &Reply) -> Vec<StreamEvent> {
-    let mut out =
-        vec![StreamEvent::Start { id: r.id.clone(), model: r.model.clone(), created: r.created }];
+    let mut out = vec![StreamEvent::Start { id: r.id.clone(), model: r.model.clone(), created: r.created }];
     for (n, c) in r.choices.iter().enumerate() {
         let choice = n as u32;
         for (i, b) in c.content.iter().enumerate() {

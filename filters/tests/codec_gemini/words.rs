@@ -1,7 +1,7 @@
 //! Answers: odd streams, ends, embeddings.
 
-use crate::support::{collect, decode};
-use sallyport_filters::codec::gemini::{self, EmbedReply, EmbedRequest, Options, Platform};
+use crate::support::{collect, decode, encode, events};
+use sallyport_filters::codec::gemini::{self, EmbedReply, EmbedRequest, Framing, Options, Platform};
 use sallyport_filters::ir::block::Body;
 use sallyport_filters::ir::{Reply, StopReason, StreamEvent};
 use serde_json::{Value, json};
@@ -41,7 +41,9 @@ fn calls_get_stable_ids_and_may_come_in_pieces() {
     let chunks = [
         part(json!({"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "AAAA"})),
         part(json!({"functionCall": {"name": "g", "willContinue": true}})),
-        part(json!({"functionCall": {"partialArgs": [{"jsonPath": "$.x", "stringValue": "y"}], "willContinue": true}})),
+        part(
+            json!({"functionCall": {"partialArgs": [{"jsonPath": "$.x", "stringValue": "y"}], "willContinue": true}}),
+        ),
         part(json!({"functionCall": {}})),
         end("STOP"),
     ];
@@ -64,7 +66,10 @@ fn calls_get_stable_ids_and_may_come_in_pieces() {
 fn a_stream_that_is_cut_has_no_end() {
     let events = stream(&[part(json!({"text": "a"}))]);
     assert!(matches!(events.last(), Some(StreamEvent::BlockStop { .. })));
-    let events = stream(&[part(json!({"text": "a"})), json!({"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}})]);
+    let events = stream(&[
+        part(json!({"text": "a"})),
+        json!({"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}),
+    ]);
     assert!(matches!(events.last(), Some(StreamEvent::Error(e)) if e.kind.as_deref() == Some("UNAVAILABLE")));
     assert!(gemini::decode_reply(br#"{"error":{"message":"x"}}"#).is_err());
 }
@@ -101,7 +106,10 @@ fn tokens_add_up() {
     let r: Reply = gemini::decode_reply(body.to_string().as_bytes()).unwrap();
     let t = r.tokens.unwrap();
     assert_eq!((t.usage.input, t.usage.cached_input, t.usage.output, t.usage.reasoning), (107, 40, 50, 30));
-    assert_eq!((t.audio_input, r.service_tier.as_deref(), r.created), (60, Some("flex"), Some(1_779_900_825)));
+    assert_eq!(
+        (t.audio_input, r.service_tier.as_deref(), r.created),
+        (60, Some("flex"), Some(1_779_900_825))
+    );
 }
 
 #[test]
@@ -127,7 +135,9 @@ fn embeddings() {
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), want);
     let one = br#"{"content":{"parts":[{"text":"a"}]}}"#;
     assert!(!gemini::decode_embed_request(one).unwrap().batch);
-    for bad in [r#"{"requests":[]}"#, r#"{"content":{"parts":[{"inlineData":{}}]}}"#, r#"{"content":{},"odd":1}"#] {
+    for bad in
+        [r#"{"requests":[]}"#, r#"{"content":{"parts":[{"inlineData":{}}]}}"#, r#"{"content":{},"odd":1}"#]
+    {
         assert!(gemini::decode_embed_request(bad.as_bytes()).is_err());
     }
     let vertex = br#"{"predictions":[{"embeddings":{"values":[0.10,-2e-3],"statistics":{"token_count":4.0}}},
@@ -139,4 +149,18 @@ fn embeddings() {
     let single = EmbedReply { tokens: None, vectors: reply.vectors[..1].to_vec() };
     let back = gemini::decode_embed_reply(&gemini::encode_embed_reply(&single, false)).unwrap();
     assert_eq!(back, single);
+}
+
+/// Models write their arguments over several lines; a line end would end the event.
+#[test]
+fn arguments_of_several_lines_stay_in_one_event() {
+    let mut r =
+        collect(stream(&[part(json!({"functionCall": {"id": "1", "name": "f", "args": {}}})), end("STOP")]));
+    r.model = "alias".into();
+    if let Body::ToolCall(c) = &mut r.choices[0].content[0].body {
+        c.arguments = "{\r\n  \"a\": \"b\\n\"\n}".into();
+    }
+    let again = collect(decode(&encode(&events(&r), Framing::Sse)));
+    let Body::ToolCall(c) = &again.choices[0].content[0].body else { panic!() };
+    assert_eq!(serde_json::from_str::<Value>(&c.arguments).unwrap(), json!({"a": "b\n"}));
 }

@@ -29,7 +29,12 @@ pub fn decode_count_request(body: &[u8], model: &str) -> Result<Conversation, De
 }
 
 /// Encodes the body of `countTokens`, with tools and instructions, which count, too.
-pub fn encode_count_request(c: &Conversation, model: &str, options: &Options, losses: &mut Losses) -> Vec<u8> {
+pub fn encode_count_request(
+    c: &Conversation,
+    model: &str,
+    options: &Options,
+    losses: &mut Losses,
+) -> Vec<u8> {
     let mut json = Json::default();
     json.object();
     let nested = options.platform == Platform::GeminiApi;

@@ -95,10 +95,14 @@ pub fn decode_embed_request(body: &[u8]) -> Result<EmbedRequest, DecodeError> {
         let single = single(one, &at)?;
         match &mut out {
             None => out = Some(EmbedRequest { batch, ..single }),
-            Some(o) if o.dimensions == single.dimensions && o.task == single.task && o.title == single.title => {
+            Some(o)
+                if o.dimensions == single.dimensions && o.task == single.task && o.title == single.title =>
+            {
                 o.input.extend(single.input);
             }
-            Some(_) => return Err(DecodeError::new(format!("{at}taskType"), "must be the same for all requests")),
+            Some(_) => {
+                return Err(DecodeError::new(format!("{at}taskType"), "must be the same for all requests"));
+            }
         }
     }
     out.ok_or_else(|| DecodeError::new("requests", "must not be empty"))
@@ -118,7 +122,8 @@ fn single(one: One<'_>, at: &str) -> Result<EmbedRequest, DecodeError> {
         }
     }
     let dimensions = dimensions.or(config.dimensions).map(|n| {
-        u32::try_from(n.0).map_err(|_| DecodeError::new(format!("{at}outputDimensionality"), "is out of range"))
+        u32::try_from(n.0)
+            .map_err(|_| DecodeError::new(format!("{at}outputDimensionality"), "is out of range"))
     });
     Ok(EmbedRequest {
         input: vec![text],
@@ -178,7 +183,8 @@ pub fn decode_embed_reply(body: &[u8]) -> Result<EmbedReply, DecodeError> {
     let Answer { one, many, predictions, usage, other: _ } = lenient::read(body)?;
     let all = one.into_iter().chain(many.unwrap_or_default().0);
     let predicted = predictions.unwrap_or_default().0.into_iter().filter_map(|p| p.vector);
-    let mut out = EmbedReply { tokens: usage.and_then(|u| u.prompt).map(Int::count), ..EmbedReply::default() };
+    let mut out =
+        EmbedReply { tokens: usage.and_then(|u| u.prompt).map(Int::count), ..EmbedReply::default() };
     for v in all.chain(predicted) {
         let values = v.values.ok_or_else(|| DecodeError::new("embeddings.values", "is missing"))?;
         out.vectors.push(Raw(values.to_owned()));

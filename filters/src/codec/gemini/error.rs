@@ -58,7 +58,12 @@ const fn words(kind: ErrorKind) -> (u16, &'static str) {
 
 /// The body of an error answer; its HTTP status is [`ErrorKind::status`]. `reason`: a stable word of the gateway's
 /// (`model_not_found`), told as `ErrorInfo.reason`; `retry_after` as `RetryInfo`.
-pub fn encode_error(kind: ErrorKind, message: &str, reason: Option<&str>, retry_after: Option<Duration>) -> Vec<u8> {
+pub fn encode_error(
+    kind: ErrorKind,
+    message: &str,
+    reason: Option<&str>,
+    retry_after: Option<Duration>,
+) -> Vec<u8> {
     let (code, status) = words(kind);
     let mut json = Json::default();
     json.object();
@@ -140,7 +145,10 @@ impl Failure {
 
     /// What kind of error it is. A wrong key is a 400 at the Gemini API.
     pub fn kind(&self) -> ErrorKind {
-        if matches!(self.reason.as_deref(), Some("API_KEY_INVALID" | "API_KEY_EXPIRED" | "ACCESS_TOKEN_EXPIRED")) {
+        if matches!(
+            self.reason.as_deref(),
+            Some("API_KEY_INVALID" | "API_KEY_EXPIRED" | "ACCESS_TOKEN_EXPIRED")
+        ) {
             return ErrorKind::Authentication;
         }
         match (self.status.as_deref(), self.code) {

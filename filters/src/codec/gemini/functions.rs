@@ -90,7 +90,8 @@ fn function(f: Function<'_>, at: String) -> Result<Tool, DecodeError> {
     let Function { name, description, parameters, json_schema, other } = f;
     let name = name.map(Str::own).filter(|n| !n.is_empty());
     let name = name.ok_or_else(|| DecodeError::new(format!("{at}.name"), "is required"))?;
-    let parameters = json_schema.map(|j| Raw(j.to_owned())).or_else(|| parameters.map(schema::to_json_schema));
+    let parameters =
+        json_schema.map(|j| Raw(j.to_owned())).or_else(|| parameters.map(schema::to_json_schema));
     Ok(Tool {
         name,
         description: description.map(Str::own).filter(|d| !d.is_empty()),
@@ -285,12 +286,18 @@ impl Where<'_> {
                 match k.as_str() {
                     "type" | "name" => {}
                     _ if empty => {}
-                    "blocked_domains" if own == "googleSearch" && self.options.platform == Platform::Vertex => {
+                    "blocked_domains"
+                        if own == "googleSearch" && self.options.platform == Platform::Vertex =>
+                    {
                         blocked = Some(v);
                     }
                     // How much and from where: hints. Which pages may be read is more than that.
-                    "search_context_size" | "user_location" | "max_uses" | "max_content_tokens"
-                    | "external_web_access" | "citations" => {
+                    "search_context_size"
+                    | "user_location"
+                    | "max_uses"
+                    | "max_content_tokens"
+                    | "external_web_access"
+                    | "citations" => {
                         self.losses.hint(format!("{at}.{k}"), "Google's tool has no such setting");
                     }
                     _ => self.losses.add(format!("{at}.{k}"), "Google's tool has no such setting"),

@@ -133,9 +133,16 @@ pub(super) fn write(
             let known = if is_film(media) { mime } else { known };
             uri(json, url, known, name.as_deref().filter(|_| vertex));
         }
-        Source::Base64(data) => blob(json, data, mime.unwrap_or(kind.mime()), name.as_deref().filter(|_| vertex)),
+        Source::Base64(data) => {
+            blob(json, data, mime.unwrap_or(kind.mime()), name.as_deref().filter(|_| vertex))
+        }
         Source::Text(text) => {
-            blob(json, &STANDARD.encode(text), mime.unwrap_or("text/plain"), name.as_deref().filter(|_| vertex));
+            blob(
+                json,
+                &STANDARD.encode(text),
+                mime.unwrap_or("text/plain"),
+                name.as_deref().filter(|_| vertex),
+            );
         }
     }
     if name.is_some() && !vertex {

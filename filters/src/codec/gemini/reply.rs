@@ -189,7 +189,7 @@ pub(super) fn part(json: &mut Json, b: &Block, media_next: bool, sealed: Option<
             json.end_object();
         }
         Body::Image(_) | Body::Document(_) | Body::Audio(_) | Body::Video(_) => {
-            let Some((m, kind)) = media::of(&b.body) else { return None };
+            let (m, kind) = media::of(&b.body)?;
             let options = super::Options::default();
             let mut inner = Json::default();
             inner.object();
@@ -201,7 +201,8 @@ pub(super) fn part(json: &mut Json, b: &Block, media_next: bool, sealed: Option<
                 json.end_object();
             }
         }
-        Body::Server { origin: Origin::Google, raw, .. } | Body::Opaque { origin: Origin::Google, raw, .. } => {
+        Body::Server { origin: Origin::Google, raw, .. }
+        | Body::Opaque { origin: Origin::Google, raw, .. } => {
             json.raw(raw.text());
         }
         // Other providers' own tools have no words here; a result of a client's tool is never in an answer.
@@ -209,4 +210,3 @@ pub(super) fn part(json: &mut Json, b: &Block, media_next: bool, sealed: Option<
     }
     None
 }
-

@@ -3,8 +3,8 @@
 use super::functions;
 use super::lenient::{self, Str};
 use super::part::{self, Meaning};
-use super::wire::{Content, Part, Request};
 use super::settings;
+use super::wire::{Content, Part, Request};
 use crate::codec::DecodeError;
 use crate::ir::block::{Block, Body, ToolCall};
 use crate::ir::{Conversation, Message, Raw, Role, Spot};
@@ -134,9 +134,8 @@ impl Reader {
                 }
                 Meaning::Call(call) => {
                     let name = call.name.map(Str::own).filter(|n| !n.is_empty());
-                    let name = name.ok_or_else(|| {
-                        DecodeError::new(format!("{at}.functionCall.name"), "is required")
-                    })?;
+                    let name = name
+                        .ok_or_else(|| DecodeError::new(format!("{at}.functionCall.name"), "is required"))?;
                     let id = call.id.map(Str::own).filter(|id| !id.is_empty());
                     // By its place: the same in every later turn, for prompt caches.
                     let id = id.unwrap_or_else(|| made_id(&at));
@@ -173,6 +172,7 @@ impl Reader {
 
 /// An id for a call at a place (`contents[2].parts[0]`): `call_2_0`.
 fn made_id(at: &str) -> String {
-    at.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).fold("call".to_owned(), |id, n| id + "_" + n)
+    at.split(|c: char| !c.is_ascii_digit())
+        .filter(|n| !n.is_empty())
+        .fold("call".to_owned(), |id, n| id + "_" + n)
 }
-

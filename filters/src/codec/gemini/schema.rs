@@ -51,7 +51,11 @@ const LIST: [&str; 4] = ["anyOf", "oneOf", "allOf", "prefixItems"];
 const MAP: [&str; 4] = ["properties", "$defs", "definitions", "patternProperties"];
 
 /// Shows every schema in a schema, from the inside out.
-fn each_schema(value: &mut Value, depth: usize, change: &mut impl FnMut(&mut serde_json::Map<String, Value>)) {
+fn each_schema(
+    value: &mut Value,
+    depth: usize,
+    change: &mut impl FnMut(&mut serde_json::Map<String, Value>),
+) {
     let Value::Object(fields) = value else { return };
     if depth > MAX_DEPTH {
         return;

@@ -4,8 +4,8 @@
 use crate::ir::{Origin, Signature};
 use base64::Engine;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 /// What a function call of a history that Gemini did not write carries instead of a signature: Gemini 3 refuses a call
 /// without one, and Google documents this value for calls of other models.

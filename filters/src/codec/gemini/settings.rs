@@ -213,7 +213,9 @@ pub(super) fn write(
             _ => losses.hint("service_tier", "the model's provider has no such tier in its requests"),
         }
     }
-    if options.platform == Platform::Vertex && metadata.iter().all(|(k, v)| is_label(k, true) && is_label(v, false)) {
+    if options.platform == Platform::Vertex
+        && metadata.iter().all(|(k, v)| is_label(k, true) && is_label(v, false))
+    {
         top.labels.clone_from(metadata);
     } else if !metadata.is_empty() {
         losses.hint("metadata", "the model's provider takes no such labels");

@@ -36,7 +36,6 @@ pub struct Encoder {
     /// Signature of an empty thought, which may belong to a picture.
     seals: BTreeMap<u32, String>,
     stops: BTreeMap<u32, Stop>,
-    /// Parts told, by answer: what `partIndex` counts.
     tokens: Option<Tokens>,
     tier: Option<String>,
     over: bool,
@@ -79,6 +78,11 @@ impl Encoder {
     }
 
     fn frame(&mut self, out: &mut BytesMut) {
+        // Arguments are as the model wrote them, line ends included, which end a line of an event. Between JSON's
+        // tokens they are as good as spaces, and inside of texts they cannot stand.
+        if memchr::memchr2(b'\n', b'\r', &self.json.out).is_some() {
+            self.json.out.iter_mut().filter(|b| matches!(b, b'\n' | b'\r')).for_each(|b| *b = b' ');
+        }
         match self.framing {
             Framing::Sse => out.extend_from_slice(b"data: "),
             Framing::Array => out.extend_from_slice(if self.written == 0 { b"[" } else { b",\r\n" }),
@@ -143,11 +147,11 @@ impl Encoder {
                 held.told = true;
                 self.words(choice, more, true, None, out);
             }
-            (Body::Thinking(_), Delta::SummaryPart) => {
-                if std::mem::replace(&mut held.told, true) {
-                    self.words(choice, "\n\n", true, None, out);
-                }
+            // The first part has begun with the block.
+            (Body::Thinking(_), Delta::SummaryPart) if held.told => {
+                self.words(choice, "\n\n", true, None, out);
             }
+            (Body::Thinking(_), Delta::SummaryPart) => {}
             (Body::Thinking(_), Delta::Signature(s)) => {
                 let seal = super::seal::for_client(s);
                 if std::mem::replace(&mut held.told, true) {
@@ -224,7 +228,9 @@ impl Encoder {
                         .range((*choice, 0)..=(*choice, u32::MAX))
                         .filter_map(|(_, h)| match &h.block.body {
                             // All texts of a stream count as one part.
-                            Body::Text { text, citations, .. } => Some((0, text.as_str(), citations.as_slice())),
+                            Body::Text { text, citations, .. } => {
+                                Some((0, text.as_str(), citations.as_slice()))
+                            }
                             _ => None,
                         })
                         .collect();

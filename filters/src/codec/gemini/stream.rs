@@ -136,7 +136,8 @@ impl Decoder {
     }
 
     fn candidate(&mut self, place: usize, candidate: Candidate<'_>, out: &mut Vec<StreamEvent>) {
-        let Candidate { index, content, reason, message, citations, grounding, logprobs, other: _ } = candidate;
+        let Candidate { index, content, reason, message, citations, grounding, logprobs, other: _ } =
+            candidate;
         let n = index.map_or(place, |i| usize::try_from(i.0).unwrap_or(place)).min(MAX_CHOICES - 1);
         if self.choices.len() <= n {
             self.choices.resize_with(n + 1, Choice::default);
@@ -164,7 +165,10 @@ impl Decoder {
             choice.close(n, out);
             choice.stopped = true;
             let message = message.as_ref().map(Str::as_str);
-            out.push(StreamEvent::Stop { choice: n, stop: stop::read(reason.as_str(), message, choice.calls > 0) });
+            out.push(StreamEvent::Stop {
+                choice: n,
+                stop: stop::read(reason.as_str(), message, choice.calls > 0),
+            });
         }
     }
 }

@@ -94,7 +94,7 @@ fn level(effort: Effort, model: Model, losses: &mut Losses) -> &'static str {
         Effort::Medium if !model.low_or_high() => "MEDIUM",
         Effort::Medium | Effort::High => "HIGH",
         Effort::XHigh | Effort::Max => {
-            losses.hint("reasoning_effort", "the model's highest effort is `high`");
+            losses.hint("reasoning", "the model's highest effort is `high`");
             "HIGH"
         }
     }
@@ -104,7 +104,7 @@ fn within(budget: u32, model: Model, losses: &mut Losses) -> u32 {
     let Some((least, most)) = model.budgets() else { return budget };
     let fit = budget.clamp(least, most);
     if fit != budget {
-        losses.hint("thinking.budget_tokens", "outside of what the model allows: the nearest allowed is used");
+        losses.hint("reasoning", "outside of what the model allows: the nearest allowed is used");
     }
     fit
 }

@@ -43,7 +43,7 @@ fn on_a_conversation() {
     });
     embed_reply(&mut reply);
     let Body::ToolCall(told) = &reply.choices[0].content[0].body else { panic!() };
-    assert_eq!(told.id, "call_1_sp1g_b66f4f01CpYEAXLI2g");
+    assert_eq!(told.id, "call_1_sp1g_17a1a1edCpYEAXLI2g");
     // The client keeps only the id.
     let echo = ToolCall { signature: None, ..told.clone() };
     let result = |id: &str| ToolResult { call_id: id.into(), ..ToolResult::default() };

@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 /// Schemas made from one; a schema of references to references could otherwise grow without end.
 const MAX_SCHEMAS: usize = 2_000;
+/// Values that may be copied from beside `anyOf` into its alternatives.
+const MAX_COPIED: usize = 20_000;
 /// How often a reference is followed inside itself.
 const MAX_RECURSION: usize = 3;
 
@@ -45,7 +47,7 @@ const NOTES: [&str; 12] = [
 /// Converts a schema; `field` names it in `losses`.
 pub fn from_json_schema(schema: &Raw, field: &str, losses: &mut Losses) -> Value {
     let root = schema.value();
-    let mut c = Converter { root: &root, field, losses, made: 0, trail: Vec::new() };
+    let mut c = Converter { root: &root, field, losses, made: 0, copied: 0, trail: Vec::new() };
     c.schema(&root, 0)
 }
 
@@ -54,6 +56,8 @@ struct Converter<'a> {
     field: &'a str,
     losses: &'a mut Losses,
     made: usize,
+    /// Values that were written once more.
+    copied: usize,
     /// References that are being followed.
     trail: Vec<String>,
 }
@@ -114,7 +118,43 @@ impl Converter<'_> {
                 k => self.lose(k, "the model's provider has no such constraint in its schemas"),
             }
         }
+        self.alone(&mut out);
         Value::Object(out)
+    }
+
+    /// Vertex refuses a schema with anything beside `anyOf`: what stands there goes into each alternative.
+    fn alone(&mut self, out: &mut Map<String, Value>) {
+        let Some(Value::Array(mut each)) = out.remove("anyOf") else { return };
+        let beside = std::mem::take(out);
+        // Copies of copies, level by level, could otherwise grow without end.
+        let size: usize = beside.values().map(size).sum();
+        self.copied = self.copied.saturating_add(size.saturating_mul(each.len()));
+        if self.copied > MAX_COPIED {
+            self.lose("anyOf", "the schema is too large for the model's provider");
+            out.insert("anyOf".into(), Value::Array(each));
+            return;
+        }
+        // Several types: each alternative has taken what is for it.
+        let split = !beside.contains_key("type") && each.iter().all(|e| e.get("type").is_some());
+        for one in each.iter_mut().filter_map(Value::as_object_mut) {
+            for (k, v) in &beside {
+                let note = matches!(k.as_str(), "title" | "description" | "default" | "nullable");
+                let kind = one.get("type").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+                if split && !note && !belongs(k, &Value::String(kind)) {
+                    continue;
+                }
+                match one.get(k) {
+                    None => {
+                        one.insert(k.clone(), v.clone());
+                    }
+                    Some(old) if old == v || note => {}
+                    Some(_) => {
+                        self.lose(k, "two constraints of one kind cannot be told to the model's provider")
+                    }
+                }
+            }
+        }
+        out.insert("anyOf".into(), Value::Array(each));
     }
 
     /// `#/$defs/Name`, put in its place, a few times inside itself.
@@ -210,7 +250,8 @@ impl Converter<'_> {
                     (Some(Value::Object(old)), Value::Object(new)) if k == "properties" => old.extend(new),
                     (Some(Value::Array(old)), Value::Array(new)) if k == "required" => old.extend(new),
                     (Some(old), new) if *old == new || matches!(&*k, "title" | "description") => {}
-                    _ => self.lose("allOf", "two constraints of one kind cannot be told to the model's provider"),
+                    _ => self
+                        .lose("allOf", "two constraints of one kind cannot be told to the model's provider"),
                 }
             }
         }
@@ -256,12 +297,23 @@ impl Converter<'_> {
 /// Is a keyword one for a type?
 fn belongs(keyword: &str, kind: &Value) -> bool {
     match keyword {
-        "properties" | "required" | "additionalProperties" | "minProperties" | "maxProperties" => kind == "object",
+        "properties" | "required" | "additionalProperties" | "minProperties" | "maxProperties" => {
+            kind == "object"
+        }
         "items" | "prefixItems" | "minItems" | "maxItems" | "uniqueItems" => kind == "array",
         "minLength" | "maxLength" | "pattern" | "format" => kind == "string",
         "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" => {
             kind == "number" || kind == "integer"
         }
         _ => false,
+    }
+}
+
+/// Values in a value.
+fn size(v: &Value) -> usize {
+    1 + match v {
+        Value::Array(a) => a.iter().map(size).sum(),
+        Value::Object(o) => o.values().map(size).sum(),
+        _ => 0,
     }
 }

@@ -50,6 +50,8 @@ fn json_to_gemini() {
             "mixed": {"type": ["string", "array"], "maxLength": 5, "items": {"type": "string"}},
             "maybe": {"anyOf": [{"$ref": "#/$defs/P"}, {"type": "null"}], "description": "d"},
             "either": {"oneOf": [{"type": "string"}, {"type": "boolean"}]},
+            "siblings": {"anyOf": [{"required": ["x"]}, {"type": "object", "title": "t"}, {"type": "null"}],
+                "type": "object", "title": "s", "properties": {"x": {"type": "string"}}},
             "both": {"allOf": [{"$ref": "#/$defs/P"}, {"required": ["y"]}]},
         },
         "$defs": {"P": {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}},
@@ -63,9 +65,13 @@ fn json_to_gemini() {
             "mixed": {"anyOf": [
                 {"type": "STRING", "maxLength": 5},
                 {"type": "ARRAY", "items": {"type": "STRING"}},
-            ], "maxLength": 5, "items": {"type": "STRING"}},
+            ]},
             "maybe": {"nullable": true, "type": "OBJECT", "properties": p["properties"], "required": ["x"], "description": "d"},
             "either": {"anyOf": [{"type": "STRING"}, {"type": "BOOLEAN"}]},
+            "siblings": {"anyOf": [
+                {"required": ["x"], "type": "OBJECT", "nullable": true, "title": "s", "properties": {"x": {"type": "STRING"}}},
+                {"type": "OBJECT", "title": "t", "nullable": true, "properties": {"x": {"type": "STRING"}}},
+            ]},
             "both": {"type": "OBJECT", "properties": p["properties"], "required": ["x", "y"]},
         },
     });
@@ -110,11 +116,18 @@ fn recursion_ends() {
 }
 
 #[test]
+fn copies_end() {
+    let deep = (0..30).fold(json!({"type": "string"}), |inner, _| {
+        json!({"properties": {"p": inner}, "anyOf": [{"title": "a"}, {"title": "b"}, {"title": "c"}]})
+    });
+    let (got, losses) = from(deep);
+    assert!(got.to_string().len() < 1_000_000);
+    assert_eq!(losses, ["f (anyOf)"]);
+}
+
+#[test]
 fn const_is_an_enum_of_one() {
     let s = Raw::of(&json!({"properties": {"const": {"const": 1}}, "enum": ["\"const\""]})).unwrap();
-    assert_eq!(
-        plain(&s).value(),
-        json!({"properties": {"const": {"enum": [1]}}, "enum": ["\"const\""]})
-    );
+    assert_eq!(plain(&s).value(), json!({"properties": {"const": {"enum": [1]}}, "enum": ["\"const\""]}));
     assert!(matches!(plain(&Raw::parse("{}").unwrap()), Cow::Borrowed(_)));
 }

@@ -31,7 +31,9 @@ fn spell(value: &mut Value, depth: usize) {
             };
             match (name.as_str(), &mut inner) {
                 ("anyOf", Value::Array(list)) => list.iter_mut().for_each(|v| spell(v, depth + 1)),
-                ("properties" | "$defs", Value::Object(map)) => map.values_mut().for_each(|v| spell(v, depth + 1)),
+                ("properties" | "$defs", Value::Object(map)) => {
+                    map.values_mut().for_each(|v| spell(v, depth + 1))
+                }
                 ("items" | "additionalProperties", v) => spell(v, depth + 1),
                 _ => {}
             }
