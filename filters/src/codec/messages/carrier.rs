@@ -1,0 +1,77 @@
+//! Signatures that Anthropic's format has no place for: Gemini signs tool calls and texts, and wants the signatures
+//! back. Through an Anthropic client they travel in an empty thinking block beside what they belong to, since clients
+//! give thinking blocks back untouched. The wrapped signature's id says what it belongs to.
+
+use crate::ir::block::Thinking;
+use crate::ir::{Block, Origin, Signature, block::Body};
+
+const CALL: &str = "call:";
+const TEXT: &str = "text:";
+
+/// The text of a signature field that carries a call's signature.
+pub(super) fn of_call(s: &Signature, call: &str) -> String {
+    Signature { id: Some(format!("{CALL}{call}")), ..s.clone() }.wrap(Origin::Anthropic)
+}
+
+/// The same for the text block number `nth` of the message (counting texts only); None: an empty text, which is not
+/// written at all.
+pub(super) fn of_text(s: &Signature, nth: Option<usize>) -> String {
+    let id = nth.map_or_else(|| TEXT.to_owned(), |n| format!("{TEXT}{n}"));
+    Signature { id: Some(id), ..s.clone() }.wrap(Origin::Anthropic)
+}
+
+/// Brings carried signatures back to their blocks and takes the carriers out.
+pub(super) fn attach(content: &mut Vec<Block>) {
+    if !content.iter().any(|b| target(b).is_some()) {
+        return;
+    }
+    let mut carried = Vec::new();
+    let mut kept = Vec::with_capacity(content.len());
+    for mut block in content.drain(..) {
+        let Some(target) = target(&block).map(str::to_owned) else {
+            kept.push(block);
+            continue;
+        };
+        let Body::Thinking(Thinking { signature: Some(s), .. }) = &mut block.body else { continue };
+        s.id = None;
+        let signature = s.clone();
+        if target == TEXT {
+            block.body =
+                Body::Text { text: String::new(), citations: Vec::new(), signature: Some(signature) };
+            kept.push(block);
+        } else {
+            carried.push((target, signature));
+        }
+    }
+    for (target, signature) in carried {
+        let mut nth = 0;
+        let found = kept.iter_mut().find_map(|b| match &mut b.body {
+            Body::ToolCall(c) => (target.strip_prefix(CALL) == Some(&c.id)).then_some(&mut c.signature),
+            Body::Text { text, signature, .. } if !text.is_empty() => {
+                nth += 1;
+                let this = target.strip_prefix(TEXT).and_then(|n| n.parse().ok()) == Some(nth - 1);
+                this.then_some(signature)
+            }
+            _ => None,
+        });
+        match found {
+            Some(place) => *place = Some(signature),
+            // The client dropped what it belonged to: it still proves something to its maker.
+            None => kept.push(Block::new(Body::Text {
+                text: String::new(),
+                citations: Vec::new(),
+                signature: Some(signature),
+            })),
+        }
+    }
+    *content = kept;
+}
+
+/// What a carrier's signature belongs to; None: no carrier.
+fn target(b: &Block) -> Option<&str> {
+    let Body::Thinking(Thinking { text, redacted: false, signature: Some(s), .. }) = &b.body else {
+        return None;
+    };
+    let id = s.id.as_deref()?;
+    (text.is_empty() && (id.starts_with(CALL) || id.starts_with(TEXT))).then_some(id)
+}

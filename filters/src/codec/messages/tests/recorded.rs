@@ -1,0 +1,126 @@
+//! Real traffic: everything that Anthropic accepted or answered.
+
+use super::*;
+use crate::testing::recorded;
+use serde_json::json;
+
+/// Spellings of one thing, made one.
+fn canonical(v: &mut Value) {
+    match v {
+        Value::Array(list) => list.iter_mut().for_each(canonical),
+        Value::Object(map) => {
+            map.retain(|_, v| !v.is_null());
+            map.retain(|k, v| {
+                !matches!((k.as_str(), &*v), ("is_error" | "stream", Value::Bool(false)))
+                    && !(k == "caller" && *v == json!({"type": "direct"}))
+                    && !(k == "ttl" && v == "5m")
+                    && !(k == "citations" && *v == json!([]))
+                    && !(k == "content" && *v == json!([]))
+            });
+            for key in ["content", "system"] {
+                let text = match map.get(key) {
+                    Some(Value::Array(l))
+                        if l.len() == 1 && l[0].as_object().is_some_and(|o| o.len() == 2) =>
+                    {
+                        l[0].get("text").cloned()
+                    }
+                    _ => None,
+                };
+                if let Some(text) = text {
+                    map.insert(key.to_owned(), text);
+                }
+            }
+            map.values_mut().for_each(canonical);
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn recorded_requests_come_back_as_they_were() {
+    let (mut n, mut counted) = (0, 0);
+    for case in recorded("anthropic").unwrap_or_default() {
+        let meta: Value = serde_json::from_slice(&std::fs::read(case.join("meta.json")).unwrap()).unwrap();
+        let path = meta["path"].as_str().unwrap();
+        let count = path.ends_with("/count_tokens");
+        if !count && !path.ends_with("/messages") {
+            continue;
+        }
+        let name = case.display();
+        let body = std::fs::read(case.join("request.json")).unwrap();
+        let mut want: Value = serde_json::from_slice(&body).unwrap();
+        let mut losses = crate::ir::Losses::default();
+        let got = if count {
+            counted += 1;
+            let c = decode_count_tokens(&body).unwrap_or_else(|e| panic!("{name}: {e}"));
+            encode_count_tokens_request(&c, &c.model, &own(), &mut losses)
+        } else {
+            n += 1;
+            let c = decode_request(&body).unwrap_or_else(|e| panic!("{name}: {e}"));
+            encode_request(&c, &c.model, &own(), &mut losses)
+        };
+        let mut got: Value = serde_json::from_slice(&got).unwrap();
+        canonical(&mut want);
+        canonical(&mut got);
+        assert_eq!(got, want, "{name}");
+        assert_eq!(losses.0, [], "{name}");
+    }
+    println!("{n} recorded requests, {counted} to count tokens");
+}
+
+/// An answer as a client of ours reads it, without what only the account of the provider means.
+fn answer(v: &mut Value) {
+    canonical(v);
+    let map = v.as_object_mut().unwrap();
+    for key in ["container", "context_management", "model"] {
+        map.remove(key);
+    }
+    if let Some(usage) = map.get_mut("usage").and_then(Value::as_object_mut) {
+        for key in ["inference_geo", "iterations", "server_tool_use"] {
+            usage.remove(key);
+        }
+        // Nothing was thought.
+        if usage.get("output_tokens_details").is_some_and(|d| d["thinking_tokens"] == 0) {
+            usage.remove("output_tokens_details");
+        }
+    }
+}
+
+#[test]
+fn recorded_answers_come_back_as_they_were() {
+    let (mut n, mut streams) = (0, 0);
+    for case in recorded("anthropic").unwrap_or_default() {
+        let meta: Value = serde_json::from_slice(&std::fs::read(case.join("meta.json")).unwrap()).unwrap();
+        if !meta["path"].as_str().unwrap().ends_with("/messages") || meta["status"] != 200 {
+            continue;
+        }
+        let name = case.display();
+        if let Ok(body) = std::fs::read(case.join("response.json")) {
+            n += 1;
+            let reply = decode_reply(&body).unwrap();
+            let mut want: Value = serde_json::from_slice(&body).unwrap();
+            let mut got: Value = serde_json::from_slice(&encode_reply(&reply, &x())).unwrap();
+            assert_eq!(got["model"], "alias");
+            answer(&mut want);
+            answer(&mut got);
+            assert_eq!(got, want, "{name}");
+        }
+        if let Ok(text) = std::fs::read_to_string(case.join("response.sse")) {
+            streams += 1;
+            let first = events(&text);
+            assert!(matches!(first.last(), Some(StreamEvent::End)), "{name}");
+            let reply = collect(first.clone());
+            // Told again, it says the same.
+            let mut again = collect(events(&sse(&first)));
+            again.model.clone_from(&reply.model);
+            assert_eq!(again, reply, "{name}");
+            // And the whole answer that it makes says the same.
+            let mut whole = decode_reply(&encode_reply(&reply, &x())).unwrap();
+            whole.model.clone_from(&reply.model);
+            assert_eq!(whole, reply, "{name}");
+            let usage = reply.tokens.unwrap().usage;
+            assert!(usage.input > 0 && usage.output > 0, "{name}");
+        }
+    }
+    println!("{n} recorded answers, {streams} streams");
+}
