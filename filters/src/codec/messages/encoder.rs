@@ -126,9 +126,11 @@ impl Encoder {
                 m.str("model", &self.reply.model);
                 m.raw("content", "[]");
                 stop::write(m, None, false);
-                tokens::write(m, self.tokens.as_ref(), self.tier.as_deref());
+                tokens::write(m, self.tokens.as_ref(), self.tier.as_deref(), false);
             });
         });
+        // Told; one that comes later goes into `message_delta`.
+        self.tier = None;
     }
 
     fn finish(&mut self, out: &mut BytesMut) {
@@ -138,7 +140,7 @@ impl Encoder {
         let Self { tokens, tier, stop, refused, .. } = self;
         emit(out, "message_delta", |o| {
             o.object("delta", |d| stop::write(d, stop.as_ref(), *refused));
-            tokens::write(o, tokens.as_ref(), tier.as_deref());
+            tokens::write(o, tokens.as_ref(), tier.as_deref(), true);
         });
         emit(out, "message_stop", |_| {});
     }

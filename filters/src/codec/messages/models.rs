@@ -3,7 +3,8 @@
 //!
 //! Published at <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>,
 //! `…/thinking-tool-workflows`, `…/effort`, `…/mid-conversation-system-messages` and in the migration guides:
-//! - manual thinking (`enabled` with a budget): all up to 4.6, no newer one;
+//! - manual thinking (`enabled` with a budget): 3.7 up to 4.6, no newer one;
+//! - `disabled`: not Opus 4.7, which thinks only if asked to, nor Fable and Mythos, which always think;
 //! - adaptive thinking: from Opus 4.6 and Sonnet 4.6 on;
 //! - effort: Opus 4.5 and from 4.6 on; `xhigh` from 4.7 on, `max` from 4.6 on;
 //! - no `temperature`, `top_p`, `top_k`: from 4.7 on;
@@ -17,6 +18,10 @@ pub struct Abilities {
     pub budget: bool,
     /// `thinking: {"type": "adaptive"}`.
     pub adaptive: bool,
+    /// `thinking: {"type": "disabled"}`.
+    pub off: bool,
+    /// It cannot but think.
+    pub always: bool,
     /// `output_config.effort`.
     pub effort: bool,
     /// The efforts `xhigh` and `max`.
@@ -36,9 +41,12 @@ impl Abilities {
         let model = model.to_ascii_lowercase();
         let version = version(&model).unwrap_or((99, 0));
         let opus = model.contains("opus");
+        let always = model.contains("fable") || model.contains("mythos");
         Self {
-            budget: version <= (4, 6),
+            budget: ((3, 7)..=(4, 6)).contains(&version),
             adaptive: version >= (4, 6),
+            off: version >= (3, 7) && !always && !(opus && version == (4, 7)),
+            always,
             effort: version >= (4, 6) || (opus && version >= (4, 5)),
             xhigh: version >= (4, 7),
             sampling: version <= (4, 6),
@@ -85,6 +93,7 @@ mod tests {
         let new = Abilities::of("claude-opus-4-8");
         assert!(!new.budget && new.adaptive && new.effort && !new.sampling && new.system_anywhere);
         assert!(!Abilities::of("claude-sonnet-5").system_anywhere);
+        assert!(!Abilities::of("claude-3-5-haiku-latest").budget && !Abilities::of("claude-fable-5").off);
         assert!(Abilities::of("claude-opus-4-5").effort && Abilities::of("claude-opus-4-6").budget);
     }
 }

@@ -71,7 +71,7 @@ pub fn encode_reply(r: &Reply, x: &EncodeReply) -> Vec<u8> {
         json.list(said(content), write);
         let refused = content.iter().any(|b| matches!(b.body, Body::Refusal(_)));
         stop::write(o, stop.as_ref(), refused);
-        tokens::write(o, tokens.as_ref(), service_tier.as_deref());
+        tokens::write(o, tokens.as_ref(), service_tier.as_deref(), false);
     });
     json.into_bytes()
 }

@@ -17,6 +17,9 @@ use crate::ir::block::Body;
 use crate::ir::settings::{Effort, Reasoning};
 use crate::ir::{Losses, Role, Settings, ToolChoice};
 
+/// What losses are named.
+const FIELD: &str = "reasoning";
+
 /// The least budget.
 const LEAST: u32 = 1_024;
 
@@ -66,6 +69,7 @@ pub(super) fn plan(
     let mut mode = mode(&r, abilities, own);
     if !own {
         mode = allowed(mode, s.max_tokens, choice, turns, losses);
+        mode = sayable(mode, abilities, losses);
     }
     let max_tokens = match (s.max_tokens, mode) {
         (Some(n), _) => n,
@@ -113,6 +117,23 @@ fn mode(r: &Reasoning, a: Abilities, own: bool) -> Mode {
     }
 }
 
+/// Leaves `thinking` out where the model has no word for it.
+fn sayable(mode: Mode, a: Abilities, losses: &mut Losses) -> Mode {
+    match mode {
+        Mode::Off if !a.off => {
+            if a.always {
+                losses.hint(FIELD, "the model cannot but think");
+            }
+            Mode::Unsaid
+        }
+        Mode::Budget(_) if !a.budget => {
+            losses.hint(FIELD, "the model does not think");
+            Mode::Unsaid
+        }
+        _ => mode,
+    }
+}
+
 /// Switches manual thinking off, or its budget down, where the API would refuse it.
 fn allowed(
     mode: Mode,
@@ -121,7 +142,6 @@ fn allowed(
     turns: &[Turn<'_>],
     losses: &mut Losses,
 ) -> Mode {
-    const FIELD: &str = "reasoning";
     let Mode::Budget(budget) = mode else { return mode };
     let forced = match choice {
         Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Server(_)) => true,

@@ -348,7 +348,7 @@ fn reply() -> impl Strategy<Value = Reply> {
 }
 
 /// An answer as a stream, its texts in pieces of `size` characters, signatures at the end.
-fn stream_of(r: &Reply, size: usize) -> Vec<StreamEvent> {
+pub(super) fn stream_of(r: &Reply, size: usize) -> Vec<StreamEvent> {
     let mut out = vec![StreamEvent::Start { id: r.id.clone(), model: r.model.clone(), created: None }];
     out.extend(r.service_tier.clone().map(StreamEvent::ServiceTier));
     let pieces = |text: &str| -> Vec<String> {

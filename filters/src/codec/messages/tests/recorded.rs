@@ -110,6 +110,9 @@ fn recorded_answers_come_back_as_they_were() {
             let first = events(&text);
             assert!(matches!(first.last(), Some(StreamEvent::End)), "{name}");
             let reply = collect(first.clone());
+            // Put together in the plainest way, it is the whole answer.
+            let plain = decode_reply(fold(&text).to_string().as_bytes()).unwrap();
+            assert_eq!(reply, plain, "{name}");
             // Told again, it says the same.
             let mut again = collect(events(&sse(&first)));
             again.model.clone_from(&reply.model);
@@ -123,4 +126,54 @@ fn recorded_answers_come_back_as_they_were() {
         }
     }
     println!("{n} recorded answers, {streams} streams");
+}
+
+/// A stream as a whole message, by a way of its own: trees, as the SDKs do it.
+fn fold(sse: &str) -> Value {
+    let (mut message, mut inputs) = (Value::Null, std::collections::BTreeMap::<usize, String>::new());
+    for (_, data) in split(sse) {
+        let e: Value = serde_json::from_str(&data).unwrap();
+        let at = usize::try_from(e["index"].as_u64().unwrap_or(0)).unwrap();
+        match e["type"].as_str().unwrap() {
+            "message_start" => message = e["message"].clone(),
+            "content_block_start" => {
+                message["content"].as_array_mut().unwrap().push(e["content_block"].clone());
+            }
+            "content_block_delta" => {
+                let d = &e["delta"];
+                let block = &mut message["content"][at];
+                match d["type"].as_str().unwrap() {
+                    "citations_delta" => {
+                        if block["citations"].is_null() {
+                            block["citations"] = json!([]);
+                        }
+                        block["citations"].as_array_mut().unwrap().push(d["citation"].clone());
+                    }
+                    "input_json_delta" => {
+                        inputs.entry(at).or_default().push_str(d["partial_json"].as_str().unwrap());
+                    }
+                    kind => {
+                        let key = kind.strip_suffix("_delta").unwrap();
+                        let old = block[key].as_str().unwrap().to_owned();
+                        block[key] = (old + d[key].as_str().unwrap()).into();
+                    }
+                }
+            }
+            "content_block_stop" => {
+                if let Some(input) = inputs.get(&at).filter(|i| !i.is_empty()) {
+                    message["content"][at]["input"] = serde_json::from_str(input).unwrap();
+                }
+            }
+            "message_delta" => {
+                for (k, v) in e["delta"].as_object().unwrap() {
+                    message[k] = v.clone();
+                }
+                for (k, v) in e["usage"].as_object().unwrap() {
+                    message["usage"][k] = v.clone();
+                }
+            }
+            _ => {}
+        }
+    }
+    message
 }

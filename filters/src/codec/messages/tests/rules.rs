@@ -100,6 +100,15 @@ fn effort_becomes_what_the_model_takes() {
         assert_eq!((&got["thinking"], &got["output_config"]), (&thinking, &config), "{effort:?} {model}");
         assert_eq!((got["max_tokens"].as_u64(), losses), (Some(max), vec![]));
     }
+    for (model, effort, losses) in [
+        ("claude-3-5-haiku-latest", Effort::High, vec![lost("reasoning", true)]),
+        ("claude-3-5-haiku-latest", Effort::None, vec![]),
+        ("claude-opus-4-7", Effort::None, vec![]),
+        ("claude-fable-5", Effort::None, vec![lost("reasoning", true)]),
+    ] {
+        let (got, lost) = encode(&asks(thinks(effort)), model);
+        assert_eq!((got.get("thinking"), lost), (None, losses), "{model}");
+    }
     // Gemini's budget for a model that takes none.
     let budget = Reasoning { budget: Some(9_000), summary: Some("auto".into()), ..Reasoning::default() };
     let (got, _) = encode(&asks(Settings { reasoning: Some(budget), ..Settings::default() }), NEW);
