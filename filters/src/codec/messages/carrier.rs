@@ -2,8 +2,9 @@
 //! back. Through an Anthropic client they travel in an empty thinking block beside what they belong to, since clients
 //! give thinking blocks back untouched. The wrapped signature's id says what it belongs to.
 
-use crate::ir::block::Thinking;
+use crate::ir::block::{Thinking, ToolCall};
 use crate::ir::{Block, Origin, Signature, block::Body};
+use std::collections::HashMap;
 
 const CALL: &str = "call:";
 const TEXT: &str = "text:";
@@ -43,21 +44,27 @@ pub(super) fn attach(content: &mut Vec<Block>) {
             carried.push((target, signature));
         }
     }
+    // Where calls and texts are: a request may hold as many carriers as blocks.
+    let (mut calls, mut texts) = (HashMap::new(), Vec::new());
+    for (i, b) in kept.iter().enumerate() {
+        match &b.body {
+            Body::ToolCall(c) => drop(calls.entry(c.id.clone()).or_insert(i)),
+            Body::Text { text, .. } if !text.is_empty() => texts.push(i),
+            _ => {}
+        }
+    }
     for (target, signature) in carried {
-        let mut nth = 0;
-        let found = kept.iter_mut().find_map(|b| match &mut b.body {
-            Body::ToolCall(c) => (target.strip_prefix(CALL) == Some(&c.id)).then_some(&mut c.signature),
-            Body::Text { text, signature, .. } if !text.is_empty() => {
-                nth += 1;
-                let this = target.strip_prefix(TEXT).and_then(|n| n.parse().ok()) == Some(nth - 1);
-                this.then_some(signature)
+        let nth = |n: &str| texts.get(n.parse::<usize>().ok()?).copied();
+        let at = match target.strip_prefix(CALL) {
+            Some(id) => calls.get(id).copied(),
+            None => target.strip_prefix(TEXT).and_then(nth),
+        };
+        match at.and_then(|at| kept.get_mut(at)).map(|b| &mut b.body) {
+            Some(Body::ToolCall(ToolCall { signature: place, .. }) | Body::Text { signature: place, .. }) => {
+                *place = Some(signature);
             }
-            _ => None,
-        });
-        match found {
-            Some(place) => *place = Some(signature),
             // The client dropped what it belonged to: it still proves something to its maker.
-            None => kept.push(Block::new(Body::Text {
+            _ => kept.push(Block::new(Body::Text {
                 text: String::new(),
                 citations: Vec::new(),
                 signature: Some(signature),

@@ -8,6 +8,7 @@ use super::write::{Json, Object};
 use super::{Platform, RequestOptions, say, tools};
 use crate::ir::settings::Format;
 use crate::ir::{Conversation, Losses, Raw, Role, Settings, Tool, ToolChoice};
+use std::collections::HashSet;
 
 /// Encodes a request for `/v1/messages`, Bedrock's InvokeModel or Vertex's rawPredict. `model`: the provider's name
 /// for the model; also where the body does not carry it, since it decides what is accepted.
@@ -142,13 +143,13 @@ fn messages(
 /// The tools that are sent: those that can be said and, where only some may be used, are among these.
 fn usable<'a>(tools: &'a [Tool], choice: Option<&ToolChoice>, losses: &mut Losses) -> Vec<&'a Tool> {
     let allowed = match choice {
-        Some(ToolChoice::Allowed { names, .. }) => Some(names),
+        Some(ToolChoice::Allowed { names, .. }) => Some(names.iter().collect::<HashSet<_>>()),
         _ => None,
     };
     let mut sent = Vec::with_capacity(tools.len());
     for tool in tools {
         // One that may not be used need not be known.
-        if allowed.is_some_and(|a| !a.contains(&tool.name)) {
+        if allowed.as_ref().is_some_and(|a| !a.contains(&tool.name)) {
             continue;
         }
         match tools::misfit(tool) {

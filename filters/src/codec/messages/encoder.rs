@@ -63,15 +63,17 @@ fn emit(out: &mut BytesMut, name: &str, f: impl FnOnce(&mut Object<'_, &mut Byte
     out.extend_from_slice(b"\n\n");
 }
 
-/// Appends a `content_block_delta` with one text in it.
-fn delta(out: &mut BytesMut, at: u64, kind: &str, key: &str, text: &str) {
-    emit(out, "content_block_delta", |o| {
-        o.number("index", at);
-        o.object("delta", |d| {
-            d.str("type", kind);
-            d.str(key, text);
-        });
-    });
+/// Appends a `content_block_delta` with one text in it. This is nearly all of a stream: what never changes is not
+/// built anew. `kind` and `key` need no escapes.
+fn delta(out: &mut BytesMut, at: u64, kind: &'static str, key: &'static str, text: &str) {
+    out.reserve(text.len() + 160);
+    out.extend_from_slice(b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
+    Json::append(out).number(at);
+    for part in [",\"delta\":{\"type\":\"", kind, "\",\"", key, "\":"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    Json::append(out).string(text);
+    out.extend_from_slice(b"}}\n\n");
 }
 
 fn stop_event(out: &mut BytesMut, at: u64) {
@@ -297,21 +299,18 @@ impl Encoder {
     }
 
     fn more(&mut self, index: u32, more: &Delta, out: &mut BytesMut) {
+        // An empty piece says nothing.
+        if matches!(more, Delta::Text(t) | Delta::Thinking(t) | Delta::Arguments(t) if t.is_empty()) {
+            return;
+        }
         let Some(slot) = self.blocks.get_mut(index as usize) else { return };
         match (&mut *slot, more) {
-            (Shown::Text { at, .. }, Delta::Text(text)) => {
-                if !text.is_empty() {
-                    delta(out, *at, "text_delta", "text", text);
-                }
-            }
+            (Shown::Text { at, .. }, Delta::Text(text)) => delta(out, *at, "text_delta", "text", text),
             (Shown::Text { at, .. }, Delta::Citation(c)) => cite(out, *at, c),
             (Shown::Text { signature, .. } | Shown::Silent(signature), Delta::Signature(s)) => {
                 *signature = Some(s.clone());
             }
             (Shown::Silent(signature), Delta::Text(_) | Delta::Citation(_)) => {
-                if matches!(more, Delta::Text(t) if t.is_empty()) {
-                    return;
-                }
                 let signature = signature.take();
                 let shown = self.begin_text(signature, out);
                 if let Some(slot) = self.blocks.get_mut(index as usize) {
@@ -320,19 +319,16 @@ impl Encoder {
                 self.more(index, more, out);
             }
             (Shown::Thought { at, any, .. }, Delta::Thinking(text)) => {
-                if !text.is_empty() {
-                    *any = true;
-                    delta(out, *at, "thinking_delta", "thinking", text);
-                }
+                *any = true;
+                delta(out, *at, "thinking_delta", "thinking", text);
             }
             (Shown::Thought { at, any: true, .. }, Delta::SummaryPart) => {
                 delta(out, *at, "thinking_delta", "thinking", "\n\n");
             }
-            (Shown::Thought { at, signed, .. }, Delta::Signature(s)) => {
-                // Clients replace or append: told once.
-                if !std::mem::replace(signed, true) {
-                    delta(out, *at, "signature_delta", "signature", &s.wrap(Origin::Anthropic));
-                }
+            // Clients replace or append: told once.
+            (Shown::Thought { at, signed: signed @ false, .. }, Delta::Signature(s)) => {
+                *signed = true;
+                delta(out, *at, "signature_delta", "signature", &s.wrap(Origin::Anthropic));
             }
             (Shown::Sealed, Delta::Signature(s)) => {
                 let at = self.seal(s, out);
@@ -341,9 +337,7 @@ impl Encoder {
                 }
             }
             (Shown::Call { at, .. }, Delta::Arguments(json)) => {
-                if !json.is_empty() {
-                    delta(out, *at, "input_json_delta", "partial_json", json);
-                }
+                delta(out, *at, "input_json_delta", "partial_json", json);
             }
             (Shown::Call { signature, .. }, Delta::Signature(s)) => *signature = Some(s.clone()),
             (Shown::Free { text, .. }, Delta::Arguments(more)) => text.push_str(more),

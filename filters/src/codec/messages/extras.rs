@@ -3,6 +3,7 @@
 use super::write::{Object, Sink};
 use crate::ir::{Losses, Raw};
 use std::cell::Cell;
+use std::collections::HashMap;
 
 /// Members of a request that only Anthropic has.
 /// <https://platform.claude.com/docs/en/api/messages/create>, and the betas of its SDK.
@@ -41,38 +42,44 @@ const HARMLESS: [&str; 8] = [
 
 /// The members, each with a mark whether it was said.
 #[derive(Debug)]
-pub(super) struct Extras<'a>(Vec<(&'a str, &'a Raw, Cell<bool>)>);
+pub(super) struct Extras<'a> {
+    all: Vec<(&'a str, &'a Raw, Cell<bool>)>,
+    /// By the path of the object that they stood in: a request may hold as many unknown members as blocks.
+    inside: HashMap<&'a str, Vec<usize>>,
+}
 
 impl<'a> Extras<'a> {
     /// Of a conversation.
     pub(super) fn new(extra: &'a [(String, Raw)]) -> Self {
-        Self(extra.iter().map(|(k, v)| (k.as_str(), v, Cell::new(false))).collect())
+        let mut inside = HashMap::<_, Vec<_>>::new();
+        for (i, (key, _)) in extra.iter().enumerate() {
+            if let Some((object, _)) = key.rsplit_once('.') {
+                inside.entry(object).or_default().push(i);
+            }
+        }
+        Self { all: extra.iter().map(|(k, v)| (k.as_str(), v, Cell::new(false))).collect(), inside }
     }
 
     /// Says the members that stood in the object at `path` (`messages.0.content.1`, `output_config`).
     pub(super) fn say<B: Sink>(&self, path: &str, o: &mut Object<'_, B>) {
-        if self.0.is_empty() || path.is_empty() {
+        if self.inside.is_empty() {
             return;
         }
-        for (key, value, said) in &self.0 {
-            let member = key.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'));
-            if let Some(member) = member.filter(|m| !m.contains('.')) {
-                o.raw(member, value.text());
-                said.set(true);
-            }
+        for i in self.inside.get(path).into_iter().flatten() {
+            let Some((key, value, said)) = self.all.get(*i) else { continue };
+            o.raw(key.rsplit_once('.').map_or(*key, |(_, member)| member), value.text());
+            said.set(true);
         }
     }
 
     /// Are there members of the object at `path`?
     pub(super) fn has(&self, path: &str) -> bool {
-        self.0.iter().any(|(key, ..)| {
-            key.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')).is_some_and(|m| !m.contains('.'))
-        })
+        !self.inside.is_empty() && self.inside.contains_key(path)
     }
 
     /// Says Anthropic's own top-level members, but not `except`.
     pub(super) fn say_top<B: Sink>(&self, o: &mut Object<'_, B>, except: &[&str]) {
-        for (key, value, said) in &self.0 {
+        for (key, value, said) in &self.all {
             if OWN.contains(key) && !except.contains(key) {
                 o.raw(key, value.text());
                 said.set(true);
@@ -82,19 +89,19 @@ impl<'a> Extras<'a> {
 
     /// Marks a member as said or replaced by something that says the same.
     pub(super) fn done(&self, name: &str) {
-        for (_, _, said) in self.0.iter().filter(|(key, ..)| *key == name) {
+        for (_, _, said) in self.all.iter().filter(|(key, ..)| *key == name) {
             said.set(true);
         }
     }
 
     /// A top-level member.
     pub(super) fn get(&self, name: &str) -> Option<&'a Raw> {
-        self.0.iter().find(|(key, ..)| *key == name).map(|(_, v, _)| *v)
+        self.all.iter().find(|(key, ..)| *key == name).map(|(_, v, _)| *v)
     }
 
     /// What was not said is lost.
     pub(super) fn report(self, losses: &mut Losses) {
-        for (key, _, said) in self.0 {
+        for (key, _, said) in self.all {
             if said.get() {
                 continue;
             }

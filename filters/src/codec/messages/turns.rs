@@ -22,8 +22,13 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn has(&self, f: impl Fn(&Body) -> bool) -> bool {
-        self.blocks.iter().any(|b| f(&b.body))
+    /// Does it hold what must be in one message with its neighbours of the same role?
+    fn binds(&self) -> bool {
+        self.blocks.iter().any(|b| match self.role {
+            Role::User => matches!(b.body, Body::ToolResult(_)),
+            Role::Assistant => matches!(b.body, Body::ToolCall(_) | Body::Thinking(_)),
+            Role::System | Role::Developer => true,
+        })
     }
 }
 
@@ -47,6 +52,8 @@ pub(super) fn arrange<'a>(
 ) -> Turns<'a> {
     let leading = c.messages.iter().take_while(|m| m.role.instructs()).count();
     let mut out = Turns { system: Vec::new(), turns: Vec::with_capacity(c.messages.len()) };
+    // Does the last turn bind?
+    let mut bound = false;
     for (i, m) in c.messages.iter().enumerate() {
         let Message { role, content, name, at } = m;
         if name.is_some() {
@@ -65,14 +72,21 @@ pub(super) fn arrange<'a>(
             role = placed(&out.turns, abilities, at, losses);
         }
         let mut turn = Turn { role, blocks, at };
+        let binds = turn.binds();
         match out.turns.last_mut() {
-            Some(last) if last.role == role && joins(last, &turn) => last.blocks.append(&mut turn.blocks),
-            _ => out.turns.push(turn),
+            Some(last) if last.role == role && (bound || binds) => {
+                last.blocks.append(&mut turn.blocks);
+                bound = true;
+            }
+            _ => {
+                out.turns.push(turn);
+                bound = binds;
+            }
         }
     }
     for turn in &mut out.turns {
         // A stable sort: results first, all else in its order.
-        if turn.role == Role::User && turn.has(|b| matches!(b, Body::ToolResult(_))) {
+        if turn.role == Role::User && turn.binds() {
             turn.blocks.sort_by_key(|b| !matches!(b.body, Body::ToolResult(_)));
         }
     }
@@ -91,17 +105,6 @@ fn placed(turns: &[Turn<'_>], abilities: Abilities, at: &Spot, losses: &mut Loss
         "the model takes instructions only at the beginning; these are sent as a turn of the user",
     );
     Role::User
-}
-
-/// Must two neighbours of one role be one message?
-fn joins(last: &Turn<'_>, next: &Turn<'_>) -> bool {
-    match next.role {
-        Role::User => [last, next].iter().any(|t| t.has(|b| matches!(b, Body::ToolResult(_)))),
-        Role::Assistant => {
-            [last, next].iter().any(|t| t.has(|b| matches!(b, Body::ToolCall(_) | Body::Thinking(_))))
-        }
-        Role::System | Role::Developer => true,
-    }
 }
 
 /// A member of what stood at a spot.
@@ -153,10 +156,8 @@ fn keep(b: &Block, role: Role, message: &Spot, losses: &mut Losses) -> bool {
                 losses.add(member(at, "namespace"), "the model's provider has no namespaces of tools");
             }
         }
-        Body::Image(m) | Body::Document(m) => {
-            if m.detail.as_deref().is_some_and(|d| d != "auto") {
-                losses.hint(member(at, "detail"), "the model's provider has no such setting of an image");
-            }
+        Body::Image(m) | Body::Document(m) if m.detail.as_deref().is_some_and(|d| d != "auto") => {
+            losses.hint(member(at, "detail"), "the model's provider has no such setting of an image");
         }
         _ => {}
     }

@@ -93,6 +93,21 @@ impl<B: Sink> Json<B> {
         self.0.string(s);
     }
 
+    /// A whole number.
+    pub(super) fn number(&mut self, mut n: u64) {
+        // Twenty digits hold every u64.
+        let (mut digits, mut at) = ([0_u8; 20], 20);
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (n % 10) as u8;
+            n /= 10;
+            if n == 0 {
+                break;
+            }
+        }
+        self.0.put(&digits[at..]);
+    }
+
     /// JSON text.
     pub(super) fn raw(&mut self, text: &str) {
         self.0.put(text.as_bytes());
@@ -136,17 +151,7 @@ impl<B: Sink> Object<'_, B> {
 
     /// A whole number.
     pub(super) fn number(&mut self, key: &str, n: u64) {
-        // Twenty digits hold every u64.
-        let (mut digits, mut at, mut n) = ([0_u8; 20], 20, n);
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (n % 10) as u8;
-            n /= 10;
-            if n == 0 {
-                break;
-            }
-        }
-        self.key(key).0.put(&digits[at..]);
+        self.key(key).number(n);
     }
 
     /// An object member.

@@ -10,12 +10,12 @@ fn canonical(v: &mut Value) {
         Value::Array(list) => list.iter_mut().for_each(canonical),
         Value::Object(map) => {
             map.retain(|_, v| !v.is_null());
-            map.retain(|k, v| {
-                !matches!((k.as_str(), &*v), ("is_error" | "stream", Value::Bool(false)))
-                    && !(k == "caller" && *v == json!({"type": "direct"}))
-                    && !(k == "ttl" && v == "5m")
-                    && !(k == "citations" && *v == json!([]))
-                    && !(k == "content" && *v == json!([]))
+            map.retain(|k, v| match k.as_str() {
+                "is_error" | "stream" => *v != json!(false),
+                "caller" => *v != json!({"type": "direct"}),
+                "ttl" => v != "5m",
+                "citations" | "content" => *v != json!([]),
+                _ => true,
             });
             for key in ["content", "system"] {
                 let text = match map.get(key) {

@@ -449,3 +449,33 @@ fn no_setting_is_dropped_in_silence() {
         ]
     );
 }
+
+/// Everything is linear: a body of a few megabytes that is all unknown members, carriers or bound turns must not
+/// keep a core busy.
+#[test]
+fn many_small_things_take_little_time() {
+    let many = |one: &dyn Fn(usize) -> String| (0..20_000).map(one).collect::<Vec<_>>().join(",");
+    let unknown = many(&|i| format!(r#"{{"type":"text","text":"x","q":{i}}}"#));
+    let calls = many(&|i| format!(r#"{{"type":"tool_use","id":"c{i}","name":"f","input":{{}}}}"#));
+    let carriers = many(&|i| {
+        let signature =
+            super::super::carrier::of_call(&Signature::new(Origin::Google, "s"), &format!("c{}", 20_000 - i));
+        format!(r#"{{"type":"thinking","thinking":"","signature":"{signature}"}}"#)
+    });
+    let texts = many(&|_| r#"{"type":"text","text":"x"}"#.into());
+    let results = many(&|i| {
+        format!(
+            r#"{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c{i}","content":"r"}}]}}"#
+        )
+    });
+    let body = format!(
+        r#"{{"model":"m","max_tokens":1,"messages":[{{"role":"assistant","content":[{unknown}]}},
+        {{"role":"assistant","content":[{calls},{carriers}]}},{{"role":"user","content":[{texts}]}},{results}]}}"#
+    );
+    let begun = std::time::Instant::now();
+    let c = decode_request(body.as_bytes()).unwrap();
+    encode_request(&c, OLD, &RequestOptions::default(), &mut Losses::default());
+    // Quadratic, it takes minutes in a debug build.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+    eprintln!("{} bytes in {:?}", body.len(), begun.elapsed());
+}
