@@ -4,7 +4,7 @@
 //! Anthropic runs, and blocks that nobody here knows, are gathered and go on whole, as the IR demands.
 
 use super::blocks::{Reader, is_server};
-use super::fields::{Fields, Key, Message, whole};
+use super::fields::{Fields, Key, Message, place, whole};
 use super::tokens::Counter;
 use super::write::{Json, null};
 use super::{citation, reply, stop};
@@ -102,7 +102,7 @@ struct EndBody<'a> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(name: &str, data: &'a [u8]) -> Result<T, DecodeError> {
-    whole(data).map_err(|e| DecodeError::new(name, format!("not the event that its name says: {e}")))
+    whole(data).map_err(|e| DecodeError::new(name, place(&e)))
 }
 
 impl StreamDecoder for Decoder {

@@ -12,6 +12,9 @@ use std::collections::HashSet;
 
 /// Encodes a request for `/v1/messages`, Bedrock's InvokeModel or Vertex's rawPredict. `model`: the provider's name
 /// for the model; also where the body does not carry it, since it decides what is accepted.
+///
+/// It belongs to the API version `2023-06-01` (header `anthropic-version`): `2026-10-21` has no settings of sampling.
+/// <https://platform.claude.com/docs/en/api/versioning>
 pub fn encode_request(
     c: &Conversation,
     model: &str,
@@ -53,16 +56,17 @@ fn encode(
     let mut json = Json::with_capacity(1024);
     json.object(|o| {
         let version = options.platform.version();
-        match version {
-            None => o.str("model", model),
-            Some(v) => {
-                extras.done("anthropic_version");
-                o.str("anthropic_version", v);
-                if options.platform == Platform::Bedrock && !options.betas.is_empty() {
-                    extras.done("anthropic_beta");
-                    o.value("anthropic_beta", &options.betas);
-                }
-            }
+        let betas = options.platform == Platform::Bedrock && !options.betas.is_empty();
+        if options.platform.names_model(count) {
+            o.str("model", model);
+        }
+        if let Some(v) = version {
+            extras.done("anthropic_version");
+            o.str("anthropic_version", v);
+        }
+        if betas {
+            extras.done("anthropic_beta");
+            o.value("anthropic_beta", &options.betas);
         }
         if !count {
             o.number("max_tokens", plan.max_tokens);
@@ -96,13 +100,9 @@ fn encode(
                 o.raw("stream", "true");
             }
         }
-        let mut said = vec!["thinking"];
-        if version.is_some() {
-            said.extend(["anthropic_version"]);
-            if !options.betas.is_empty() {
-                said.push("anthropic_beta");
-            }
-        }
+        // What was said above, or replaced.
+        let said =
+            [Some("thinking"), version.and(Some("anthropic_version")), betas.then_some("anthropic_beta")];
         extras.say_top(o, &said);
     });
     extras.report(losses);

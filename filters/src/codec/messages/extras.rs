@@ -78,9 +78,9 @@ impl<'a> Extras<'a> {
     }
 
     /// Says Anthropic's own top-level members, but not `except`.
-    pub(super) fn say_top<B: Sink>(&self, o: &mut Object<'_, B>, except: &[&str]) {
+    pub(super) fn say_top<B: Sink>(&self, o: &mut Object<'_, B>, except: &[Option<&str>]) {
         for (key, value, said) in &self.all {
-            if OWN.contains(key) && !except.contains(key) {
+            if OWN.contains(key) && !except.contains(&Some(*key)) {
                 o.raw(key, value.text());
                 said.set(true);
             }

@@ -260,6 +260,15 @@ pub(super) fn content(text: &str) -> Content<Elem<'_>> {
     serde_json::from_str(text).unwrap_or(Content::Other)
 }
 
+/// Where and how a text is not what it should be. serde's own words may quote the text, which nobody's log may hold.
+pub(super) fn place(e: &serde_json::Error) -> String {
+    let what = match e.classify() {
+        serde_json::error::Category::Data => "not the expected shape",
+        _ => "not valid JSON",
+    };
+    format!("{what} (line {}, column {})", e.line(), e.column())
+}
+
 /// A whole body, or an event's data.
 pub(super) fn whole<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(body)

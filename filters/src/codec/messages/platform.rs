@@ -6,6 +6,7 @@
 //!   <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html>
 //! - Vertex's rawPredict: `anthropic_version: "vertex-2023-10-16"`, no `model`; `stream` stays, and so do the betas
 //!   in their header. <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude>
+//!   Counting tokens goes to one path for all models (`…/models/count-tokens:rawPredict`), so there `model` stays.
 
 use crate::body::Splice;
 use crate::body::json::{self, Kind, Member, Visit};
@@ -27,12 +28,21 @@ pub enum Platform {
 
 impl Platform {
     /// What the body says as `anthropic_version`; None: the header says it.
+    ///
+    /// These are the platforms' names of API version `2023-06-01`. A client's `2026-10-21` may be answered by it: that
+    /// one only takes away inputs, and Bedrock has it for newer models only.
+    /// <https://platform.claude.com/docs/en/api/migration-2026-10-21>
     pub const fn version(self) -> Option<&'static str> {
         match self {
             Self::Anthropic => None,
             Self::Bedrock => Some("bedrock-2023-05-31"),
             Self::Vertex => Some("vertex-2023-10-16"),
         }
+    }
+
+    /// Does the body name the model? `count`: it asks to count tokens.
+    pub(super) fn names_model(self, count: bool) -> bool {
+        self == Self::Anthropic || (self == Self::Vertex && count)
     }
 }
 
@@ -49,11 +59,17 @@ impl Visit for Top {
 }
 
 /// The splices that make a client's verbatim Messages body one for `platform`, in the order of their places; none of
-/// them overlaps another. `betas`: the values of the client's header `anthropic-beta`, split at the commas.
+/// them overlaps another. `betas`: the values of the client's header `anthropic-beta`, split at the commas. `count`: it
+/// asks to count tokens.
 ///
 /// # Errors
 /// The body is no JSON object.
-pub fn splices(body: &[u8], platform: Platform, betas: &[&str]) -> Result<Vec<Splice>, DecodeError> {
+pub fn splices(
+    body: &[u8],
+    platform: Platform,
+    betas: &[&str],
+    count: bool,
+) -> Result<Vec<Splice>, DecodeError> {
     let Some(version) = platform.version() else { return Ok(Vec::new()) };
     let text =
         std::str::from_utf8(body).map_err(|_| DecodeError::new("", "The request body is not valid UTF-8"))?;
@@ -67,7 +83,9 @@ pub fn splices(body: &[u8], platform: Platform, betas: &[&str]) -> Result<Vec<Sp
     };
     let names: Vec<String> = members.iter().map(key).collect();
     let bedrock = platform == Platform::Bedrock;
-    let goes = |name: &str| name == "model" || (bedrock && name == "stream");
+    let named = platform.names_model(count);
+    let goes = |name: &str| (name == "model" && !named) || (bedrock && name == "stream");
+    let betas: Vec<&str> = betas.iter().map(|b| b.trim()).filter(|b| !b.is_empty()).collect();
 
     let mut first = Vec::new();
     let mut out = Vec::new();
@@ -78,8 +96,8 @@ pub fn splices(body: &[u8], platform: Platform, betas: &[&str]) -> Result<Vec<Sp
     }
     if bedrock && !betas.is_empty() {
         match members.iter().zip(&names).find(|(_, n)| *n == "anthropic_beta") {
-            Some((m, _)) => out.extend(more_betas(text, m, betas)),
-            None => first.push(format!("\"anthropic_beta\":{}", list(betas))),
+            Some((m, _)) => out.extend(more_betas(text, m, &betas)),
+            None => first.push(format!("\"anthropic_beta\":{}", list(&betas))),
         }
     }
     out.extend(removals(&members, |i| goes(&names[i])));

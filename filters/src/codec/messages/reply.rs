@@ -1,7 +1,7 @@
 //! Whole answers: <https://platform.claude.com/docs/en/api/messages/create>.
 
 use super::blocks::{Reader, optional};
-use super::fields::{Message, whole};
+use super::fields::{Message, place, whole};
 use super::write::{Json, Sink};
 use super::{carrier, citation, say, stop, tokens};
 use crate::codec::DecodeError;
@@ -22,7 +22,7 @@ pub struct EncodeReply {
 /// # Errors
 /// It is no message.
 pub fn decode_reply(body: &[u8]) -> Result<Reply, DecodeError> {
-    let m: Message<'_> = whole(body).map_err(|e| DecodeError::new("", format!("not JSON: {e}")))?;
+    let m: Message<'_> = whole(body).map_err(|e| DecodeError::new("", place(&e)))?;
     if !m.object || m.fields.get("error").is_some() {
         return Err(DecodeError::new("", "not a message"));
     }
@@ -97,8 +97,7 @@ pub fn decode_count_tokens_reply(body: &[u8]) -> Result<u64, DecodeError> {
     struct Counted {
         input_tokens: u64,
     }
-    let c: Counted =
-        serde_json::from_slice(body).map_err(|e| DecodeError::new("", format!("not a count: {e}")))?;
+    let c: Counted = serde_json::from_slice(body).map_err(|e| DecodeError::new("", place(&e)))?;
     Ok(c.input_tokens)
 }
 

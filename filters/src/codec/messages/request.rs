@@ -1,7 +1,7 @@
 //! Reading a client's request: <https://platform.claude.com/docs/en/api/messages/create>.
 
 use super::blocks::{Reader, flag, needed, optional, wrong};
-use super::fields::{Content, Fields, Message, Top, read, whole};
+use super::fields::{Content, Fields, Message, Top, place, read, whole};
 use super::tools;
 use crate::codec::DecodeError;
 use crate::ir::settings::{Effort, Format, Reasoning};
@@ -30,8 +30,8 @@ pub fn decode_count_tokens(body: &[u8]) -> Result<Conversation, DecodeError> {
 }
 
 fn decode(body: &[u8]) -> Result<Conversation, DecodeError> {
-    let top: Top<'_> = whole(body)
-        .map_err(|e| DecodeError::new("", format!("The request body is not a JSON object: {e}")))?;
+    let top: Top<'_> =
+        whole(body).map_err(|e| DecodeError::new("", format!("The request body is {}", place(&e))))?;
     let mut reader = Reader::default();
     let mut out = Conversation { model: needed(&top.fields, "", "model")?, ..Conversation::default() };
 

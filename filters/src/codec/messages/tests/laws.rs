@@ -485,7 +485,7 @@ proptest! {
             let _ = decode_reply(body).map(|r| encode_reply(&r, &x()));
             let _ = decode_count_tokens_reply(body);
             for platform in [Platform::Bedrock, Platform::Vertex] {
-                let _ = splices(body, platform, &["a"]);
+                let _ = splices(body, platform, &["a"], false);
             }
             let (mut decoder, mut out) = (Decoder::new(), Vec::new());
             for name in ["", &name, "message_start", "content_block_start", "content_block_delta", "message_delta",

@@ -5,7 +5,8 @@ use crate::testing::{any_json, any_text, spaces, write_members};
 use proptest::prelude::*;
 
 fn spliced(body: &str, platform: Platform, betas: &[&str]) -> String {
-    String::from_utf8(apply(body.as_bytes(), &splices(body.as_bytes(), platform, betas).unwrap())).unwrap()
+    String::from_utf8(apply(body.as_bytes(), &splices(body.as_bytes(), platform, betas, false).unwrap()))
+        .unwrap()
 }
 
 #[test]
@@ -48,8 +49,13 @@ fn only_what_must_change_changes() {
         spliced(with, Platform::Bedrock, &["a", "b"]),
         r#"{"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["b","c","a"]}"#
     );
-    assert!(splices(b"[]", Platform::Bedrock, &[]).is_err());
-    assert!(splices(b"\xff", Platform::Vertex, &[]).is_err());
+    let count = br#"{"model":"m","messages":[]}"#;
+    assert_eq!(
+        apply(count, &splices(count, Platform::Vertex, &[], true).unwrap()),
+        br#"{"anthropic_version":"vertex-2023-10-16","model":"m","messages":[]}"#
+    );
+    assert!(splices(b"[]", Platform::Bedrock, &[], false).is_err());
+    assert!(splices(b"\xff", Platform::Vertex, &[], false).is_err());
 }
 
 #[test]
