@@ -9,7 +9,7 @@
 //! takes `Model` for `model`): otherwise access would be checked for one model and another one be served.
 
 mod fields;
-mod json;
+pub(crate) mod json;
 mod multipart;
 mod splice;
 

@@ -7,11 +7,13 @@
 
 pub mod body;
 pub mod chain;
+pub mod codec;
 pub mod credentials;
 pub mod dialect;
 pub mod event;
 pub mod exchange;
 pub mod filter;
+pub mod ir;
 pub mod key;
 pub mod outgoing;
 pub mod rejection;
