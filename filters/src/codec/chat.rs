@@ -14,7 +14,7 @@ mod encode;
 mod json;
 mod options;
 mod reply;
-//mod stream;
+mod stream;
 mod thoughts;
 mod usage;
 mod wire;
@@ -25,8 +25,8 @@ pub use encode::tools::restore_namespace;
 pub use options::{CacheWords, ChatOptions, ReasoningWords, Thoughts};
 pub use reply::decode_reply;
 pub use reply::encode::{EncodeReply, encode_reply};
-//pub use stream::Decoder;
-//pub use stream::encode::Encoder;
+pub use stream::Decoder;
+pub use stream::encode::Encoder;
 
 //#[cfg(test)]
 //mod tests;

@@ -1,7 +1,7 @@
 //! Requests: the wire's shapes to the conversation.
 
 pub(super) mod message;
-mod part;
+pub(super) mod part;
 mod tools;
 
 use super::json::{Step, StrOr, raw_at, read};

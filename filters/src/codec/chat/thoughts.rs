@@ -148,6 +148,11 @@ pub(super) enum Fit {
 }
 
 impl Last {
+    /// After some text that came without entries.
+    pub(super) fn plain() -> Self {
+        Self { kind: Some(false), index: None, id: None }
+    }
+
     /// Compares an entry with the one before. `signed`: the thought before has its proof already.
     pub(super) fn fit(&mut self, d: &Detail, signed: bool) -> Fit {
         let summary = match d.kind.as_str() {
@@ -156,11 +161,13 @@ impl Last {
             _ => None,
         };
         let same_index = d.index.is_some() && d.index == self.index;
+        let unnumbered = d.index.is_none() || self.index.is_none();
+        let no_text = d.text.as_deref().is_none_or(str::is_empty);
         let same_id = d.id.is_none() || self.id.is_none() || d.id == self.id;
         let fit = match (self.kind, summary) {
             (None, _) => Fit::New,
             _ if signed => Fit::New,
-            (Some(false), Some(false)) if same_index || d.index.is_none() && d.text.is_none() => Fit::Same,
+            (Some(false), Some(false)) if same_index || unnumbered && no_text => Fit::Same,
             (Some(true), Some(true)) if same_index => Fit::Same,
             (Some(true), Some(true)) if same_id => Fit::NextPart,
             (Some(true), None) if same_id => Fit::Same,

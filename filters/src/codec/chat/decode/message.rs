@@ -188,7 +188,7 @@ pub(crate) fn assistant(
     {
         match thought.first_mut() {
             // A sealed thought and its text apart.
-            Some(t) if !t.redacted && t.summary.is_empty() => t.text = text.0.into_owned(),
+            Some(t) if !thoughts::sealed_apart(t) => t.text = text.0.into_owned(),
             _ => thought.insert(0, Thinking { text: text.0.into_owned(), ..Thinking::default() }),
         }
     }

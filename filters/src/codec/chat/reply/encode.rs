@@ -5,7 +5,7 @@ use crate::codec::chat::encode::wire::{CallBodyOut, CallOut, ImageOut, PartOut, 
 use crate::codec::chat::thoughts::{self, DetailOut};
 use crate::codec::chat::usage::UsageOut;
 use crate::ir::Conversation;
-use crate::ir::block::{Block, Body, CallKind, Citation, Media, Source, Thinking, ToolCall};
+use crate::ir::block::{Body, CallKind, Citation, Media, Source, Thinking, ToolCall};
 use crate::ir::reply::{Choice, Reply, Stop, StopReason};
 use crate::ir::signature::Origin;
 use serde::Serialize;
@@ -284,12 +284,4 @@ pub(crate) fn finish(stop: Option<&Stop>, refused: bool, function_call: bool) ->
         )
         | None => "stop",
     }
-}
-
-/// Is there anything of a block that this format tells?
-pub(crate) fn told(b: &Block) -> bool {
-    !matches!(
-        b.body,
-        Body::Document(_) | Body::Video(_) | Body::ToolResult(_) | Body::Server { .. } | Body::Opaque { .. }
-    )
 }
