@@ -28,5 +28,5 @@ pub use reply::encode::{EncodeReply, encode_reply};
 pub use stream::Decoder;
 pub use stream::encode::Encoder;
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;

@@ -250,5 +250,5 @@ pub(super) fn raw_at<'a>(body: &'a [u8], path: &[Step<'_>]) -> Option<&'a RawVal
     Some(here)
 }
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
