@@ -12,14 +12,10 @@ use std::borrow::Cow;
 use wire::{RequestOut, StreamOptionsOut};
 
 /// Encodes a request for an upstream, whose name for the model is `model` and whose habits are `options`.
-pub fn encode_request(
-    c: &Conversation,
-    model: &str,
-    options: &ChatOptions,
-    losses: &mut Losses,
-) -> Vec<u8> {
+pub fn encode_request(c: &Conversation, model: &str, options: &ChatOptions, losses: &mut Losses) -> Vec<u8> {
     let Conversation { model: _, messages, tools, tool_choice, settings, extra } = c;
-    let mut out = RequestOut { model, messages: message::encode(messages, options, losses), ..RequestOut::default() };
+    let mut out =
+        RequestOut { model, messages: message::encode(messages, options, losses), ..RequestOut::default() };
     tools::encode(tools, tool_choice.as_ref(), options, &mut out, losses);
     settings::encode(settings, options, &mut out, losses);
     if settings.stream {

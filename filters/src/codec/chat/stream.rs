@@ -7,7 +7,7 @@ pub(super) mod encode;
 use super::json::{Maybe, Str, StrOr};
 use super::reply::Logprobs;
 use super::usage::UsageIn;
-use super::wire::{Annotation, CallBody, Call, Detail, Part, Seals};
+use super::wire::{Annotation, Call, CallBody, Detail, Part, Seals};
 use crate::codec::{DecodeError, StreamDecoder};
 use crate::dialect::fault::{UpstreamError, describe};
 use crate::ir::raw::Raw;

@@ -59,7 +59,9 @@ fn ordered(events: &[StreamEvent]) {
             _ => {}
         }
     }
-    assert!(!ended || blocks.values().all(|open| !open) || matches!(events.last(), Some(StreamEvent::Error(_))));
+    assert!(
+        !ended || blocks.values().all(|open| !open) || matches!(events.last(), Some(StreamEvent::Error(_)))
+    );
 }
 
 /// The answer of a stream.

@@ -121,7 +121,9 @@ pub(super) fn said(d: Detail) -> Option<Said> {
         s
     };
     match d.kind.as_str() {
-        TEXT => Some(Said::Text(d.text.unwrap_or_default(), d.signature.filter(|s| !s.is_empty()).map(proof))),
+        TEXT => {
+            Some(Said::Text(d.text.unwrap_or_default(), d.signature.filter(|s| !s.is_empty()).map(proof)))
+        }
         SUMMARY => Some(Said::Summary(d.summary.unwrap_or_default())),
         SEALED => d.data.filter(|s| !s.is_empty()).map(proof).map(Said::Sealed),
         _ => None,

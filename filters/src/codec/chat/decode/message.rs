@@ -90,9 +90,7 @@ fn blocks(
                 }
                 let way = [Step::Key("messages"), Step::At(i), Step::Key("content"), Step::At(j)];
                 let raw = verbatim(body, &way);
-                out.push(
-                    Block::new(Body::Opaque { origin: Origin::Other, name: kind, raw }).at(spot(&at)),
-                );
+                out.push(Block::new(Body::Opaque { origin: Origin::Other, name: kind, raw }).at(spot(&at)));
             }
         }
     }
@@ -122,10 +120,7 @@ fn result(
             })
             .unwrap_or_else(|| legacy_id(i)),
         None => {
-            return Err(DecodeError::new(
-                format!("{path}.tool_call_id"),
-                "Name the call that this answers.",
-            ));
+            return Err(DecodeError::new(format!("{path}.tool_call_id"), "Name the call that this answers."));
         }
     };
     let kind = before
@@ -178,8 +173,7 @@ pub(crate) fn assistant(
         calls.push(Block::new(Body::ToolCall(call)).at(spot(&at)));
     }
     // Thoughts first: from the entries with proofs where there are any, else from the plain text.
-    let is_call =
-        |id: &str| calls.iter().any(|b| matches!(&b.body, Body::ToolCall(c) if c.id == id));
+    let is_call = |id: &str| calls.iter().any(|b| matches!(&b.body, Body::ToolCall(c) if c.id == id));
     let (mut thought, seals) = thoughts::read(m.reasoning_details.unwrap_or_default(), is_call);
     let plain = m.reasoning_content.and_then(|r| r.0).filter(|r| !r.0.is_empty());
     let plain = plain.or(m.reasoning.and_then(|r| r.0).filter(|r| !r.0.is_empty()));

@@ -22,8 +22,12 @@ pub(crate) fn decode(part: Part<'_>, path: &str, extra: &mut Extra) -> Result<De
     let body = match kind {
         "text" => text(part.text.ok_or_else(|| missing("text"))?),
         "refusal" => Body::Refusal(part.refusal.ok_or_else(|| missing("refusal"))?),
-        "image_url" => Body::Image(address(part.image_url.ok_or_else(|| missing("image_url"))?, path, extra)?),
-        "video_url" => Body::Video(address(part.video_url.ok_or_else(|| missing("video_url"))?, path, extra)?),
+        "image_url" => {
+            Body::Image(address(part.image_url.ok_or_else(|| missing("image_url"))?, path, extra)?)
+        }
+        "video_url" => {
+            Body::Video(address(part.video_url.ok_or_else(|| missing("video_url"))?, path, extra)?)
+        }
         "input_audio" => Body::Audio(sound(part.input_audio.ok_or_else(|| missing("input_audio"))?, path)?),
         "file" => Body::Document(file(part.file.ok_or_else(|| missing("file"))?, path)?),
         "thinking" => Body::Thinking(thought(part.thinking)),

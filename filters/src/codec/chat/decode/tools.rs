@@ -140,9 +140,8 @@ fn web_search(w: WebSearch<'_>, extra: &mut Extra) -> Tool {
 }
 
 fn choice(c: StrOr<'_, Choice<'_>>, field: &str) -> Result<ToolChoice, DecodeError> {
-    let wrong = || {
-        DecodeError::new(field, "Use none, auto, required, a function by its name, or allowed_tools.")
-    };
+    let wrong =
+        || DecodeError::new(field, "Use none, auto, required, a function by its name, or allowed_tools.");
     let c = match c {
         StrOr::Str(word) => return self::word(&word).ok_or_else(wrong),
         StrOr::Other(c) => c,

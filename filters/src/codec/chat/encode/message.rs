@@ -1,11 +1,11 @@
 //! Messages.
 
+use super::call_id;
 use super::tools::flat_name;
 use super::wire::{
-    AudioIdOut, BreakpointOut, CacheOut, CallBodyOut, CallOut, ContentOut, FileOut, ImageOut, MessageOut, PartOut,
-    SealsOut, SoundOut, Url,
+    AudioIdOut, BreakpointOut, CacheOut, CallBodyOut, CallOut, ContentOut, FileOut, ImageOut, MessageOut,
+    PartOut, SealsOut, SoundOut, Url,
 };
-use super::call_id;
 use crate::codec::chat::options::{CacheWords, ChatOptions, Thoughts};
 use crate::codec::chat::thoughts;
 use crate::ir::block::{Block, Body, CacheTtl, CallKind, Media, Source, Thinking, ToolCall, ToolResult};
@@ -36,7 +36,12 @@ pub(super) fn encode<'a>(
             }
         };
         let parts = content.iter().filter_map(|b| part(b, o, losses)).collect();
-        out.push(MessageOut { role, name: name.as_deref(), content: content_of(parts, o), ..MessageOut::default() });
+        out.push(MessageOut {
+            role,
+            name: name.as_deref(),
+            content: content_of(parts, o),
+            ..MessageOut::default()
+        });
     }
     out
 }

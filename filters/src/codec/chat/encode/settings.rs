@@ -140,18 +140,15 @@ pub(super) fn encode<'a>(s: &'a Settings, o: &ChatOptions, out: &mut RequestOut<
 }
 
 /// How hard to think.
-fn thinking<'a>(
-    r: &Reasoning,
-    o: &ChatOptions,
-    losses: &mut Losses,
-) -> (&'static str, Option<Field<'a>>) {
+fn thinking<'a>(r: &Reasoning, o: &ChatOptions, losses: &mut Losses) -> (&'static str, Option<Field<'a>>) {
     let Reasoning { enabled, adaptive, effort, budget, summary } = r;
     let off = *enabled == Some(false) || *effort == Some(Effort::None);
     let word = effort.or(budget.map(Effort::of_budget)).map(Effort::word);
     match o.reasoning {
         ReasoningWords::Effort => {
             if summary.is_some() {
-                losses.hint("reasoning.summary", "the model's provider decides what it shows of its thoughts");
+                losses
+                    .hint("reasoning.summary", "the model's provider decides what it shows of its thoughts");
             }
             let word = match (enabled, effort) {
                 // Models that do not think refuse the word, so the switch is not told as `none`.

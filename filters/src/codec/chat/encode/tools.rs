@@ -23,9 +23,8 @@ pub(super) fn encode<'a>(
         tool(t, None, o, out, losses);
     }
     let Some(choice) = choice else { return };
-    let custom = |name: &str| {
-        tools.iter().any(|t| t.name == name && matches!(t.body, ToolBody::Custom { .. }))
-    };
+    let custom =
+        |name: &str| tools.iter().any(|t| t.name == name && matches!(t.body, ToolBody::Custom { .. }));
     out.tool_choice = match choice {
         // Without tools OpenAI refuses the field, and these mean nothing.
         ToolChoice::Auto | ToolChoice::None if out.tools.is_empty() => None,
@@ -42,9 +41,7 @@ pub(super) fn encode<'a>(
         }),
         // The same meaning: leave out the others.
         ToolChoice::Allowed { names, required } => {
-            out.tools.retain(|t| {
-                t.function.as_ref().is_some_and(|f| names.iter().any(|n| *n == f.name))
-            });
+            out.tools.retain(|t| t.function.as_ref().is_some_and(|f| names.iter().any(|n| *n == f.name)));
             let word = if *required { o.required } else { "auto" };
             (!out.tools.is_empty()).then_some(ChoiceOut::Word(word))
         }
@@ -168,7 +165,8 @@ fn web_search(origin: Origin, raw: &Raw, at: &str, losses: &mut Losses) -> Value
                 out.insert(key, location);
             }
             // Google's search has no settings that matter; what remains narrows the search.
-            _ => losses.add(format!("{at}.{key}"), "the model's provider has no such setting of its web search"),
+            _ => losses
+                .add(format!("{at}.{key}"), "the model's provider has no such setting of its web search"),
         }
     }
     out.into()

@@ -143,8 +143,7 @@ pub fn encode_reply(r: &Reply, x: &EncodeReply) -> Vec<u8> {
     let Reply { id, model: _, created, choices, tokens, service_tier, blocked } = r;
     let id = if id.is_empty() { &x.id } else { id };
     let created = created.unwrap_or(x.created);
-    let mut out: Vec<_> =
-        choices.iter().enumerate().map(|(i, c)| choice(c, i, id, created, x)).collect();
+    let mut out: Vec<_> = choices.iter().enumerate().map(|(i, c)| choice(c, i, id, created, x)).collect();
     if let (true, Some(_)) = (out.is_empty(), blocked) {
         // The format has no blocked prompt: an answer that was filtered wholly is its nearest.
         out.push(ChoiceOut {
@@ -195,7 +194,11 @@ fn choice<'a>(c: &'a Choice, index: usize, id: &'a str, created: i64, x: &Encode
             Body::Audio(media) => m.audio = audio(media, id, created),
             Body::Image(media) => m.images.extend(image(media)),
             // What only a provider's own clients can read.
-            Body::Document(_) | Body::Video(_) | Body::ToolResult(_) | Body::Server { .. } | Body::Opaque { .. } => {}
+            Body::Document(_)
+            | Body::Video(_)
+            | Body::ToolResult(_)
+            | Body::Server { .. }
+            | Body::Opaque { .. } => {}
         }
     }
     for b in content {

@@ -1,8 +1,8 @@
 //! One of the answers of a stream. The format has no borders between blocks: they are where the kind changes.
 
+use super::super::decode::Extra;
 use super::super::decode::message::citation;
 use super::super::decode::part::{self, Decoded};
-use super::super::decode::Extra;
 use super::super::json::StrOr;
 use super::super::reply::encode::count;
 use super::super::reply::{self, Contents};
@@ -55,7 +55,12 @@ impl Choice {
     }
 
     /// Takes what is new.
-    pub(super) fn delta(&mut self, d: Wire<'_>, id: &str, out: &mut Vec<StreamEvent>) -> Result<(), DecodeError> {
+    pub(super) fn delta(
+        &mut self,
+        d: Wire<'_>,
+        id: &str,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), DecodeError> {
         let details = d.reasoning_details.unwrap_or_default();
         let full = |t: &Option<String>| t.as_deref().is_some_and(|t| !t.is_empty());
         let told = details.iter().any(|d| full(&d.text) || full(&d.summary));

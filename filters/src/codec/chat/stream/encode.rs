@@ -4,7 +4,7 @@ mod wire;
 
 use super::super::encode::tools::flat_name;
 use super::super::encode::wire::{CallBodyOut, CallOut, SealsOut};
-use super::super::reply::encode::{AnnotationOut, AudioOut, EncodeReply, LogprobsOut, count, finish, image};
+use super::super::reply::encode::{AnnotationOut, EncodeReply, LogprobsOut, count, finish, image};
 use super::super::thoughts::{DetailOut, SEALED, SUMMARY, TEXT, format_of, sealed_apart};
 use super::super::usage::UsageOut;
 use crate::codec::StreamEncoder;
@@ -15,7 +15,7 @@ use crate::ir::signature::{Origin, Signature};
 use crate::ir::stream::{Delta, StreamEvent};
 use bytes::BytesMut;
 use std::borrow::Cow;
-use wire::{ChoiceOut, DeltaOut, ErrorBody, ErrorOut, HeadOut};
+use wire::{AudioOut, ChoiceOut, DeltaOut, ErrorBody, ErrorOut, HeadOut};
 
 /// Writes a stream for the client.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ enum Slot {
         kind: CallKind,
     },
     Thinking(Thought),
-    Audio(String),
+    Audio,
 }
 
 #[derive(Debug, Default)]
@@ -155,7 +155,7 @@ impl Encoder {
                 Slot::Call { n: c.calls - 1, id: call.id.clone(), kind: call.kind }
             }
             Body::Thinking(_) => Slot::Thinking(Thought { detail: self.entry(at), ..Thought::default() }),
-            Body::Audio(m) => Slot::Audio(m.name.clone().unwrap_or_else(|| self.id.clone())),
+            Body::Audio(_) => Slot::Audio,
             _ => Slot::Untold,
         };
         let slots = &mut self.choices[at].slots;
@@ -186,12 +186,22 @@ impl Encoder {
                 }
             }
             Body::Audio(m) => {
-                if let Source::Base64(data) = &m.source {
+                let id = m.name.clone().unwrap_or_else(|| self.id.clone());
+                self.sound(n, AudioOut { id: Some(&id), ..AudioOut::default() }, out);
+                if let Source::Base64(data) = &m.source
+                    && !data.is_empty()
+                {
                     self.more(n, index, &Delta::Data(data.clone()), out);
                 }
-                self.more(n, index, &Delta::Transcript(m.context.clone().unwrap_or_default()), out);
+                if let Some(words) = &m.context {
+                    self.more(n, index, &Delta::Transcript(words.clone()), out);
+                }
             }
-            Body::Document(_) | Body::Video(_) | Body::ToolResult(_) | Body::Server { .. } | Body::Opaque { .. } => {}
+            Body::Document(_)
+            | Body::Video(_)
+            | Body::ToolResult(_)
+            | Body::Server { .. }
+            | Body::Opaque { .. } => {}
         }
     }
 
@@ -330,8 +340,14 @@ impl Encoder {
                 if sealed_apart(&like) {
                     let index = if begun { self.entry(at) } else { detail };
                     let format = Some(format_of(s.origin));
-                    let entry =
-                        DetailOut { kind: SEALED, data: Some(&s.value), id, format, index, ..DetailOut::default() };
+                    let entry = DetailOut {
+                        kind: SEALED,
+                        data: Some(&s.value),
+                        id,
+                        format,
+                        index,
+                        ..DetailOut::default()
+                    };
                     self.delta(n, DeltaOut { reasoning_details: Some([entry]), ..DeltaOut::default() }, out);
                 } else {
                     let entry = DetailOut {
@@ -345,17 +361,26 @@ impl Encoder {
                     self.delta(n, DeltaOut { reasoning_details: Some([entry]), ..DeltaOut::default() }, out);
                 }
             }
-            (Slot::Audio(id), Delta::Data(data)) => {
-                let id = id.clone();
-                let audio = AudioOut { id: &id, data, expires_at: self.created, transcript: "" };
-                self.delta(n, DeltaOut { audio: Some(audio), ..DeltaOut::default() }, out);
+            (Slot::Audio, Delta::Data(data)) => {
+                self.sound(n, AudioOut { data: Some(data), ..AudioOut::default() }, out);
             }
-            (Slot::Audio(id), Delta::Transcript(words)) => {
-                let id = id.clone();
-                let audio = AudioOut { id: &id, data: "", expires_at: self.created, transcript: words };
-                self.delta(n, DeltaOut { audio: Some(audio), ..DeltaOut::default() }, out);
+            (Slot::Audio, Delta::Transcript(words)) => {
+                self.sound(n, AudioOut { transcript: Some(words), ..AudioOut::default() }, out);
             }
             _ => {}
+        }
+    }
+
+    fn sound(&mut self, n: u32, audio: AudioOut<'_>, out: &mut BytesMut) {
+        self.delta(n, DeltaOut { audio: Some(audio), ..DeltaOut::default() }, out);
+    }
+
+    /// The last piece of a sound says when it expires: other providers keep none, so when it is made.
+    fn close(&mut self, n: u32, index: u32, out: &mut BytesMut) {
+        let choice = self.choices.get(n.min(127) as usize);
+        if let Some(Slot::Audio) = choice.and_then(|c| c.slots.get(index as usize)) {
+            let expires_at = Some(self.created);
+            self.sound(n, AudioOut { expires_at, ..AudioOut::default() }, out);
         }
     }
 
@@ -454,7 +479,7 @@ impl StreamEncoder for Encoder {
             }
             StreamEvent::BlockStart { choice, index, block } => self.start(*choice, *index, block, out),
             StreamEvent::BlockDelta { choice, index, delta } => self.more(*choice, *index, delta, out),
-            StreamEvent::BlockStop { .. } => {}
+            StreamEvent::BlockStop { choice, index } => self.close(*choice, *index, out),
             StreamEvent::Logprobs { choice, content } => {
                 self.choice(*choice, out);
                 let logprobs = Some(LogprobsOut { content: &content.0, refusal: None });

@@ -98,7 +98,10 @@ fn answers() {
     };
     let body = Body::Text { text: "So it is.".to_owned(), citations: vec![cited], signature: None };
     answer("cited", vec![choice(vec![text("Look: "), body], StopReason::End)]);
-    answer("tool", vec![choice(vec![text("Let me see."), call("t1", r#"{"city":"Rome"}"#)], StopReason::ToolUse)]);
+    answer(
+        "tool",
+        vec![choice(vec![text("Let me see."), call("t1", r#"{"city":"Rome"}"#)], StopReason::ToolUse)],
+    );
     let two = vec![call("t1", r#"{"city":"Rome"}"#), call("t2", "{}")];
     answer("parallel_tools", vec![choice(two, StopReason::ToolUse)]);
     let mut thinking = thoughts();
@@ -130,7 +133,12 @@ fn answers() {
 
 #[test]
 fn errors_and_blocks() {
-    let x = EncodeReply { model: "alias".to_owned(), id: "made".to_owned(), created: 1, ..EncodeReply::default() };
+    let x = EncodeReply {
+        model: "alias".to_owned(),
+        id: "made".to_owned(),
+        created: 1,
+        ..EncodeReply::default()
+    };
     let error = crate::dialect::fault::UpstreamError {
         kind: Some("overloaded_error".to_owned()),
         message: Some("Overloaded".to_owned()),
@@ -170,7 +178,8 @@ fn requests() {
     turn.push(text("Let me see."));
     turn.push(call("toolu_1", r#"{"city":"Rome"}"#));
     let message = |role, bodies: Vec<Body>| Message::new(role, bodies.into_iter().map(Block::new).collect());
-    let mut question = message(Role::User, vec![text("What is this?"), Body::Image(image), Body::Document(pdf)]);
+    let mut question =
+        message(Role::User, vec![text("What is this?"), Body::Image(image), Body::Document(pdf)]);
     question.content[2].cache = Some(CacheTtl::Hour);
     let schema = |t: &str| Raw::parse(t).unwrap();
     let c = Conversation {

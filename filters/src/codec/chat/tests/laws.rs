@@ -184,7 +184,8 @@ fn choice() -> impl Strategy<Value = Choice> {
             StopReason::End if has(|b| matches!(b, Body::Refusal(_))) => StopReason::Refusal,
             r => r,
         };
-        let probs = probs.then(|| Raw::parse(r#"[{"token":"a","logprob":-0.5,"bytes":null,"top_logprobs":[]}]"#).unwrap());
+        let probs = probs
+            .then(|| Raw::parse(r#"[{"token":"a","logprob":-0.5,"bytes":null,"top_logprobs":[]}]"#).unwrap());
         Choice { content, stop: Some(Stop { reason, ..Stop::default() }), logprobs: probs }
     })
 }
@@ -267,14 +268,16 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
 
 fn tools() -> impl Strategy<Value = Vec<Tool>> {
     let body = prop_oneof![
-        (of(json()), of(prop::bool::ANY)).prop_map(|(parameters, strict)| ToolBody::Function { parameters, strict }),
+        (of(json()), of(prop::bool::ANY))
+            .prop_map(|(parameters, strict)| ToolBody::Function { parameters, strict }),
         Just(ToolBody::Custom {
             format: Some(Raw::parse(r#"{"type":"grammar","syntax":"lark","definition":"x"}"#).unwrap())
         }),
     ];
-    let tool = (word(), of(text()), body, of(Just(CacheTtl::Hour))).prop_map(|(name, description, body, cache)| {
-        Tool { name, description, body, cache, extra: Vec::new(), at: Default::default() }
-    });
+    let tool =
+        (word(), of(text()), body, of(Just(CacheTtl::Hour))).prop_map(|(name, description, body, cache)| {
+            Tool { name, description, body, cache, extra: Vec::new(), at: Default::default() }
+        });
     vec(tool, 0..3)
 }
 
@@ -332,7 +335,8 @@ fn conversation() -> impl Strategy<Value = Conversation> {
         Just(ToolChoice::None),
         Just(ToolChoice::Required),
         word().prop_map(ToolChoice::Named),
-        (vec(word(), 1..3), prop::bool::ANY).prop_map(|(names, required)| ToolChoice::Allowed { names, required }),
+        (vec(word(), 1..3), prop::bool::ANY)
+            .prop_map(|(names, required)| ToolChoice::Allowed { names, required }),
     ]);
     (messages(), tools(), choice, settings()).prop_map(|(messages, tools, choice, settings)| Conversation {
         model: "up".to_owned(),

@@ -66,15 +66,24 @@ fn same_reply(name: &str, body: &[u8], c: &Conversation, r: &Reply) {
         (serde_json::from_slice(&bytes).unwrap(), serde_json::from_slice(body).unwrap());
     for (g, w) in got["choices"].as_array().unwrap().iter().zip(want["choices"].as_array().unwrap()) {
         assert_eq!(g["finish_reason"], w["finish_reason"], "{name}");
-        assert_eq!(g["message"]["content"], w["message"].get("content").cloned().unwrap_or_default(), "{name}");
+        assert_eq!(
+            g["message"]["content"],
+            w["message"].get("content").cloned().unwrap_or_default(),
+            "{name}"
+        );
     }
     for field in ["id", "created", "service_tier"] {
         assert_eq!(got.get(field), want.get(field), "{name} {field}");
     }
-    for field in ["/usage/prompt_tokens", "/usage/total_tokens", "/usage/prompt_tokens_details/cached_tokens"] {
+    for field in ["/usage/prompt_tokens", "/usage/total_tokens", "/usage/prompt_tokens_details/cached_tokens"]
+    {
         let zero = |v: &Value| v.pointer(field).and_then(Value::as_u64).unwrap_or_default();
         assert_eq!(zero(&got), zero(&want), "{name} {field}");
     }
     let streamed = laws::stream_of(r);
-    assert_eq!(&collect(events(&sse(&streamed, &EncodeReply { include_usage: true, ..x })).unwrap()), r, "{name}");
+    assert_eq!(
+        &collect(events(&sse(&streamed, &EncodeReply { include_usage: true, ..x })).unwrap()),
+        r,
+        "{name}"
+    );
 }

@@ -124,7 +124,12 @@ fn results_with_media_and_errors() {
         citations: false,
     });
     let result = |call_id: &str, content, is_error| {
-        Block::new(Body::ToolResult(ToolResult { call_id: call_id.to_owned(), content, is_error, ..ToolResult::default() }))
+        Block::new(Body::ToolResult(ToolResult {
+            call_id: call_id.to_owned(),
+            content,
+            is_error,
+            ..ToolResult::default()
+        }))
     };
     let content = vec![
         result("a", vec![Block::text("seen"), Block::new(media)], false),
@@ -133,10 +138,7 @@ fn results_with_media_and_errors() {
         result("d", Vec::new(), true),
         Block::text("go on"),
     ];
-    let c = Conversation {
-        messages: vec![Message::new(Role::User, content)],
-        ..Conversation::default()
-    };
+    let c = Conversation { messages: vec![Message::new(Role::User, content)], ..Conversation::default() };
     let (json, losses) = told(&c, &ChatOptions::openai());
     assert_eq!(losses, Losses::default());
     let m = json["messages"].as_array().unwrap();
@@ -159,13 +161,19 @@ fn words_of_each_server() {
     );
     assert_eq!(c.messages[1].content[0].cache, Some(CacheTtl::Hour));
     let (j, losses) = told(&c, &ChatOptions::openai());
-    assert_eq!((&j["max_completion_tokens"], &j["seed"], &j["messages"][0]["role"]), (&9.into(), &3.into(), &"developer".into()));
+    assert_eq!(
+        (&j["max_completion_tokens"], &j["seed"], &j["messages"][0]["role"]),
+        (&9.into(), &3.into(), &"developer".into())
+    );
     assert_eq!((&j["metadata"]["a"], &j["reasoning_effort"]), (&"b".into(), &"high".into()));
     assert_eq!(j["stream_options"]["include_usage"], true);
     let fields: Vec<_> = losses.0.iter().map(|l| (l.field.as_str(), l.harmless)).collect();
     assert_eq!(fields, [("messages[1].content[0].cache_control", true), ("top_k", false)]);
     let (j, _) = told(&c, &ChatOptions::mistral());
-    assert_eq!((&j["max_tokens"], &j["random_seed"], &j["messages"][0]["role"]), (&9.into(), &3.into(), &"system".into()));
+    assert_eq!(
+        (&j["max_tokens"], &j["random_seed"], &j["messages"][0]["role"]),
+        (&9.into(), &3.into(), &"system".into())
+    );
     assert_eq!(j["tool_choice"], "any");
     assert!(j.get("stream_options").is_none() && j.get("user").is_none() && j.get("seed").is_none());
     let (j, _) = told(&c, &ChatOptions::openrouter());
@@ -180,7 +188,9 @@ fn words_of_each_server() {
 #[test]
 fn ways_to_ask_for_thoughts() {
     let reasoning = |fields: &str| {
-        asked(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],{fields}}}"#)).settings.reasoning
+        asked(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],{fields}}}"#))
+            .settings
+            .reasoning
     };
     assert_eq!(reasoning(r#""reasoning_effort":"low""#).unwrap().effort, Some(Effort::Low));
     let r = reasoning(r#""reasoning":{"max_tokens":2000,"exclude":true}"#).unwrap();

@@ -132,7 +132,9 @@ fn thoughts_in_streams() {
 fn usage_in_many_places() {
     let usage = r#""usage":{"prompt_tokens":5,"completion_tokens":7.0,"total_tokens":12,"prompt_cache_hit_tokens":3}"#;
     for tail in [
-        format!("data: {{\"id\":\"1\",\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"stop\"}}],{usage}}}\n\n"),
+        format!(
+            "data: {{\"id\":\"1\",\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"stop\"}}],{usage}}}\n\n"
+        ),
         format!("data: {{\"id\":\"1\",\"choices\":[],{usage}}}\n\n"),
         format!("data: {{\"id\":\"1\",\"choices\":[],\"x_groq\":{{{usage}}}}}\n\n"),
         format!("data: {{\"id\":\"1\",\"choices\":[{{\"delta\":{{}},{usage}}}]}}\n\n"),
@@ -167,7 +169,8 @@ fn beginnings_and_ends() {
 #[test]
 fn the_end() {
     let one = |finish: &str| {
-        let text = format!("data: {{\"id\":\"1\",\"choices\":[{{\"delta\":{{\"content\":\"a\"}}{finish}}}]}}\n\n");
+        let text =
+            format!("data: {{\"id\":\"1\",\"choices\":[{{\"delta\":{{\"content\":\"a\"}}{finish}}}]}}\n\n");
         events(text.as_bytes()).unwrap()
     };
     assert_eq!(one(",\"finish_reason\":\"stop\"").last(), Some(&StreamEvent::End));

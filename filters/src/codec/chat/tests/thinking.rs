@@ -71,7 +71,10 @@ fn a_calls_signature_comes_back() {
         (r#","extra_content":{"google":{"thought_signature":"S"}}"#, ""),
         (r#","extra_content":{"vertex":{"thought_signature":"S"}}"#, ""),
         ("", r#","extra_content":{"google":{"thought_signature":"S"}}"#),
-        ("", r#","reasoning_details":[{"type":"reasoning.encrypted","data":"S","id":"c1","format":"google-gemini-v1"}]"#),
+        (
+            "",
+            r#","reasoning_details":[{"type":"reasoning.encrypted","data":"S","id":"c1","format":"google-gemini-v1"}]"#,
+        ),
     ] {
         let c = asked(&format!(
             r#"{{"model":"m","messages":[{{"role":"assistant"{message},
@@ -95,9 +98,8 @@ fn a_calls_signature_comes_back() {
 /// Each server gets thoughts back in its own way.
 #[test]
 fn thoughts_for_each_server() {
-    let c = asked(
-        r#"{"model":"m","messages":[{"role":"assistant","content":"x","reasoning_content":"Hm."}]}"#,
-    );
+    let c =
+        asked(r#"{"model":"m","messages":[{"role":"assistant","content":"x","reasoning_content":"Hm."}]}"#);
     let message = |o| told(&c, &o).0["messages"][0].clone();
     assert_eq!(message(ChatOptions::deepseek())["reasoning_content"], "Hm.");
     assert_eq!(message(ChatOptions::openrouter())["reasoning_details"][0]["text"], "Hm.");

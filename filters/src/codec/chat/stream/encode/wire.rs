@@ -1,7 +1,7 @@
 //! What is written.
 
 use crate::codec::chat::encode::wire::{CallBodyOut, CallOut, PartOut, SealsOut};
-use crate::codec::chat::reply::encode::{AnnotationOut, AudioOut, LogprobsOut};
+use crate::codec::chat::reply::encode::{AnnotationOut, LogprobsOut};
 use crate::codec::chat::thoughts::DetailOut;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -52,6 +52,19 @@ pub(super) struct DeltaOut<'a> {
     pub(super) function_call: Option<CallBodyOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) extra_content: Option<SealsOut<'a>>,
+}
+
+/// More of a sound.
+#[derive(Default, Serialize)]
+pub(super) struct AudioOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) transcript: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expires_at: Option<i64>,
 }
 
 /// An error in mid-stream.
