@@ -50,6 +50,13 @@ impl Extra {
         }
     }
 
+    /// Keeps all unknown members of a part of something at `path` (nowhere: in an answer, where nothing is kept).
+    pub(super) fn below(&mut self, path: &str, name: &str, rest: Vec<(Cow<'_, str>, &RawValue)>) {
+        if !path.is_empty() && !rest.is_empty() {
+            self.rest(&format!("{path}.{name}"), rest);
+        }
+    }
+
     /// Keeps all unknown members of an object.
     pub(super) fn rest(&mut self, path: &str, rest: Vec<(Cow<'_, str>, &RawValue)>) {
         for (key, value) in rest {

@@ -1,6 +1,7 @@
 //! Requests: the conversation to the wire's shapes.
 
 mod message;
+mod part;
 mod settings;
 pub(super) mod tools;
 pub(super) mod wire;

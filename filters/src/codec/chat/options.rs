@@ -83,6 +83,8 @@ pub struct ChatOptions {
     pub stream_options: bool,
     /// Takes texts only as one string, not as parts.
     pub flat_text: bool,
+    /// Lets a user's message follow a tool's (else what the user says there stands in the tool's message).
+    pub user_after_tool: bool,
     /// Wants Gemini's signatures back on tool calls, as `extra_content`.
     pub call_signatures: bool,
 }
@@ -113,6 +115,7 @@ impl ChatOptions {
             short_ids: false,
             stream_options: true,
             flat_text: false,
+            user_after_tool: true,
             call_signatures: false,
         }
     }
@@ -144,13 +147,15 @@ impl ChatOptions {
             required: "any",
             thoughts: Thoughts::Parts,
             video: false,
+            tool_media: true,
             short_ids: true,
             stream_options: false,
+            user_after_tool: false,
             ..Self::compatible()
         }
     }
 
-    /// DeepSeek.
+    /// DeepSeek. (With tools it wants its thoughts back, and refuses a turn with calls that has none.)
     pub const fn deepseek() -> Self {
         Self {
             top_k: false,

@@ -120,8 +120,10 @@ impl Decoder {
         }
         let choices = chunk.choices.unwrap_or_default();
         let id = chunk.id.as_ref().map_or("", |s| s.0.as_ref());
+        let mut usage = chunk.usage.or(chunk.x_groq.and_then(|g| g.usage)).and_then(UsageIn::tokens);
         // Azure begins with a chunk that names nothing (what its filters think of the prompt).
-        if !self.started && !(choices.is_empty() && id.is_empty()) {
+        let named = !choices.is_empty() || !id.is_empty() || usage.is_some();
+        if named && !self.started {
             self.started = true;
             self.id = id.to_owned();
             let model = chunk.model.map(|m| m.0.into_owned()).unwrap_or_default();
@@ -135,7 +137,6 @@ impl Decoder {
             self.tier = Some(tier.0.clone().into_owned());
             out.push(StreamEvent::ServiceTier(tier.0.into_owned()));
         }
-        let mut usage = chunk.usage.or(chunk.x_groq.and_then(|g| g.usage)).and_then(UsageIn::tokens);
         for c in choices {
             let n = c.index.unwrap_or_default();
             if n >= MAX_CHOICES {
@@ -173,6 +174,9 @@ impl Decoder {
             choice.stop(whole, out);
         }
         if whole {
+            if !self.started {
+                out.push(StreamEvent::Start { id: String::new(), model: String::new(), created: None });
+            }
             out.push(StreamEvent::End);
         }
     }

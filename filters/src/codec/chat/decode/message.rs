@@ -166,7 +166,8 @@ pub(crate) fn assistant(
         let call = tool_call(call, &at, path.is_empty(), extra)?;
         calls.push(Block::new(Body::ToolCall(call)).at(spot(&at)));
     }
-    if let Some(f) = m.function_call {
+    if let Some(mut f) = m.function_call {
+        extra.below(path, "function_call", std::mem::take(&mut f.rest));
         let at = below("function_call");
         let id = origin.map_or_else(String::new, |(i, _)| legacy_id(i));
         let call = ToolCall { id, ..named(f, CallKind::Function, &at)? };
@@ -275,7 +276,9 @@ fn tool_call(
         true => (call.custom, CallKind::Custom, "custom"),
         false => (call.function, CallKind::Function, "function"),
     };
-    let body = body.ok_or_else(|| DecodeError::new(format!("{path}.{field}"), "Give name and arguments."))?;
+    let missing = || DecodeError::new(format!("{path}.{field}"), "Give name and arguments.");
+    let mut body = body.ok_or_else(missing)?;
+    extra.below(path, field, std::mem::take(&mut body.rest));
     let id = call.id.filter(|id| in_answer || !id.is_empty());
     let id = match id {
         Some(id) => id,

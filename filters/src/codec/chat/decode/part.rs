@@ -28,8 +28,10 @@ pub(crate) fn decode(part: Part<'_>, path: &str, extra: &mut Extra) -> Result<De
         "video_url" => {
             Body::Video(address(part.video_url.ok_or_else(|| missing("video_url"))?, path, extra)?)
         }
-        "input_audio" => Body::Audio(sound(part.input_audio.ok_or_else(|| missing("input_audio"))?, path)?),
-        "file" => Body::Document(file(part.file.ok_or_else(|| missing("file"))?, path)?),
+        "input_audio" => {
+            Body::Audio(sound(part.input_audio.ok_or_else(|| missing("input_audio"))?, path, extra)?)
+        }
+        "file" => Body::Document(file(part.file.ok_or_else(|| missing("file"))?, path, extra)?),
         "thinking" => Body::Thinking(thought(part.thinking)),
         other => return Ok(Decoded::Unknown(other.to_owned())),
     };
@@ -79,9 +81,7 @@ fn address(u: StrOr<'_, ImageUrl<'_>>, path: &str, extra: &mut Extra) -> Result<
     let (url, detail) = match u {
         StrOr::Str(url) => (url, None),
         StrOr::Other(ImageUrl { url, detail, rest }) => {
-            if !path.is_empty() {
-                extra.rest(&format!("{path}.image_url"), rest);
-            }
+            extra.below(path, "image_url", rest);
             let url = url.ok_or_else(|| {
                 DecodeError::new(format!("{path}.image_url.url"), "Give an https or a data URL.")
             })?;
@@ -95,7 +95,8 @@ fn address(u: StrOr<'_, ImageUrl<'_>>, path: &str, extra: &mut Extra) -> Result<
     Ok(Media { detail, ..media(mime, source) })
 }
 
-fn sound(a: InputAudio<'_>, path: &str) -> Result<Media, DecodeError> {
+fn sound(a: InputAudio<'_>, path: &str, extra: &mut Extra) -> Result<Media, DecodeError> {
+    extra.below(path, "input_audio", a.rest);
     let missing =
         |n: &str| DecodeError::new(format!("{path}.input_audio.{n}"), "Give `data` (base64) and `format`.");
     let data = a.data.ok_or_else(|| missing("data"))?;
@@ -107,7 +108,8 @@ fn sound(a: InputAudio<'_>, path: &str) -> Result<Media, DecodeError> {
     Ok(media(Some(mime), Source::Base64(data)))
 }
 
-fn file(f: File<'_>, path: &str) -> Result<Media, DecodeError> {
+fn file(f: File<'_>, path: &str, extra: &mut Extra) -> Result<Media, DecodeError> {
+    extra.below(path, "file", f.rest);
     let (mime, source) = match (f.file_data, f.file_id) {
         (Some(data), _) => match located(&data.0) {
             (mime, Source::Url(url)) if !url.contains("://") => (mime, Source::Base64(url)),

@@ -28,8 +28,8 @@ pub(super) fn decode(
         tools.push(web_search(w, extra));
     }
     let choice = match (r.tool_choice.take(), r.function_call.take()) {
-        (Some(c), _) => Some(choice(c, "tool_choice")?),
-        (None, Some(c)) => Some(choice(c, "function_call")?),
+        (Some(c), _) => Some(choice(c, "tool_choice", extra)?),
+        (None, Some(c)) => Some(choice(c, "function_call", extra)?),
         (None, None) => None,
     };
     Ok((tools, choice))
@@ -139,13 +139,15 @@ fn web_search(w: WebSearch<'_>, extra: &mut Extra) -> Tool {
     }
 }
 
-fn choice(c: StrOr<'_, Choice<'_>>, field: &str) -> Result<ToolChoice, DecodeError> {
+fn choice(c: StrOr<'_, Choice<'_>>, field: &str, extra: &mut Extra) -> Result<ToolChoice, DecodeError> {
     let wrong =
         || DecodeError::new(field, "Use none, auto, required, a function by its name, or allowed_tools.");
     let c = match c {
         StrOr::Str(word) => return self::word(&word).ok_or_else(wrong),
         StrOr::Other(c) => c,
     };
+    let mut c = c;
+    extra.rest(field, std::mem::take(&mut c.rest));
     let kind = c.kind.as_ref().map_or("", |k| k.0.as_ref());
     match (kind, c.allowed_tools) {
         ("allowed_tools", Some(a)) => {

@@ -1,18 +1,15 @@
 //! Messages.
 
 use super::call_id;
+use super::part::{content_of, mark, part, text_document};
 use super::tools::flat_name;
-use super::wire::{
-    AudioIdOut, BreakpointOut, CacheOut, CallBodyOut, CallOut, ContentOut, FileOut, ImageOut, MessageOut,
-    PartOut, SealsOut, SoundOut, Url,
-};
-use crate::codec::chat::options::{CacheWords, ChatOptions, Thoughts};
+use super::wire::{AudioIdOut, CallBodyOut, CallOut, ContentOut, MessageOut, PartOut, SealsOut};
+use crate::codec::chat::options::{ChatOptions, ReasoningWords, Thoughts};
 use crate::codec::chat::thoughts;
-use crate::ir::block::{Block, Body, CacheTtl, CallKind, Media, Source, Thinking, ToolCall, ToolResult};
+use crate::ir::block::{Block, Body, CallKind, Media, Source, Thinking, ToolCall, ToolResult};
 use crate::ir::conversation::{Message, Role};
 use crate::ir::loss::Losses;
 use crate::ir::signature::Origin;
-use std::borrow::Cow;
 
 /// Says all messages.
 pub(super) fn encode<'a>(
@@ -66,10 +63,29 @@ fn user<'a>(
     }
     // What a tool's message cannot hold follows right behind all of them.
     media.append(&mut rest);
+    if let (false, Some(tool)) = (o.user_after_tool, out.last_mut().filter(|m| m.role == "tool")) {
+        add_parts(tool, media);
+        return;
+    }
     if !media.is_empty() || !results {
         let content = content_of(media, o).or(Some(ContentOut::Text("".into())));
         out.push(MessageOut { role: "user", name, content, ..MessageOut::default() });
     }
+}
+
+/// Adds to a message's content.
+fn add_parts<'a>(m: &mut MessageOut<'a>, mut more: Vec<PartOut<'a>>) {
+    if more.is_empty() {
+        return;
+    }
+    let mut parts = match m.content.take() {
+        None => Vec::new(),
+        Some(ContentOut::Text(text)) if text.is_empty() => Vec::new(),
+        Some(ContentOut::Text(text)) => vec![PartOut::text(text)],
+        Some(ContentOut::Parts(parts)) => parts,
+    };
+    parts.append(&mut more);
+    m.content = Some(ContentOut::Parts(parts));
 }
 
 fn result<'a>(
@@ -130,7 +146,13 @@ fn assistant<'a>(
     let mut parts = Vec::new();
     let mut sealed = Vec::new();
     for b in content {
-        let Block { body, cache: _, at } = b;
+        let Block { body, cache, at } = b;
+        if cache.is_some() && !matches!(body, Body::Text { .. }) {
+            losses.hint(
+                format!("{}.cache_control", at.0),
+                "the model's provider takes cache marks on texts only",
+            );
+        }
         match body {
             Body::Thinking(t) => thought(t, b, o, &mut out, &mut parts, losses),
             Body::ToolCall(c) => {
@@ -162,6 +184,10 @@ fn assistant<'a>(
             let index = u32::try_from(out.reasoning_details.len()).unwrap_or(u32::MAX);
             out.reasoning_details.push(thoughts::DetailOut::sealed(s, Some(id), index));
         }
+    }
+    // DeepSeek and Kimi refuse a turn with calls and without thoughts.
+    if o.reasoning == ReasoningWords::Switch && !out.tool_calls.is_empty() {
+        out.reasoning_content.get_or_insert_default();
     }
     out.content = content_of(parts, o);
     if out.content.is_none() && out.tool_calls.is_empty() && out.refusal.is_none() && out.audio.is_none() {
@@ -229,145 +255,4 @@ fn call<'a>(c: &'a ToolCall, o: &ChatOptions) -> CallOut<'a> {
         out.function = Some(CallBodyOut { name, arguments: Some(arguments), ..CallBodyOut::default() });
     }
     out
-}
-
-/// One text is a string; anything else is an array. None: nothing.
-fn content_of<'a>(mut parts: Vec<PartOut<'a>>, o: &ChatOptions) -> Option<ContentOut<'a>> {
-    let plain = |p: &PartOut<'_>| {
-        p.kind == "text" && p.cache_control.is_none() && p.prompt_cache_breakpoint.is_none()
-    };
-    if parts.len() == 1 && parts.iter().all(plain) {
-        return parts.pop().and_then(|p| p.text).map(ContentOut::Text);
-    }
-    if o.flat_text && !parts.is_empty() && parts.iter().all(|p| p.kind == "text") {
-        let texts: Vec<_> = parts.into_iter().filter_map(|p| p.text).collect();
-        return Some(ContentOut::Text(texts.join("\n\n").into()));
-    }
-    (!parts.is_empty()).then_some(ContentOut::Parts(parts))
-}
-
-/// A document of plain text, as a text: the format's files are PDFs.
-fn text_document(b: &Block) -> Option<String> {
-    let Body::Document(m) = &b.body else { return None };
-    let Source::Text(text) = &m.source else { return None };
-    let head = [m.name.as_deref(), m.context.as_deref()];
-    let mut out: String = head.into_iter().flatten().flat_map(|h| [h, "\n\n"]).collect();
-    out.push_str(text);
-    Some(out)
-}
-
-/// A part of a user's, system's or tool's content; None: it cannot be said, and why is noted.
-fn part<'a>(b: &'a Block, o: &ChatOptions, losses: &mut Losses) -> Option<PartOut<'a>> {
-    let Block { body, cache, at } = b;
-    let mut lost = |why: &'static str| -> Option<PartOut<'a>> {
-        losses.add(at.0.to_string(), why);
-        None
-    };
-    let mut out = match body {
-        Body::Text { text, .. } => PartOut::text(Cow::Borrowed(text)),
-        Body::Image(m) => match url(&m.source, m.mime.as_deref(), "image/png") {
-            Some(url) => {
-                let image = ImageOut { url, detail: m.detail.as_deref() };
-                PartOut { kind: "image_url", image_url: Some(image), ..PartOut::default() }
-            }
-            None => return lost("the picture is stored at another provider"),
-        },
-        Body::Video(m) if o.video => match url(&m.source, m.mime.as_deref(), "video/mp4") {
-            Some(url) => {
-                let video = ImageOut { url, detail: None };
-                PartOut { kind: "video_url", video_url: Some(video), ..PartOut::default() }
-            }
-            None => return lost("the film is stored at another provider"),
-        },
-        Body::Video(_) => return lost("the model's provider takes no films"),
-        Body::Audio(m) => match &m.source {
-            Source::Base64(data) => {
-                let sound = SoundOut { data, format: sound_format(m.mime.as_deref()) };
-                PartOut { kind: "input_audio", input_audio: Some(sound), ..PartOut::default() }
-            }
-            _ => return lost("the model's provider takes sounds only as base64"),
-        },
-        Body::Document(m) => {
-            if m.citations {
-                losses.add(format!("{}.citations", at.0), "the model's provider cites no documents");
-            }
-            match text_document(b) {
-                Some(text) => PartOut::text(text.into()),
-                None => match file(m, o) {
-                    Some(file) => PartOut { kind: "file", file: Some(file), ..PartOut::default() },
-                    None => {
-                        losses.add(at.0.to_string(), "the model's provider cannot take this document");
-                        return None;
-                    }
-                },
-            }
-        }
-        Body::Refusal(text) => PartOut::text(Cow::Borrowed(text)),
-        Body::Server { .. } => return lost("the model's provider did not run that tool and cannot read it"),
-        Body::Opaque { .. } => return lost("the model's provider does not know this kind of content"),
-        Body::ToolCall(_) | Body::ToolResult(_) | Body::Thinking(_) => {
-            return lost("this kind of content does not belong here");
-        }
-    };
-    if let Some(ttl) = cache {
-        mark(&mut out, *ttl, b, o, losses);
-    }
-    Some(out)
-}
-
-fn mark(p: &mut PartOut<'_>, ttl: CacheTtl, b: &Block, o: &ChatOptions, losses: &mut Losses) {
-    match o.cache {
-        CacheWords::Control => p.cache_control = Some(cache_control(ttl)),
-        CacheWords::Breakpoint => {
-            let ttl = (ttl == CacheTtl::Hour).then_some("12h");
-            p.prompt_cache_breakpoint = Some(BreakpointOut { mode: "explicit", ttl });
-        }
-        CacheWords::None => {
-            losses.hint(format!("{}.cache_control", b.at.0), "the model's provider caches by itself");
-        }
-    }
-}
-
-/// Anthropic's mark.
-pub(super) fn cache_control(ttl: CacheTtl) -> CacheOut {
-    CacheOut { kind: "ephemeral", ttl: (ttl == CacheTtl::Hour).then_some("1h") }
-}
-
-fn url<'a>(source: &'a Source, mime: Option<&'a str>, usual: &'static str) -> Option<Url<'a>> {
-    match source {
-        Source::Url(url) => Some(Url::Plain(url)),
-        Source::Base64(data) => Some(Url::Data { mime: mime.unwrap_or(usual), data }),
-        Source::File { .. } | Source::Text(_) => None,
-    }
-}
-
-fn file<'a>(m: &'a Media, o: &ChatOptions) -> Option<FileOut<'a>> {
-    if !o.files {
-        return None;
-    }
-    let filename = m.name.as_deref();
-    match &m.source {
-        Source::Base64(data) => {
-            let mime = m.mime.as_deref().unwrap_or("application/pdf");
-            let file_data = Some(Url::Data { mime, data });
-            // OpenAI wants a name with bytes.
-            Some(FileOut { filename: filename.or(Some("document.pdf")), file_data, file_id: None })
-        }
-        Source::Url(url) if o.file_urls => {
-            Some(FileOut { filename, file_data: Some(Url::Plain(url)), file_id: None })
-        }
-        Source::File { origin: Origin::OpenAi, id } if o.account => {
-            Some(FileOut { filename, file_id: Some(id), file_data: None })
-        }
-        _ => None,
-    }
-}
-
-/// OpenAI's words are not the subtypes.
-fn sound_format(mime: Option<&str>) -> &str {
-    match mime.map(|m| m.strip_prefix("audio/").unwrap_or(m)) {
-        Some("mpeg" | "mp3" | "mpga") => "mp3",
-        None | Some("wav" | "x-wav" | "wave" | "vnd.wave") => "wav",
-        Some(other) => other,
-    }
 }

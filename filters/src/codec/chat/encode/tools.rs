@@ -1,6 +1,6 @@
 //! Tools, and how they are chosen.
 
-use super::message::cache_control;
+use super::part::cache_control;
 use super::wire::{AllowedOut, ChoiceOut, CustomOut, FunctionOut, RequestOut, ToolOut};
 use crate::codec::chat::options::{CacheWords, ChatOptions};
 use crate::ir::block::{ServerKind, ToolCall};
@@ -66,7 +66,10 @@ fn tool<'a>(
 ) {
     let Tool { name, description, body, cache, extra, at } = t;
     for (key, _) in extra {
-        losses.add(format!("{}.{key}", field(at, name)), "the model's provider has no such field of a tool");
+        let (field, reason) =
+            (format!("{}.{key}", field(at, name)), "the model's provider has no such field of a tool");
+        // Anthropic's: how finely its arguments are streamed.
+        if key == "eager_input_streaming" { losses.hint(field, reason) } else { losses.add(field, reason) }
     }
     let full = flat_name(namespace, name);
     let description = description.as_deref();

@@ -1,20 +1,22 @@
 //! Streams: events to chunks.
 
+mod thought;
 mod wire;
 
 use super::super::encode::tools::flat_name;
 use super::super::encode::wire::{CallBodyOut, CallOut, SealsOut};
 use super::super::reply::encode::{AnnotationOut, EncodeReply, LogprobsOut, count, finish, image};
-use super::super::thoughts::{DetailOut, SEALED, SUMMARY, TEXT, format_of, sealed_apart};
+use super::super::thoughts::DetailOut;
 use super::super::usage::UsageOut;
 use crate::codec::StreamEncoder;
 use crate::dialect::fault::UpstreamError;
-use crate::ir::block::{Block, Body, CallKind, Source, Thinking, ToolCall};
+use crate::ir::block::{Block, Body, CallKind, Source, ToolCall};
 use crate::ir::reply::{Stop, StopReason, Tokens};
 use crate::ir::signature::{Origin, Signature};
 use crate::ir::stream::{Delta, StreamEvent};
 use bytes::BytesMut;
 use std::borrow::Cow;
+use thought::Thought;
 use wire::{AudioOut, ChoiceOut, DeltaOut, ErrorBody, ErrorOut, HeadOut};
 
 /// Writes a stream for the client.
@@ -61,17 +63,6 @@ enum Slot {
     },
     Thinking(Thought),
     Audio,
-}
-
-#[derive(Debug, Default)]
-struct Thought {
-    /// The entry that is being written.
-    detail: u32,
-    /// Parts of its summary that have begun.
-    parts: u32,
-    /// Some of it (or of the part) has been shown.
-    shown: bool,
-    text: bool,
 }
 
 impl Encoder {
@@ -154,7 +145,9 @@ impl Encoder {
                 c.calls += 1;
                 Slot::Call { n: c.calls - 1, id: call.id.clone(), kind: call.kind }
             }
-            Body::Thinking(_) => Slot::Thinking(Thought { detail: self.entry(at), ..Thought::default() }),
+            Body::Thinking(t) => {
+                Slot::Thinking(Thought { detail: self.entry(at), redacted: t.redacted, ..Thought::default() })
+            }
             Body::Audio(_) => Slot::Audio,
             _ => Slot::Untold,
         };
@@ -210,35 +203,6 @@ impl Encoder {
         let c = &mut self.choices[at];
         c.details += 1;
         c.details - 1
-    }
-
-    /// What of a thought came with its beginning.
-    fn whole_thought(&mut self, n: u32, index: u32, t: &Thinking, out: &mut BytesMut) {
-        let Thinking { text, summary, signature, redacted } = t;
-        if *redacted {
-            if let (Some(s), Some((at, detail))) = (signature, self.thought_detail(n, index)) {
-                let entry = DetailOut::sealed(s, s.id.as_deref(), detail);
-                self.choices[at].slots[index as usize] = Slot::Untold;
-                self.delta(n, DeltaOut { reasoning_details: Some([entry]), ..DeltaOut::default() }, out);
-            }
-            return;
-        }
-        self.more(n, index, &Delta::Thinking(text.clone()), out);
-        for part in summary {
-            self.more(n, index, &Delta::SummaryPart, out);
-            self.more(n, index, &Delta::Thinking(part.clone()), out);
-        }
-        if let Some(s) = signature {
-            self.more(n, index, &Delta::Signature(s.clone()), out);
-        }
-    }
-
-    fn thought_detail(&self, n: u32, index: u32) -> Option<(usize, u32)> {
-        let at = n.min(127) as usize;
-        match self.choices.get(at)?.slots.get(index as usize)? {
-            Slot::Thinking(t) => Some((at, t.detail)),
-            _ => None,
-        }
     }
 
     fn call(&mut self, n: u32, at: usize, call: &ToolCall, out: &mut BytesMut) {
@@ -328,39 +292,7 @@ impl Encoder {
                     c.details += 1;
                 }
             }
-            (Slot::Thinking(t), Delta::Signature(s)) => {
-                let like = Thinking {
-                    text: if t.text { "…".to_owned() } else { String::new() },
-                    summary: vec![String::new(); usize::from(t.parts > 0)],
-                    signature: Some(Signature { id: None, value: String::new(), ..*s }),
-                    redacted: false,
-                };
-                let (detail, begun) = (t.detail, t.parts > 0);
-                let id = s.id.as_deref();
-                if sealed_apart(&like) {
-                    let index = if begun { self.entry(at) } else { detail };
-                    let format = Some(format_of(s.origin));
-                    let entry = DetailOut {
-                        kind: SEALED,
-                        data: Some(&s.value),
-                        id,
-                        format,
-                        index,
-                        ..DetailOut::default()
-                    };
-                    self.delta(n, DeltaOut { reasoning_details: Some([entry]), ..DeltaOut::default() }, out);
-                } else {
-                    let entry = DetailOut {
-                        kind: TEXT,
-                        signature: Some(&s.value),
-                        id,
-                        format: Some(format_of(s.origin)),
-                        index: detail,
-                        ..DetailOut::default()
-                    };
-                    self.delta(n, DeltaOut { reasoning_details: Some([entry]), ..DeltaOut::default() }, out);
-                }
-            }
+            (Slot::Thinking(_), Delta::Signature(s)) => self.proof(n, at, index, s, out),
             (Slot::Audio, Delta::Data(data)) => {
                 self.sound(n, AudioOut { data: Some(data), ..AudioOut::default() }, out);
             }
@@ -401,30 +333,6 @@ impl Encoder {
                 let call = CallOut { index: Some(number), custom: Some(body), ..CallOut::default() };
                 DeltaOut { tool_calls: Some([call]), ..DeltaOut::default() }
             }
-        };
-        self.delta(n, delta, out);
-    }
-
-    fn thinking(&mut self, n: u32, at: usize, index: u32, text: &str, out: &mut BytesMut) {
-        let c = &mut self.choices[at];
-        let Some(Slot::Thinking(t)) = c.slots.get_mut(index as usize) else { return };
-        // Between two thoughts, or two parts of one, a client that shows the plain text sees an empty line.
-        let gap = c.thought && !t.shown;
-        c.thought = true;
-        t.shown = true;
-        t.text |= t.parts == 0;
-        let mut entry = DetailOut { kind: TEXT, index: t.detail, ..DetailOut::default() };
-        if t.parts > 0 {
-            entry.kind = SUMMARY;
-            entry.summary = Some(text);
-        } else {
-            entry.text = Some(text);
-        }
-        let plain = if gap { Cow::Owned(format!("\n\n{text}")) } else { Cow::Borrowed(text) };
-        let delta = DeltaOut {
-            reasoning_content: Some(plain),
-            reasoning_details: Some([entry]),
-            ..DeltaOut::default()
         };
         self.delta(n, delta, out);
     }

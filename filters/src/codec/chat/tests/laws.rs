@@ -359,6 +359,28 @@ fn all() -> ChatOptions {
     }
 }
 
+/// A document whose `at`th value (in some order) is another one.
+fn broken(json: &[u8], at: usize, with: usize) -> Vec<u8> {
+    fn walk<'a>(v: &'a mut Value, left: &mut usize) -> Option<&'a mut Value> {
+        if *left == 0 {
+            return Some(v);
+        }
+        *left -= 1;
+        match v {
+            Value::Object(m) => m.values_mut().find_map(|v| walk(v, left)),
+            Value::Array(a) => a.iter_mut().find_map(|v| walk(v, left)),
+            _ => None,
+        }
+    }
+    let mut value: Value = serde_json::from_slice(json).unwrap();
+    let odd = serde_json::json!([null, true, -1, "x", [], {}, [[{"type": "text"}], 1e300]]);
+    let mut left = at;
+    if let Some(v) = walk(&mut value, &mut left) {
+        *v = odd[with].clone();
+    }
+    value.to_string().into_bytes()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -382,6 +404,23 @@ proptest! {
         let streamed = stream_of(&r);
         prop_assert_eq!(&collect(streamed.clone()), &r);
         prop_assert_eq!(collect(events(&sse(&streamed, &x)).unwrap()), r);
+    }
+
+    /// Real shapes with one value replaced by another kind.
+    #[test]
+    fn no_wrong_type_panics(r in reply(), c in conversation(), at in 0..400usize, with in 0..7usize) {
+        let x = EncodeReply { include_usage: true, ..EncodeReply::default() };
+        let mut losses = Losses::default();
+        let request = encode_request(&c, "up", &all(), &mut losses);
+        if let Err(e) = decode_request(&broken(&request, at, with)) {
+            prop_assert!(!e.why.is_empty());
+        }
+        let _ = decode_reply(&broken(&encode_reply(&r, &x), at, with));
+        let text = String::from_utf8(sse(&stream_of(&r), &x)).unwrap();
+        for chunk in text.lines().filter_map(|l| l.strip_prefix("data: ")).filter(|l| *l != "[DONE]") {
+            let chunk = String::from_utf8(broken(chunk.as_bytes(), at % 40, with)).unwrap();
+            let _ = events(format!("data: {chunk}\n\n{text}").as_bytes());
+        }
     }
 
     #[test]

@@ -207,3 +207,19 @@ fn ids_that_fit() {
         assert_eq!(id.len(), length);
     }
 }
+
+/// Mistral lets no user speak right after a tool; DeepSeek wants a thought beside calls, if an empty one.
+#[test]
+fn turns_with_calls() {
+    let c = asked(
+        r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":""}}]},
+        {"role":"tool","tool_call_id":"a","content":"ok"},{"role":"user","content":"stop"}]}"#,
+    );
+    let (json, _) = told(&c, &ChatOptions::mistral());
+    assert_eq!(json["messages"].as_array().unwrap().len(), 2);
+    assert_eq!(json["messages"][1]["content"][1]["text"], "stop");
+    let (json, _) = told(&c, &ChatOptions::deepseek());
+    assert_eq!(json["messages"][0]["reasoning_content"], "");
+    assert_eq!(json["messages"][0]["tool_calls"][0]["function"]["arguments"], "{}");
+    assert_eq!(json["messages"].as_array().unwrap().len(), 3);
+}
