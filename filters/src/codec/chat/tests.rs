@@ -5,6 +5,7 @@ mod laws;
 mod recorded;
 mod requests;
 mod servers;
+mod speed;
 mod thinking;
 
 use super::*;

@@ -148,7 +148,7 @@ pub fn encode_reply(r: &Reply, x: &EncodeReply) -> Vec<u8> {
         // The format has no blocked prompt: an answer that was filtered wholly is its nearest.
         out.push(ChoiceOut {
             index: 0,
-            message: AnswerOut { role: "assistant", ..AnswerOut::default() },
+            message: AnswerOut { role: "assistant", content: Some("".into()), ..AnswerOut::default() },
             logprobs: None,
             finish_reason: "content_filter",
         });
@@ -206,6 +206,11 @@ fn choice<'a>(c: &'a Choice, index: usize, id: &'a str, created: i64, x: &Encode
             let index = u32::try_from(m.reasoning_details.len()).unwrap_or(u32::MAX);
             m.reasoning_details.push(DetailOut::sealed(s, Some(id), index));
         }
+    }
+    let calls = !m.tool_calls.is_empty() || m.function_call.is_some();
+    if !calls && m.content.is_none() && m.refusal.is_none() && m.audio.is_none() {
+        // Null is for answers that are something else; clients take it for that.
+        m.content = Some(Cow::Borrowed(""));
     }
     let finish_reason = finish(stop.as_ref(), m.refusal.is_some(), x.function_call);
     let logprobs = logprobs.as_ref().map(|l| LogprobsOut { content: &l.0, refusal: None });

@@ -250,3 +250,65 @@ fn namespaces() {
     restore_namespace(&mut call, &c.tools);
     assert_eq!((call.namespace.as_deref(), call.name.as_str()), (Some("fs"), "read"));
 }
+
+/// Every setting is told or noted, by whatever dialect it came.
+#[test]
+fn settings_of_other_dialects() {
+    use crate::ir::settings::{Format, Reasoning, Settings};
+    let settings = Settings {
+        top_k: Some(5),
+        logprobs: Some(true),
+        top_logprobs: Some(2),
+        logit_bias: Some(crate::ir::Raw::parse("{}").unwrap()),
+        reasoning: Some(Reasoning {
+            budget: Some(20_000),
+            summary: Some("auto".to_owned()),
+            ..Reasoning::default()
+        }),
+        format: Some(Format::JsonSchema {
+            name: None,
+            description: None,
+            schema: crate::ir::Raw::parse("{}").unwrap(),
+            strict: None,
+        }),
+        verbosity: Some("low".to_owned()),
+        service_tier: Some("standard_only".to_owned()),
+        user: Some("u".to_owned()),
+        metadata: vec![("a".to_owned(), "b".to_owned())],
+        cache_key: Some("k".to_owned()),
+        cache_retention: Some("24h".to_owned()),
+        store: Some(true),
+        previous_response: Some("resp_1".to_owned()),
+        background: Some(true),
+        encrypted_reasoning: true,
+        ..Settings::default()
+    };
+    let c = Conversation { settings, ..asked(r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#) };
+    let lost = |o: &ChatOptions, harmless: bool| {
+        let (_, losses) = told(&c, o);
+        let fields = losses.0.into_iter().filter(|l| l.harmless == harmless).map(|l| l.field);
+        fields.collect::<Vec<_>>()
+    };
+    assert_eq!(lost(&ChatOptions::openai(), false), ["top_k", "previous_response_id", "background"]);
+    assert_eq!(lost(&ChatOptions::openai(), true), ["reasoning.summary", "include"]);
+    assert_eq!(
+        lost(&ChatOptions::mistral(), false),
+        ["top_k", "logprobs", "top_logprobs", "logit_bias", "previous_response_id", "background"]
+    );
+    let (json, _) = told(&c, &ChatOptions::openai());
+    assert_eq!((&json["service_tier"], &json["reasoning_effort"]), (&"default".into(), &"high".into()));
+    assert!(lost(&ChatOptions::deepseek(), false).contains(&"response_format".to_owned()));
+    assert_eq!(
+        lost(&ChatOptions::compatible(), true),
+        [
+            "reasoning.summary",
+            "service_tier",
+            "verbosity",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "store",
+            "metadata",
+            "include"
+        ]
+    );
+}
