@@ -83,6 +83,9 @@ pub struct ChatOptions {
     pub stream_options: bool,
     /// Takes texts only as one string, not as parts.
     pub flat_text: bool,
+    /// Takes instructions anywhere (else only at the beginning, as one message: the templates of many open models
+    /// refuse others).
+    pub system_anywhere: bool,
     /// Lets a user's message follow a tool's (else what the user says there stands in the tool's message).
     pub user_after_tool: bool,
     /// Wants Gemini's signatures back on tool calls, as `extra_content`.
@@ -115,6 +118,7 @@ impl ChatOptions {
             short_ids: false,
             stream_options: true,
             flat_text: false,
+            system_anywhere: true,
             user_after_tool: true,
             call_signatures: false,
         }
@@ -133,6 +137,7 @@ impl ChatOptions {
             files: false,
             video: true,
             web_search: false,
+            system_anywhere: false,
             ..Self::openai()
         }
     }
@@ -163,6 +168,7 @@ impl ChatOptions {
             schema: false,
             video: false,
             flat_text: true,
+            system_anywhere: true,
             ..Self::compatible()
         }
     }
@@ -175,6 +181,7 @@ impl ChatOptions {
             top_k: false,
             thoughts: Thoughts::Omit,
             video: false,
+            system_anywhere: true,
             ..Self::compatible()
         }
     }
@@ -187,6 +194,7 @@ impl ChatOptions {
             thoughts: Thoughts::Omit,
             video: false,
             call_signatures: true,
+            system_anywhere: true,
             ..Self::compatible()
         }
     }
@@ -201,6 +209,7 @@ impl ChatOptions {
             tool_media: true,
             web_search: true,
             cache: CacheWords::Control,
+            system_anywhere: true,
             ..Self::compatible()
         }
     }

@@ -1,7 +1,7 @@
 //! Messages.
 
 use super::call_id;
-use super::part::{content_of, mark, part, text_document};
+use super::part::{content_of, joined, mark, part, text_document};
 use super::tools::flat_name;
 use super::wire::{AudioIdOut, CallBodyOut, CallOut, ContentOut, MessageOut, PartOut, SealsOut};
 use crate::codec::chat::options::{ChatOptions, ReasoningWords, Thoughts};
@@ -33,6 +33,10 @@ pub(super) fn encode<'a>(
             }
         };
         let parts = content.iter().filter_map(|b| part(b, o, losses)).collect();
+        if !o.system_anywhere && !out.is_empty() {
+            late_instructions(parts, m, o, &mut out, losses);
+            continue;
+        }
         out.push(MessageOut {
             role,
             name: name.as_deref(),
@@ -41,6 +45,27 @@ pub(super) fn encode<'a>(
         });
     }
     out
+}
+
+/// Instructions that are not the first message, for a server that takes only one, at the beginning.
+fn late_instructions<'a>(
+    parts: Vec<PartOut<'a>>,
+    m: &Message,
+    o: &ChatOptions,
+    out: &mut Vec<MessageOut<'a>>,
+    losses: &mut Losses,
+) {
+    let beginning = out.iter().all(|m| m.role == "system");
+    if !beginning {
+        losses.hint(
+            m.at.0.to_string(),
+            "the model's provider takes instructions at the beginning only: the user says it",
+        );
+    }
+    match out.last_mut() {
+        Some(last) if beginning || last.role == "tool" && !o.user_after_tool => add_parts(last, parts),
+        _ => out.push(MessageOut { role: "user", content: content_of(parts, o), ..MessageOut::default() }),
+    }
 }
 
 /// A user's turn: each tool's result is a message of its own, before the rest.
@@ -85,7 +110,7 @@ fn add_parts<'a>(m: &mut MessageOut<'a>, mut more: Vec<PartOut<'a>>) {
         Some(ContentOut::Parts(parts)) => parts,
     };
     parts.append(&mut more);
-    m.content = Some(ContentOut::Parts(parts));
+    m.content = Some(joined(parts));
 }
 
 fn result<'a>(

@@ -7,19 +7,29 @@ use crate::ir::loss::Losses;
 use crate::ir::signature::Origin;
 use std::borrow::Cow;
 
+/// A text and nothing that hangs on it.
+fn plain(p: &PartOut<'_>) -> bool {
+    p.kind == "text" && p.cache_control.is_none() && p.prompt_cache_breakpoint.is_none()
+}
+
 /// One text is a string; anything else is an array. None: nothing.
 pub(super) fn content_of<'a>(mut parts: Vec<PartOut<'a>>, o: &ChatOptions) -> Option<ContentOut<'a>> {
-    let plain = |p: &PartOut<'_>| {
-        p.kind == "text" && p.cache_control.is_none() && p.prompt_cache_breakpoint.is_none()
-    };
     if parts.len() == 1 && parts.iter().all(plain) {
         return parts.pop().and_then(|p| p.text).map(ContentOut::Text);
     }
-    if o.flat_text && !parts.is_empty() && parts.iter().all(|p| p.kind == "text") {
-        let texts: Vec<_> = parts.into_iter().filter_map(|p| p.text).collect();
-        return Some(ContentOut::Text(texts.join("\n\n").into()));
+    if o.flat_text && !parts.is_empty() {
+        return Some(joined(parts));
     }
     (!parts.is_empty()).then_some(ContentOut::Parts(parts))
+}
+
+/// Texts as one string; with anything else among them an array.
+pub(super) fn joined(parts: Vec<PartOut<'_>>) -> ContentOut<'_> {
+    if !parts.iter().all(plain) {
+        return ContentOut::Parts(parts);
+    }
+    let texts: Vec<_> = parts.into_iter().filter_map(|p| p.text).collect();
+    ContentOut::Text(texts.join("\n\n").into())
 }
 
 /// A document of plain text, as a text: the format's files are PDFs.

@@ -217,9 +217,25 @@ fn turns_with_calls() {
     );
     let (json, _) = told(&c, &ChatOptions::mistral());
     assert_eq!(json["messages"].as_array().unwrap().len(), 2);
-    assert_eq!(json["messages"][1]["content"][1]["text"], "stop");
+    assert_eq!(json["messages"][1]["content"], "ok\n\nstop");
     let (json, _) = told(&c, &ChatOptions::deepseek());
     assert_eq!(json["messages"][0]["reasoning_content"], "");
     assert_eq!(json["messages"][0]["tool_calls"][0]["function"]["arguments"], "{}");
     assert_eq!(json["messages"].as_array().unwrap().len(), 3);
+}
+
+/// The templates of many open models take one system message, the first.
+#[test]
+fn instructions_at_the_beginning() {
+    let c = asked(
+        r#"{"model":"m","messages":[{"role":"system","content":"a"},{"role":"developer","content":"b"},
+        {"role":"user","content":"c"},{"role":"system","content":"d"}]}"#,
+    );
+    let (json, losses) = told(&c, &ChatOptions::compatible());
+    let told: Vec<_> =
+        json["messages"].as_array().unwrap().iter().map(|m| (&m["role"], &m["content"])).collect();
+    let want = [("system", "a\n\nb"), ("user", "c"), ("user", "d")];
+    assert!(told.iter().zip(want).all(|((r, c), (wr, wc))| *r == wr && *c == wc), "{told:?}");
+    assert_eq!(losses.0.len(), 1);
+    assert_eq!((losses.0[0].field.as_str(), losses.0[0].harmless), ("messages[3]", true));
 }
