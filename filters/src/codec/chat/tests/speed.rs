@@ -21,7 +21,7 @@ fn speed() {
     println!("stream: {:.0} MB/s", (rounds * chunk.len()) as f64 / seconds / 1e6);
 
     let message = |i: usize| {
-        let role = if i % 2 == 0 { "user" } else { "assistant" };
+        let role = if i.is_multiple_of(2) { "user" } else { "assistant" };
         serde_json::json!({"role": role, "content": "Some \"words\" and a line.\n".repeat(70)})
     };
     let tool = |i: usize| {
