@@ -5,6 +5,7 @@
 
 pub mod gemini;
 pub mod messages;
+pub mod chat;
 
 use crate::ir::stream::StreamEvent;
 use bytes::BytesMut;
