@@ -1,0 +1,444 @@
+//! A provider's stream.
+//!
+//! Texts, refusals, thoughts and calls come piece by piece; server tools and items that are unknown here come whole,
+//! with their `output_item.done`. What a server does not stream (some imitations send items only when they are done,
+//! or only the final object) is taken from the events that say it whole.
+
+use super::decode_reply::{self, Response, failure, stop_of};
+use super::item::{Item, Turn};
+use super::json::{Str, object, parse};
+use super::{annotation, media};
+use crate::codec::{DecodeError, StreamDecoder};
+use crate::ir::block::{Body, Thinking};
+use crate::ir::stream::{Delta, StreamEvent};
+use crate::ir::{Block, Raw, Signature};
+use serde_json::value::RawValue;
+
+object! {
+    /// Any event. Members have different types in different events: all stay raw until the type is known.
+    Event {
+        kind "type": Str<'de>,
+        sequence_number "sequence_number": &'de RawValue,
+        item_id "item_id": &'de RawValue,
+        obfuscation "obfuscation": &'de RawValue,
+        output_index "output_index": &'de RawValue,
+        content_index "content_index": &'de RawValue,
+        delta "delta": &'de RawValue,
+        logprobs "logprobs": &'de RawValue,
+        text "text": &'de RawValue,
+        refusal "refusal": &'de RawValue,
+        arguments "arguments": &'de RawValue,
+        input "input": &'de RawValue,
+        part "part": &'de RawValue,
+        item "item": &'de RawValue,
+        annotation "annotation": &'de RawValue,
+        response "response": &'de RawValue,
+    }
+}
+
+/// A block that has begun.
+#[derive(Debug)]
+struct Slot {
+    output: u64,
+    content: u64,
+    index: u32,
+    /// Bytes of its text or arguments that have come.
+    sent: usize,
+    /// Citations of a text, or parts of a summary.
+    parts: usize,
+    logprobs: bool,
+    thought: bool,
+    open: bool,
+}
+
+/// Reads a Responses stream.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    started: bool,
+    ended: bool,
+    slots: Vec<Slot>,
+    next: u32,
+    called: bool,
+    refused: bool,
+    /// Signatures of calls that have not begun yet, and indices of those that have.
+    signatures: Vec<(String, Signature)>,
+    calls: Vec<(String, u32)>,
+}
+
+type Out<'o> = &'o mut Vec<StreamEvent>;
+
+fn delta(index: u32, delta: Delta) -> StreamEvent {
+    StreamEvent::BlockDelta { choice: 0, index, delta }
+}
+
+fn number(value: Option<&RawValue>) -> u64 {
+    value.and_then(|v| v.get().parse().ok()).unwrap_or_default()
+}
+
+fn string(value: Option<&RawValue>) -> String {
+    value.and_then(|v| serde_json::from_str(v.get()).ok()).unwrap_or_default()
+}
+
+impl Decoder {
+    /// A decoder at the beginning of a stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn slot(&self, output: u64, content: u64) -> Option<usize> {
+        self.slots.iter().rposition(|s| s.output == output && s.content == content)
+    }
+
+    /// Begins a block.
+    fn start(&mut self, output: u64, content: u64, block: Block, out: Out<'_>) -> usize {
+        let index = self.next;
+        self.next += 1;
+        match &block.body {
+            Body::ToolCall(call) => {
+                self.called = true;
+                self.calls.push((call.id.clone(), index));
+            }
+            Body::Refusal(_) => self.refused = true,
+            _ => {}
+        }
+        let thought = matches!(block.body, Body::Thinking(_));
+        out.push(StreamEvent::BlockStart { choice: 0, index, block });
+        let slot = Slot { output, content, index, sent: 0, parts: 0, logprobs: false, thought, open: true };
+        self.slots.push(slot);
+        self.slots.len() - 1
+    }
+
+    /// A block that comes whole.
+    fn whole(&mut self, output: u64, mut block: Block, out: Out<'_>) {
+        block.at = Default::default();
+        let at = self.start(output, u64::MAX, block, out);
+        self.stop(at, out);
+    }
+
+    fn stop(&mut self, at: usize, out: Out<'_>) {
+        if let Some(slot) = self.slots.get_mut(at).filter(|s| s.open) {
+            slot.open = false;
+            out.push(StreamEvent::BlockStop { choice: 0, index: slot.index });
+        }
+    }
+
+    /// The slot of a message's part, begun if it has not been.
+    fn part(&mut self, e: &Event<'_>, refusal: bool, out: Out<'_>) -> usize {
+        let (output, content) = (number(e.output_index), number(e.content_index));
+        self.part_at(output, content, refusal, out)
+    }
+
+    fn part_at(&mut self, output: u64, content: u64, refusal: bool, out: Out<'_>) -> usize {
+        match self.slot(output, content) {
+            Some(at) => at,
+            None if refusal => self.start(output, content, Block::new(Body::Refusal(String::new())), out),
+            None => self.start(output, content, Block::text(""), out),
+        }
+    }
+
+    fn more(&mut self, at: usize, text: String, wrap: fn(String) -> Delta, out: Out<'_>) {
+        if let Some(slot) = self.slots.get_mut(at).filter(|s| s.open)
+            && !text.is_empty()
+        {
+            slot.sent += text.len();
+            out.push(delta(slot.index, wrap(text)));
+        }
+    }
+
+    /// The whole text is known: what has not come yet.
+    fn rest(&mut self, at: usize, whole: &str, wrap: fn(String) -> Delta, out: Out<'_>) {
+        let sent = self.slots.get(at).map_or(0, |s| s.sent);
+        if let Some(rest) = whole.get(sent..) {
+            self.more(at, rest.to_owned(), wrap, out);
+        }
+    }
+
+    fn logprobs(&mut self, at: usize, list: Option<&RawValue>, out: Out<'_>) {
+        let Some(list) = list.filter(|l| l.get().len() > 2) else { return };
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.logprobs = true;
+            out.push(StreamEvent::Logprobs { choice: 0, content: Raw(list.to_owned()) });
+        }
+    }
+
+    /// A part of a message, whole: what has not come yet, and its end.
+    fn part_done(&mut self, output: u64, content: u64, text: &RawValue, out: Out<'_>) {
+        let Ok(part) = serde_json::from_str::<media::Part<'_>>(text.get()) else { return };
+        let refusal = match part.kind.as_deref() {
+            Some("output_text" | "text") => false,
+            Some("refusal") => true,
+            _ => return,
+        };
+        let at = self.part_at(output, content, refusal, out);
+        if !self.slots[at].open {
+            return;
+        }
+        let words = if refusal { part.refusal } else { part.text };
+        self.rest(at, &words.unwrap_or_default(), Delta::Text, out);
+        let index = self.slots[at].index;
+        let come = self.slots[at].parts;
+        for a in part.annotations.iter().flatten().skip(come) {
+            out.push(delta(index, Delta::Citation(annotation::decode(a))));
+        }
+        if !self.slots[at].logprobs {
+            self.logprobs(at, part.logprobs, out);
+        }
+        self.stop(at, out);
+    }
+
+    /// The slot of a thought, begun if it has not been.
+    fn thought(&mut self, e: &Event<'_>, out: Out<'_>) -> usize {
+        let output = number(e.output_index);
+        match self.slots.iter().rposition(|s| s.output == output && s.thought) {
+            Some(at) => at,
+            None => self.start(output, 0, Block::new(Body::Thinking(Thinking::default())), out),
+        }
+    }
+
+    /// A summary part begins.
+    fn summary_part(&mut self, at: usize, out: Out<'_>) {
+        let slot = &mut self.slots[at];
+        slot.parts += 1;
+        out.push(delta(slot.index, Delta::SummaryPart));
+    }
+
+    fn item_added(&mut self, e: &Event<'_>, out: Out<'_>) -> Result<(), DecodeError> {
+        let Some(text) = e.item else { return Ok(()) };
+        let item: Item<'_> = parse(text.get(), "item")?;
+        // Thoughts begin with their first words: until then they may turn out to be something else.
+        if matches!(item.kind(), "function_call" | "custom_tool_call") {
+            let mut turn = Turn::default();
+            turn.item(text, item, "item")?;
+            for block in turn.blocks {
+                self.call(number(e.output_index), block, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// A call begins.
+    fn call(&mut self, output: u64, mut block: Block, out: Out<'_>) -> usize {
+        let mut arguments = String::new();
+        block.at = Default::default();
+        if let Body::ToolCall(call) = &mut block.body {
+            arguments = std::mem::take(&mut call.arguments);
+            if let Some(i) = self.signatures.iter().position(|(id, _)| *id == call.id) {
+                call.signature = Some(self.signatures.swap_remove(i).1);
+            }
+        }
+        let at = self.start(output, 0, block, out);
+        self.more(at, arguments, Delta::Arguments, out);
+        at
+    }
+
+    fn item_done(&mut self, output: u64, text: &RawValue, out: Out<'_>) -> Result<(), DecodeError> {
+        let item: Item<'_> = parse(text.get(), "item")?;
+        if item.kind() == "message" {
+            let parts: Vec<&RawValue> =
+                item.content.and_then(|c| serde_json::from_str(c.get()).ok()).unwrap_or_default();
+            for (i, part) in parts.into_iter().enumerate() {
+                self.part_done(output, i as u64, part, out);
+            }
+            return Ok(());
+        }
+        let mut turn = Turn::default();
+        turn.item(text, item, "item")?;
+        for (id, signature) in turn.signatures {
+            match self.calls.iter().find(|(call, _)| *call == id) {
+                Some((_, index)) => out.push(delta(*index, Delta::Signature(signature))),
+                None => self.signatures.push((id, signature)),
+            }
+        }
+        for block in turn.blocks {
+            match &block.body {
+                Body::ToolCall(call) => {
+                    let arguments = call.arguments.clone();
+                    let at = self.slot(output, 0).unwrap_or_else(|| self.call(output, block, out));
+                    self.rest(at, &arguments, Delta::Arguments, out);
+                    self.stop(at, out);
+                }
+                Body::Thinking(t) => {
+                    let found = self.slots.iter().rposition(|s| s.output == output && s.thought);
+                    let at = match found {
+                        Some(at) => at,
+                        None => {
+                            let at = self.start(
+                                output,
+                                0,
+                                Block::new(Body::Thinking(Thinking {
+                                    redacted: t.redacted,
+                                    ..Thinking::default()
+                                })),
+                                out,
+                            );
+                            self.more(at, t.text.clone(), Delta::Thinking, out);
+                            at
+                        }
+                    };
+                    let come = self.slots[at].parts;
+                    for part in t.summary.iter().skip(come) {
+                        self.summary_part(at, out);
+                        self.more(at, part.clone(), Delta::Thinking, out);
+                    }
+                    if let Some(s) = &t.signature
+                        && self.slots[at].open
+                    {
+                        out.push(delta(self.slots[at].index, Delta::Signature(s.clone())));
+                    }
+                    self.stop(at, out);
+                }
+                _ => self.whole(output, block, out),
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, r: &Response<'_>, out: Out<'_>) {
+        if !std::mem::replace(&mut self.started, true) {
+            let text = |s: &Option<Str<'_>>| s.as_deref().unwrap_or_default().to_owned();
+            out.push(StreamEvent::Start {
+                id: text(&r.id),
+                model: text(&r.model),
+                created: r.created_at.map(|t| t as i64),
+            });
+        }
+    }
+
+    fn end(&mut self, r: &Response<'_>, out: Out<'_>) -> Result<(), DecodeError> {
+        self.begin(r, out);
+        if self.slots.is_empty() {
+            for (i, item) in r.output.iter().flatten().enumerate() {
+                self.item_done(i as u64, item, out)?;
+            }
+        }
+        self.close(out);
+        if let Some(tier) = r.service_tier.as_deref() {
+            out.push(StreamEvent::ServiceTier(tier.to_owned()));
+        }
+        if let Some(tokens) = r.usage.as_ref().and_then(decode_reply::tokens) {
+            out.push(StreamEvent::Tokens(tokens));
+        }
+        let why = r.incomplete_details.as_ref().and_then(|i| i.reason.as_deref());
+        if let Some(stop) = stop_of(r.status.as_deref(), why, self.called, self.refused) {
+            out.push(StreamEvent::Stop { choice: 0, stop });
+        }
+        self.ended = true;
+        out.push(StreamEvent::End);
+        Ok(())
+    }
+
+    fn close(&mut self, out: Out<'_>) {
+        for at in 0..self.slots.len() {
+            self.stop(at, out);
+        }
+    }
+}
+
+impl StreamDecoder for Decoder {
+    fn event(&mut self, name: &[u8], data: &[u8], out: &mut Vec<StreamEvent>) -> Result<(), DecodeError> {
+        // Some imitations end like Chat does.
+        if self.ended || data == b"[DONE]" || data.is_empty() {
+            return Ok(());
+        }
+        let text = std::str::from_utf8(data).map_err(|_| DecodeError::new("", "An event is not UTF-8."))?;
+        let e: Event<'_> = parse(text, "")?;
+        let kind = match &e.kind {
+            Some(kind) => &**kind,
+            None => std::str::from_utf8(name).unwrap_or_default(),
+        };
+        match kind {
+            "response.output_text.delta" => {
+                let at = self.part(&e, false, out);
+                self.more(at, string(e.delta), Delta::Text, out);
+                self.logprobs(at, e.logprobs, out);
+            }
+            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+                if let Some(at) = self.slot(number(e.output_index), 0) {
+                    self.more(at, string(e.delta), Delta::Arguments, out);
+                }
+            }
+            "response.reasoning_summary_text.delta" => {
+                let at = self.thought(&e, out);
+                if self.slots[at].parts == 0 {
+                    self.summary_part(at, out);
+                }
+                self.more(at, string(e.delta), Delta::Thinking, out);
+            }
+            "response.reasoning_text.delta" => {
+                let at = self.thought(&e, out);
+                // Words after a summary would become part of it.
+                if self.slots[at].parts == 0 {
+                    self.more(at, string(e.delta), Delta::Thinking, out);
+                }
+            }
+            "response.reasoning_summary_part.added" => {
+                let at = self.thought(&e, out);
+                self.summary_part(at, out);
+            }
+            "response.refusal.delta" => {
+                let at = self.part(&e, true, out);
+                self.more(at, string(e.delta), Delta::Text, out);
+            }
+            "response.content_part.added" => {
+                let part: media::Part<'_> = parse(e.part.map_or("{}", RawValue::get), "part")?;
+                match part.kind.as_deref() {
+                    Some("output_text" | "text") => drop(self.part(&e, false, out)),
+                    Some("refusal") => drop(self.part(&e, true, out)),
+                    _ => {}
+                }
+            }
+            "response.output_text.done" => {
+                let at = self.part(&e, false, out);
+                self.rest(at, &string(e.text), Delta::Text, out);
+            }
+            "response.refusal.done" => {
+                let at = self.part(&e, true, out);
+                self.rest(at, &string(e.refusal), Delta::Text, out);
+            }
+            "response.function_call_arguments.done" | "response.custom_tool_call_input.done" => {
+                if let Some(at) = self.slot(number(e.output_index), 0) {
+                    self.rest(at, &string(e.arguments.or(e.input)), Delta::Arguments, out);
+                }
+            }
+            "response.output_text.annotation.added" => {
+                let at = self.part(&e, false, out);
+                if let Some(a) = e.annotation.filter(|_| self.slots[at].open) {
+                    self.slots[at].parts += 1;
+                    out.push(delta(self.slots[at].index, Delta::Citation(annotation::decode(a))));
+                }
+            }
+            "response.content_part.done" => {
+                if let Some(part) = e.part {
+                    self.part_done(number(e.output_index), number(e.content_index), part, out);
+                }
+            }
+            "response.output_item.added" => self.item_added(&e, out)?,
+            "response.output_item.done" => {
+                if let Some(item) = e.item {
+                    self.item_done(number(e.output_index), item, out)?;
+                }
+            }
+            "response.created" | "response.in_progress" | "response.queued" => {
+                let r: Response<'_> = parse(e.response.map_or("{}", RawValue::get), "response")?;
+                self.begin(&r, out);
+            }
+            "response.completed" | "response.incomplete" | "response.cancelled" => {
+                let r: Response<'_> = parse(e.response.map_or("{}", RawValue::get), "response")?;
+                self.end(&r, out)?;
+            }
+            "response.failed" | "error" => {
+                self.ended = true;
+                out.push(StreamEvent::Error(failure(data)));
+            }
+            // Progress of server tools, whose items come whole; events that are newer than this.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<StreamEvent>) {
+        if !self.ended {
+            self.close(out);
+        }
+    }
+}
