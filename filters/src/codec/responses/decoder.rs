@@ -63,6 +63,11 @@ pub struct Decoder {
     /// Signatures of calls that have not begun yet, and indices of those that have.
     signatures: Vec<(String, Signature)>,
     calls: Vec<(String, u32)>,
+    /// Items that come whole and run side by side: those begun and not done, and those done before an earlier one.
+    running: Vec<u64>,
+    held: Vec<(u64, Block)>,
+    /// Items that are no block of their own.
+    carried: Vec<u64>,
 }
 
 type Out<'o> = &'o mut Vec<StreamEvent>;
@@ -91,6 +96,8 @@ impl Decoder {
 
     /// Begins a block.
     fn start(&mut self, output: u64, content: u64, block: Block, out: Out<'_>) -> usize {
+        // Something streams: what is done by now goes before it.
+        self.release(u64::MAX, out);
         let index = self.next;
         self.next += 1;
         match &block.body {
@@ -108,11 +115,26 @@ impl Decoder {
         self.slots.len() - 1
     }
 
-    /// A block that comes whole.
+    /// A block that comes whole. Server tools that run side by side end in any order; told is the output's.
     fn whole(&mut self, output: u64, mut block: Block, out: Out<'_>) {
         block.at = Default::default();
-        let at = self.start(output, u64::MAX, block, out);
-        self.stop(at, out);
+        self.running.retain(|o| *o != output);
+        self.held.push((output, block));
+        self.release(self.running.iter().min().copied().unwrap_or(u64::MAX), out);
+    }
+
+    /// Tells the blocks held that stand before `until`.
+    fn release(&mut self, until: u64, out: Out<'_>) {
+        if self.held.is_empty() {
+            return;
+        }
+        let (mut ready, rest): (Vec<_>, Vec<_>) = self.held.drain(..).partition(|(o, _)| *o < until);
+        self.held = rest;
+        ready.sort_by_key(|(o, _)| *o);
+        for (output, block) in ready {
+            let at = self.start(output, u64::MAX, block, out);
+            self.stop(at, out);
+        }
     }
 
     fn stop(&mut self, at: usize, out: Out<'_>) {
@@ -212,6 +234,8 @@ impl Decoder {
             for block in turn.blocks {
                 self.call(number(e.output_index), block, out);
             }
+        } else if !matches!(item.kind(), "message" | "reasoning") {
+            self.running.push(number(e.output_index));
         }
         Ok(())
     }
@@ -243,6 +267,9 @@ impl Decoder {
         }
         let mut turn = Turn::default();
         turn.item(text, item, "item")?;
+        if turn.blocks.is_empty() {
+            self.carried.push(output);
+        }
         for (id, signature) in turn.signatures {
             match self.calls.iter().find(|(call, _)| *call == id) {
                 Some((_, index)) => out.push(delta(*index, Delta::Signature(signature))),
@@ -306,9 +333,10 @@ impl Decoder {
 
     fn end(&mut self, r: &Response<'_>, out: Out<'_>) -> Result<(), DecodeError> {
         self.begin(r, out);
-        if self.slots.is_empty() {
-            for (i, item) in r.output.iter().flatten().enumerate() {
-                self.item_done(i as u64, item, out)?;
+        self.release(u64::MAX, out);
+        for (i, item) in (0..).zip(r.output.iter().flatten()) {
+            if !self.slots.iter().any(|s| s.output == i) && !self.carried.contains(&i) {
+                self.item_done(i, item, out)?;
             }
         }
         self.close(out);
@@ -328,6 +356,7 @@ impl Decoder {
     }
 
     fn close(&mut self, out: Out<'_>) {
+        self.release(u64::MAX, out);
         for at in 0..self.slots.len() {
             self.stop(at, out);
         }

@@ -9,6 +9,8 @@ use crate::ir::tool::{Tool, ToolBody, ToolChoice};
 use crate::ir::{Conversation, Losses, Message, Origin, Raw, Role, Settings};
 use serde::Serialize;
 use serde::ser::SerializeMap;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// What depends on who asks and who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +76,7 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_retention: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    safety_identifier: Option<&'a str>,
+    safety_identifier: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Pairs::is_empty")]
     metadata: Pairs<'a>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -106,7 +108,8 @@ impl Serialize for Pairs<'_> {
 }
 
 /// Fields said again as they came.
-struct Extra<'a>(Vec<(&'a str, &'a Raw)>);
+#[derive(Default)]
+pub(super) struct Extra<'a>(Vec<(&'a str, &'a Raw)>);
 
 impl Serialize for Extra<'_> {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
@@ -124,6 +127,8 @@ pub(super) struct Text<'a> {
     pub(super) format: Option<OutFormat<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) verbosity: Option<&'a str>,
+    #[serde(flatten)]
+    pub(super) extra: Extra<'a>,
 }
 
 #[derive(Serialize)]
@@ -163,6 +168,8 @@ struct OutReasoning<'a> {
     effort: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<&'a str>,
+    #[serde(flatten)]
+    extra: Extra<'a>,
 }
 
 /// Encodes a request for an upstream; `model` is the provider's name for it.
@@ -207,13 +214,26 @@ pub fn encode_request(
             "include" if !options.foreign => {
                 request.include.extend(serde_json::from_str::<Vec<String>>(value.text()).unwrap_or_default());
             }
-            path if !options.foreign && !path.contains(['.', '[']) => request.extra.0.push((path, value)),
+            path if !options.foreign && request.again(path, value) => {}
             path if super::harmless(path) => losses.hint(path, "it stays behind in translation"),
             path => losses.add(path, "the Responses API has no such field"),
         }
     }
     // A struct of strings and numbers always serialises.
     serde_json::to_vec(&request).unwrap_or_default()
+}
+
+impl<'a> Request<'a> {
+    /// Says a field again where it stood; false: it stood inside something that is written anew.
+    fn again(&mut self, path: &'a str, value: &'a Raw) -> bool {
+        let place = match path.split_once('.') {
+            None if !path.contains('[') => Some((&mut self.extra, path)),
+            Some(("reasoning", key)) => self.reasoning.as_mut().map(|r| (&mut r.extra, key)),
+            Some(("text", key)) if !key.contains('.') => self.text.as_mut().map(|t| (&mut t.extra, key)),
+            _ => None,
+        };
+        place.map(|(extra, key)| extra.0.push((key, value))).is_some()
+    }
 }
 
 const ENCRYPTED: &str = "reasoning.encrypted_content";
@@ -327,8 +347,11 @@ fn encode_settings<'a>(s: &'a Settings, options: &RequestOptions, losses: &mut L
         tools: Vec::new(),
         tool_choice: None,
         parallel_tool_calls: *parallel_tools,
-        text: (format.is_some() || verbosity.is_some())
-            .then(|| Text { format: format.as_ref().map(OutFormat::of), verbosity: verbosity.as_deref() }),
+        text: (format.is_some() || verbosity.is_some()).then(|| Text {
+            format: format.as_ref().map(OutFormat::of),
+            verbosity: verbosity.as_deref(),
+            extra: Extra::default(),
+        }),
         reasoning: reasoning.as_ref().map(encode_reasoning),
         max_output_tokens: least(*max_tokens, options, losses),
         temperature: *temperature,
@@ -341,10 +364,22 @@ fn encode_settings<'a>(s: &'a Settings, options: &RequestOptions, losses: &mut L
         service_tier: tier(service_tier.as_deref(), options, losses),
         prompt_cache_key: cache_key.as_deref(),
         prompt_cache_retention: cache_retention.as_deref(),
-        safety_identifier: user.as_deref(),
+        safety_identifier: user.as_deref().map(|u| identifier(u, options)),
         metadata: Pairs(metadata),
         stream: *stream,
         extra: Extra(Vec::new()),
+    }
+}
+
+/// Longest `safety_identifier`, in characters.
+const LONGEST_IDENTIFIER: usize = 64;
+
+/// Claude Code's `user_id` is a whole JSON object: what is too long is hashed, as OpenAI advises for all of them.
+fn identifier<'a>(user: &'a str, options: &RequestOptions) -> Cow<'a, str> {
+    if options.foreign && user.chars().count() > LONGEST_IDENTIFIER {
+        hex::encode(Sha256::digest(user)).into()
+    } else {
+        user.into()
     }
 }
 
@@ -380,5 +415,5 @@ fn encode_reasoning(r: &Reasoning) -> OutReasoning<'_> {
         // On, or as the model likes: what a reasoning model does unasked.
         (None, _, None) => None,
     };
-    OutReasoning { effort, summary: summary.as_deref().filter(|s| *s != "omitted") }
+    OutReasoning { effort, summary: summary.as_deref().filter(|s| *s != "omitted"), extra: Extra::default() }
 }

@@ -96,7 +96,7 @@ impl Encoder {
         let id = if id.is_empty() { &self.x.id } else { id };
         let plain: String =
             id.strip_prefix("resp_").unwrap_or(id).chars().filter(char::is_ascii_alphanumeric).collect();
-        self.id = format!("resp_{plain}");
+        self.id = if id.starts_with("resp_") { id.to_owned() } else { format!("resp_{plain}") };
         self.suffix = plain;
         self.created = created.unwrap_or(self.created);
         for kind in ["response.created", "response.in_progress"] {
@@ -280,7 +280,7 @@ impl Encoder {
 
     /// A part of a message begins, and the message if there is none.
     fn text_start(&mut self, refusal: bool, out: &mut BytesMut) -> Open {
-        if !self.messages.last().is_some_and(|m| !m.sealed) {
+        if self.messages.last().is_none_or(|m| m.sealed) {
             let (at, id) = self.place("msg");
             let content = &[];
             let item = OutItem::Message { id: &id, status: "in_progress", role: "assistant", content };
@@ -533,7 +533,7 @@ impl Encoder {
     fn logprobs(&mut self, list: &Raw) {
         let last =
             self.open.iter().rev().find_map(|(i, open)| matches!(open, Open::Text { .. }).then_some(*i));
-        let serde_json::Value::Array(list) = list.value() else { return };
+        let Ok(list) = serde_json::from_str::<Vec<Box<RawValue>>>(list.text()) else { return };
         if let Some((m, part)) = last.and_then(|i| self.part_of(i)) {
             m.parts[part].logprobs.extend(list);
         } else if let Some(part) = self.messages.last_mut().and_then(|m| m.parts.last_mut()) {

@@ -1,6 +1,6 @@
 //! The response object: what an answer, whole or streamed, says of itself and of its request.
 
-use super::encode_request::{OutFormat, Pairs, Text, instructions};
+use super::encode_request::{Extra, OutFormat, Pairs, Text, instructions};
 use super::tools::{Out, OutChoice};
 use crate::ir::settings::Effort;
 use crate::ir::tool::ToolChoice;
@@ -59,7 +59,7 @@ impl Echo {
             instructions: instructions(&c.messages).0.map(str::to_owned),
             tools: Raw::of(&tools).ok(),
             tool_choice: extra("tool_choice").or_else(|| Raw::of(&OutChoice(choice, &c.tools)).ok()),
-            text: Raw::of(&Text { format: Some(format), verbosity }).ok(),
+            text: Raw::of(&Text { format: Some(format), verbosity, extra: Extra::default() }).ok(),
             effort: reasoning.and_then(|r| r.effort).map(Effort::word),
             summary: reasoning.and_then(|r| r.summary.clone()),
             temperature: s.temperature,
@@ -187,7 +187,7 @@ pub(super) struct Object<'a> {
     prompt_cache_retention: Option<&'a str>,
     reasoning: EchoReasoning<'a>,
     safety_identifier: Option<&'a str>,
-    service_tier: &'a str,
+    service_tier: Option<&'a str>,
     store: bool,
     temperature: f64,
     text: Option<&'a Raw>,
@@ -247,7 +247,7 @@ impl<'a> Object<'a> {
             prompt_cache_retention: e.prompt_cache_retention.as_deref(),
             reasoning: EchoReasoning { effort: e.effort, summary: e.summary.as_deref() },
             safety_identifier: e.safety_identifier.as_deref(),
-            service_tier: f.tier.or(e.service_tier.as_deref()).unwrap_or("default"),
+            service_tier: f.tier.or(e.service_tier.as_deref()),
             // Whatever the client asked: an answer of another dialect's provider is kept nowhere.
             store: false,
             temperature: e.temperature.unwrap_or(1.0),
@@ -321,7 +321,7 @@ pub(super) struct Action<'a> {
 #[derive(Clone, Copy, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Part<'a> {
-    OutputText { text: &'a str, annotations: &'a [Raw], logprobs: &'a [serde_json::Value] },
+    OutputText { text: &'a str, annotations: &'a [Raw], logprobs: &'a [Box<RawValue>] },
     Refusal { refusal: &'a str },
 }
 

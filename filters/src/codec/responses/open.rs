@@ -4,6 +4,7 @@ use super::event::Event;
 use super::object::{OutItem, Part};
 use crate::ir::block::{CallKind, Citation, Thinking, ToolCall};
 use crate::ir::{Raw, Signature};
+use serde_json::value::RawValue;
 
 /// An open block.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ pub(super) struct Text {
     pub(super) annotations: Vec<Raw>,
     /// Citations that cover the whole text.
     pub(super) held: Vec<Citation>,
-    pub(super) logprobs: Vec<serde_json::Value>,
+    pub(super) logprobs: Vec<Box<RawValue>>,
     pub(super) signature: Option<Signature>,
     pub(super) open: bool,
 }
