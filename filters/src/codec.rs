@@ -3,7 +3,9 @@
 //! A format is one folder: `request.rs` (decode, encode), `reply.rs` (decode, encode), `stream.rs` (decoder, encoder).
 //! Formats that are upstreams only (Bedrock's Converse) lack what only a front needs.
 
+pub mod custom_tools;
 pub mod responses;
+pub mod tool_names;
 
 use crate::ir::stream::StreamEvent;
 use bytes::BytesMut;
