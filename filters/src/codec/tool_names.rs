@@ -79,13 +79,17 @@ pub fn flatten(c: &mut Conversation, rules: &Rules) -> NameMap {
             _ => {}
         }
     }
-    let choice = c.tool_choice.take().map(|choice| names.choice(choice, &c.tools));
+    // A choice names tools as the client does; their flat names are the list's to decide.
+    let before = match c.tool_choice {
+        Some(ToolChoice::Named(_) | ToolChoice::Allowed { .. }) => c.tools.clone(),
+        _ => Vec::new(),
+    };
     let mut tools = Vec::with_capacity(c.tools.len());
     for tool in c.tools.drain(..) {
         names.tool(tool, &mut tools);
     }
     c.tools = tools;
-    c.tool_choice = choice;
+    c.tool_choice = c.tool_choice.take().map(|choice| names.choice(choice, &before));
     for block in c.messages.iter_mut().flat_map(|m| &mut m.content) {
         match &mut block.body {
             Body::ToolCall(call) => names.call(call),

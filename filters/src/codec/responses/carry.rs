@@ -137,13 +137,20 @@ pub(super) fn sign_call<'a>(blocks: impl Iterator<Item = &'a mut Block>, id: &st
     }
 }
 
-/// Puts a signature at the last text.
-pub(super) fn sign_text<'a>(blocks: impl DoubleEndedIterator<Item = &'a mut Block>, s: Signature) {
+/// Puts a signature at the last text; gives it back if there is none.
+pub(super) fn sign_text<'a>(
+    blocks: impl DoubleEndedIterator<Item = &'a mut Block>,
+    s: Signature,
+) -> Option<Signature> {
     let last = blocks.rev().find_map(|b| match &mut b.body {
         Body::Text { signature, .. } => Some(signature),
         _ => None,
     });
-    if let Some(signature) = last {
-        *signature = Some(s);
+    match last {
+        Some(signature) => {
+            *signature = Some(s);
+            None
+        }
+        None => Some(s),
     }
 }

@@ -9,9 +9,9 @@ use super::item::{Item, Turn};
 use super::json::{Str, object, parse};
 use super::{annotation, media};
 use crate::codec::{DecodeError, StreamDecoder};
-use crate::ir::block::{Body, Thinking};
+use crate::ir::block::{Body, ServerKind, Thinking};
 use crate::ir::stream::{Delta, StreamEvent};
-use crate::ir::{Block, Raw, Signature};
+use crate::ir::{Block, Origin, Raw, Signature};
 use serde_json::value::RawValue;
 
 object! {
@@ -66,6 +66,10 @@ pub struct Decoder {
     /// Items that come whole and run side by side: those begun and not done, and those done before an earlier one.
     running: Vec<u64>,
     held: Vec<(u64, Block)>,
+    /// Place of another vendor's web search: the call behind it is its shadow (see [`Turn`]).
+    search: Option<u64>,
+    /// The last text.
+    text: Option<u32>,
     /// Items that are no block of their own.
     carried: Vec<u64>,
 }
@@ -106,6 +110,7 @@ impl Decoder {
                 self.calls.push((call.id.clone(), index));
             }
             Body::Refusal(_) => self.refused = true,
+            Body::Text { .. } => self.text = Some(index),
             _ => {}
         }
         let thought = matches!(block.body, Body::Thinking(_));
@@ -270,6 +275,9 @@ impl Decoder {
         if turn.blocks.is_empty() {
             self.carried.push(output);
         }
+        if let (Some(index), Some(signature)) = (self.text, turn.text_signature) {
+            out.push(delta(index, Delta::Signature(signature)));
+        }
         for (id, signature) in turn.signatures {
             match self.calls.iter().find(|(call, _)| *call == id) {
                 Some((_, index)) => out.push(delta(*index, Delta::Signature(signature))),
@@ -313,6 +321,16 @@ impl Decoder {
                         out.push(delta(self.slots[at].index, Delta::Signature(s.clone())));
                     }
                     self.stop(at, out);
+                }
+                Body::Server { kind: ServerKind::WebSearch, origin: Origin::OpenAi, .. }
+                    if self.search.is_some_and(|s| s + 1 == output) =>
+                {
+                    self.running.retain(|o| *o != output);
+                    self.carried.push(output);
+                }
+                Body::Server { kind: ServerKind::WebSearch, origin, .. } => {
+                    self.search = (*origin != Origin::OpenAi).then_some(output);
+                    self.whole(output, block, out);
                 }
                 _ => self.whole(output, block, out),
             }

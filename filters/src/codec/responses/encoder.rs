@@ -576,7 +576,7 @@ impl Encoder {
         self.start("", None, out);
         self.close(Status::Failed, out);
         self.ended = true;
-        let code = e.code.as_deref().or(e.kind.as_deref()).unwrap_or("server_error");
+        let code = object::code(e);
         let message = e.message.as_deref().unwrap_or("The provider failed in mid-stream.");
         let kind = e.kind.as_deref().unwrap_or("server_error");
         self.emit(Event::error(kind, code, message), out);

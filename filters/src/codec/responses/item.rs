@@ -73,6 +73,8 @@ pub(super) struct Turn<'a> {
     pub(super) logprobs: Vec<&'a RawValue>,
     /// Signatures of calls, by call id.
     pub(super) signatures: Vec<(String, Signature)>,
+    /// The signature of a text that came before these items.
+    pub(super) text_signature: Option<Signature>,
     /// Fields without a name in the IR.
     pub(super) extra: Vec<(String, Raw)>,
 }
@@ -163,7 +165,7 @@ impl<'a> Turn<'a> {
             Found::Thinking(t) => self.push(Body::Thinking(t), path),
             Found::Block(body) => self.push(body, path),
             Found::OfCall(id, s) => self.signatures.push((id, s)),
-            Found::OfText(s) => carry::sign_text(self.blocks.iter_mut(), s),
+            Found::OfText(s) => self.text_signature = carry::sign_text(self.blocks.iter_mut(), s),
         }
         self.keep(item.rest, path);
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::encode_request::{Extra, OutFormat, Pairs, Text, instructions};
 use super::tools::{Out, OutChoice};
+use crate::dialect::fault::UpstreamError;
 use crate::ir::settings::Effort;
 use crate::ir::tool::ToolChoice;
 use crate::ir::{Conversation, Raw, Stop, StopReason, Tokens};
@@ -164,6 +165,30 @@ struct EchoReasoning<'a> {
 pub(super) struct Failure<'a> {
     pub(super) code: &'a str,
     pub(super) message: &'a str,
+}
+
+/// The word for an upstream's error. The format has a list of its own, longer than what other providers' errors need;
+/// clients (Codex) act on some words beyond it.
+pub(super) fn code(e: &UpstreamError) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "server_error",
+        "rate_limit_exceeded",
+        "invalid_prompt",
+        "bio_policy",
+        "context_length_exceeded",
+        "insufficient_quota",
+        "usage_not_included",
+        "server_is_overloaded",
+        "slow_down",
+    ];
+    let words = [&e.detail_code, &e.code, &e.kind].into_iter().flatten();
+    words
+        .filter_map(|word| match word.as_str() {
+            "rate_limit_error" | "RESOURCE_EXHAUSTED" | "throttlingException" => Some("rate_limit_exceeded"),
+            word => KNOWN.into_iter().find(|k| *k == word),
+        })
+        .next()
+        .unwrap_or("server_error")
 }
 
 /// The object, in the order of OpenAI's.
