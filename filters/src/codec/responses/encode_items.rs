@@ -69,9 +69,10 @@ pub(super) enum InItem<'a> {
 
 /// Writes items.
 pub(super) struct Items<'a, 'l> {
-    pub(super) conversation: &'a Conversation,
-    pub(super) options: &'l RequestOptions,
-    pub(super) losses: &'l mut Losses,
+    options: &'l RequestOptions,
+    losses: &'l mut Losses,
+    /// Ids of free-text calls: dialects that do not tell the kind of a result know the kind of the call.
+    custom: Vec<&'a str>,
     pub(super) out: Vec<InItem<'a>>,
 }
 
@@ -94,7 +95,17 @@ pub(super) fn field(at: &Spot, more: &str) -> String {
     }
 }
 
-impl<'a> Items<'a, '_> {
+impl<'a, 'l> Items<'a, 'l> {
+    /// For the turns of a conversation.
+    pub(super) fn new(c: &'a Conversation, options: &'l RequestOptions, losses: &'l mut Losses) -> Self {
+        let blocks = c.messages.iter().flat_map(|m| &m.content);
+        let custom = blocks.filter_map(|b| match &b.body {
+            Body::ToolCall(c) if c.kind == CallKind::Custom => Some(c.id.as_str()),
+            _ => None,
+        });
+        Self { options, losses, custom: custom.collect(), out: Vec::with_capacity(c.messages.len()) }
+    }
+
     /// Writes a turn.
     pub(super) fn message(&mut self, m: &'a Message) {
         let Message { role, content, name, at } = m;
@@ -241,20 +252,11 @@ impl<'a> Items<'a, '_> {
             true => Content::Text(""),
             false => self.content(Role::User, content.iter().collect()),
         };
-        let custom = *kind == CallKind::Custom || self.called_custom(call_id);
+        let custom = *kind == CallKind::Custom || self.custom.contains(&call_id.as_str());
         Some(match custom {
             false => InItem::FunctionCallOutput { call_id, output },
             true => InItem::CustomToolCallOutput { call_id, output },
         })
-    }
-
-    /// Dialects that do not tell the kind of a result know the kind of the call.
-    fn called_custom(&self, id: &str) -> bool {
-        self.conversation
-            .messages
-            .iter()
-            .flat_map(|m| &m.content)
-            .any(|b| matches!(&b.body, Body::ToolCall(c) if c.kind == CallKind::Custom && c.id == id))
     }
 
     fn thinking(&mut self, t: &'a Thinking, at: &Spot) -> Option<InItem<'a>> {

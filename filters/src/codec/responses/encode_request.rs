@@ -181,7 +181,7 @@ pub fn encode_request(
 ) -> Vec<u8> {
     let Conversation { model: _, messages, tools, tool_choice, settings, extra } = c;
     let (instructions, turns) = instructions(messages);
-    let mut items = Items { conversation: c, options, losses, out: Vec::with_capacity(messages.len()) };
+    let mut items = Items::new(c, options, losses);
     for message in turns {
         items.message(message);
     }
@@ -196,6 +196,11 @@ pub fn encode_request(
         && !tools.iter().any(|t| t.name == *kind)
     {
         losses.add("tool_choice", "no such tool runs at this provider");
+        request.tool_choice = None;
+    }
+    if options.foreign && tools.is_empty() && matches!(tool_choice, Some(ToolChoice::Auto | ToolChoice::None))
+    {
+        // Says nothing without tools; some servers refuse it.
         request.tool_choice = None;
     }
     if options.foreign && request.store.is_some_and(|stored| !stored) {
@@ -270,7 +275,14 @@ fn encode_tools<'a>(tools: &'a [Tool], options: &RequestOptions, losses: &mut Lo
         }
         if options.foreign {
             for (key, _) in extra {
-                losses.add(field(at, key), "tools have no such field at this provider");
+                const WHY: &str = "tools have no such field at this provider";
+                match key.as_str() {
+                    // How and when the provider reads the tool, not what it is.
+                    "defer_loading" | "eager_input_streaming" | "allowed_callers" | "input_examples" => {
+                        losses.hint(field(at, key), WHY);
+                    }
+                    _ => losses.add(field(at, key), WHY),
+                }
             }
         }
         match body {

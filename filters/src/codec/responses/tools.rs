@@ -189,6 +189,11 @@ struct Entry<'a> {
 }
 
 fn entry<'a>(name: &'a str, tools: &[Tool]) -> Entry<'a> {
+    // Another vendor's search is written as ours; it may be named by its name or by its dated type.
+    let theirs = |t: &Tool| matches!(t.body, ToolBody::Server { kind: ServerKind::WebSearch, origin, .. } if origin != Origin::OpenAi);
+    if tools.iter().any(|t| theirs(t) && (t.name == name || name == "web_search")) {
+        return Entry { r#type: "web_search", name: None };
+    }
     let kind = tools.iter().find(|t| t.name == name).map(|t| &t.body);
     let r#type = match kind {
         Some(ToolBody::Server { .. }) => return Entry { r#type: name, name: None },
@@ -206,7 +211,11 @@ impl Serialize for OutChoice<'_> {
             ToolChoice::None => s.serialize_str("none"),
             ToolChoice::Required => s.serialize_str("required"),
             ToolChoice::Named(name) => entry(name, self.1).serialize(s),
-            ToolChoice::Server(kind) => Entry { r#type: kind, name: None }.serialize(s),
+            ToolChoice::Server(kind) => {
+                let Entry { r#type, .. } = entry(kind, self.1);
+                let r#type = if r#type == "web_search" { r#type } else { kind };
+                Entry { r#type, name: None }.serialize(s)
+            }
             ToolChoice::Allowed { names, required } => {
                 let tools: Vec<Entry<'_>> = names.iter().map(|n| entry(n, self.1)).collect();
                 let mut map = s.serialize_map(Some(3))?;

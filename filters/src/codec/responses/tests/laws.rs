@@ -336,7 +336,7 @@ fn events(r: &Reply, n: usize) -> Vec<StreamEvent> {
             Body::Refusal(text) => deltas.extend(pieces(&std::mem::take(text)).into_iter().map(Delta::Text)),
             Body::ToolCall(c) => {
                 deltas.extend(pieces(&std::mem::take(&mut c.arguments)).into_iter().map(Delta::Arguments));
-                if n % 2 == 0 {
+                if n.is_multiple_of(2) {
                     deltas.extend(c.signature.take().map(Delta::Signature));
                 }
             }
