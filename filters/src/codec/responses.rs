@@ -7,12 +7,15 @@
 
 mod annotation;
 mod carry;
+mod decode_input;
 mod decode_reply;
 mod decode_request;
 mod decoder;
+mod echo;
 mod encode_items;
 mod encode_reply;
 mod encode_request;
+mod encode_settings;
 mod encoder;
 mod event;
 mod item;
@@ -20,16 +23,19 @@ mod json;
 mod media;
 mod object;
 mod open;
+mod output;
+mod request_body;
 mod tools;
 mod websearch;
 
 pub use decode_reply::decode_reply;
 pub use decode_request::decode_request;
 pub use decoder::Decoder;
+pub use echo::Echo;
 pub use encode_reply::encode_reply;
 pub use encode_request::{RequestOptions, encode_request};
 pub use encoder::Encoder;
-pub use object::{Echo, EncodeReply};
+pub use object::EncodeReply;
 
 /// Fields of a request of this dialect that change at most cost, bookkeeping or what is told beside the answer, never
 /// the answer: a loss of one of them is a hint ([`crate::ir::Loss::harmless`]), whatever the upstream.

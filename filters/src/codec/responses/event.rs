@@ -1,6 +1,7 @@
 //! An event of the stream as it is written.
 
-use super::object::{Object, Part, SummaryPart};
+use super::object::Object;
+use super::output::{Part, SummaryPart};
 use crate::ir::Raw;
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;

@@ -1,11 +1,9 @@
 //! The response object: what an answer, whole or streamed, says of itself and of its request.
 
-use super::encode_request::{Extra, OutFormat, Pairs, Text, instructions};
-use super::tools::{Out, OutChoice};
+use super::echo::Echo;
+use super::request_body::Pairs;
 use crate::dialect::fault::UpstreamError;
-use crate::ir::settings::Effort;
-use crate::ir::tool::ToolChoice;
-use crate::ir::{Conversation, Raw, Stop, StopReason, Tokens};
+use crate::ir::{Raw, Stop, StopReason, Tokens};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -20,63 +18,6 @@ pub struct EncodeReply {
     pub created: i64,
     /// The request's settings.
     pub echo: Echo,
-}
-
-/// The request's settings, as the response object repeats them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Echo {
-    instructions: Option<String>,
-    tools: Option<Raw>,
-    tool_choice: Option<Raw>,
-    text: Option<Raw>,
-    effort: Option<&'static str>,
-    summary: Option<String>,
-    temperature: Option<f64>,
-    top_p: Option<f64>,
-    max_output_tokens: Option<u64>,
-    max_tool_calls: Option<Raw>,
-    parallel_tool_calls: Option<bool>,
-    top_logprobs: Option<u32>,
-    truncation: Option<Raw>,
-    service_tier: Option<String>,
-    prompt_cache_key: Option<String>,
-    prompt_cache_retention: Option<String>,
-    safety_identifier: Option<String>,
-    metadata: Vec<(String, String)>,
-}
-
-impl Echo {
-    /// What the answer to this request repeats. Take it from the request as the client wrote it: before its tools are
-    /// renamed or wrapped for an upstream.
-    pub fn of(c: &Conversation) -> Self {
-        let s = &c.settings;
-        let tools: Vec<Out<'_>> = c.tools.iter().map(|t| Out::new(t, Some(false), true)).collect();
-        let choice = c.tool_choice.as_ref().unwrap_or(&ToolChoice::Auto);
-        let extra = |name: &str| c.extra.iter().find(|(path, _)| path == name).map(|(_, v)| v.clone());
-        let format = s.format.as_ref().map_or(OutFormat::Text, OutFormat::of);
-        let verbosity = Some(s.verbosity.as_deref().unwrap_or("medium"));
-        let reasoning = s.reasoning.as_ref();
-        Self {
-            instructions: instructions(&c.messages).0.map(str::to_owned),
-            tools: Raw::of(&tools).ok(),
-            tool_choice: extra("tool_choice").or_else(|| Raw::of(&OutChoice(choice, &c.tools)).ok()),
-            text: Raw::of(&Text { format: Some(format), verbosity, extra: Extra::default() }).ok(),
-            effort: reasoning.and_then(|r| r.effort).map(Effort::word),
-            summary: reasoning.and_then(|r| r.summary.clone()),
-            temperature: s.temperature,
-            top_p: s.top_p,
-            max_output_tokens: s.max_tokens,
-            max_tool_calls: extra("max_tool_calls"),
-            parallel_tool_calls: s.parallel_tools,
-            top_logprobs: s.top_logprobs,
-            truncation: extra("truncation"),
-            service_tier: s.service_tier.clone(),
-            prompt_cache_key: s.cache_key.clone(),
-            prompt_cache_retention: s.cache_retention.clone(),
-            safety_identifier: s.user.clone(),
-            metadata: s.metadata.clone(),
-        }
-    }
 }
 
 /// How an answer stands.
@@ -286,79 +227,5 @@ impl<'a> Object<'a> {
             user: None,
             metadata: Pairs(&e.metadata),
         }
-    }
-}
-
-/// An item of `output`.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum OutItem<'a> {
-    Message {
-        id: &'a str,
-        status: &'static str,
-        role: &'static str,
-        content: &'a [Part<'a>],
-    },
-    FunctionCall {
-        id: &'a str,
-        status: &'static str,
-        arguments: &'a str,
-        call_id: &'a str,
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        namespace: Option<&'a str>,
-    },
-    CustomToolCall {
-        id: &'a str,
-        status: &'static str,
-        call_id: &'a str,
-        input: &'a str,
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        namespace: Option<&'a str>,
-    },
-    Reasoning {
-        id: &'a str,
-        summary: Vec<SummaryPart<'a>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        encrypted_content: Option<&'a str>,
-    },
-    WebSearchCall {
-        id: &'a str,
-        status: &'static str,
-        action: Action<'a>,
-    },
-    ImageGenerationCall {
-        id: &'a str,
-        status: &'static str,
-        result: &'a str,
-    },
-}
-
-/// `action` of a `web_search_call`.
-#[derive(Serialize)]
-pub(super) struct Action<'a> {
-    pub(super) r#type: &'static str,
-    pub(super) query: &'a str,
-}
-
-/// A part of a message.
-#[derive(Clone, Copy, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Part<'a> {
-    OutputText { text: &'a str, annotations: &'a [Raw], logprobs: &'a [Box<RawValue>] },
-    Refusal { refusal: &'a str },
-}
-
-/// A part of a summary.
-#[derive(Clone, Copy, Serialize)]
-pub(super) struct SummaryPart<'a> {
-    pub(super) r#type: &'static str,
-    pub(super) text: &'a str,
-}
-
-impl<'a> SummaryPart<'a> {
-    pub(super) const fn new(text: &'a str) -> Self {
-        Self { r#type: "summary_text", text }
     }
 }

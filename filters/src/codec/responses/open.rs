@@ -1,7 +1,7 @@
 //! What a stream has begun and not ended.
 
 use super::event::Event;
-use super::object::{OutItem, Part};
+use super::output::{OutItem, Part};
 use crate::ir::block::{CallKind, Citation, Thinking, ToolCall};
 use crate::ir::{Raw, Signature};
 use serde_json::value::RawValue;
