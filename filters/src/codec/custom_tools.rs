@@ -4,6 +4,8 @@
 //! [`CustomTools::unwrap_reply`] and [`Unwrapper`] take the text out of the arguments again: whole, or piece by piece
 //! as the model writes them.
 //!
+//! With [`crate::codec::tool_names`]: first `wrap`, then `flatten`; on the way back first `restore`, then unwrap.
+//!
 //! Laws: after `wrap` nothing custom is left; what a model calls with `{"input":TEXT}` reaches the client as TEXT,
 //! wherever the pieces of the stream are cut; calls of other tools pass untouched.
 
@@ -86,8 +88,7 @@ impl CustomTools {
             && self.names.iter().any(|(ns, name)| *name == call.name && *ns == call.namespace)
     }
 
-    /// Takes the texts out of an answer's calls. The calls must bear the client's names: restore those first, if
-    /// [`crate::codec::tool_names`] changed them after [`wrap`].
+    /// Takes the texts out of an answer's calls, which must bear the client's names.
     pub fn unwrap_reply(&self, reply: &mut Reply) {
         for block in reply.choices.iter_mut().flat_map(|c| &mut c.content) {
             if let Body::ToolCall(call) = &mut block.body

@@ -159,7 +159,7 @@ impl Names<'_> {
             hash.update(&own.name);
             hash.update(round.to_be_bytes());
             let hash = hex::encode(&hash.finalize()[..4]);
-            let room = self.rules.longest - hash.len() - 1;
+            let room = self.rules.longest.saturating_sub(hash.len() + 1);
             let flat = format!("{}_{hash}", &clean[..clean.len().min(room)]);
             if !self.taken.contains(&flat) {
                 return flat;

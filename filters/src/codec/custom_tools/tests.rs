@@ -1,4 +1,5 @@
 use super::*;
+use crate::codec::tool_names::{Rules, flatten};
 use crate::ir::{Block, Choice, Message, Role, Spot};
 use crate::testing::any_text;
 use proptest::prelude::*;
@@ -62,6 +63,35 @@ fn a_free_text_tool_is_a_function_for_the_others() {
             call("other", r#"{"input":"x"}"#, CallKind::Function)
         ]
     );
+}
+
+#[test]
+fn it_goes_together_with_other_names() {
+    let mut c = Conversation {
+        tools: vec![Tool {
+            name: "files".into(),
+            body: ToolBody::Namespace(vec![custom("edit.it", None)]),
+            ..custom("", None)
+        }],
+        ..Conversation::default()
+    };
+    let custom = wrap(&mut c, &mut Losses::default());
+    let names = flatten(&mut c, &Rules::ANTHROPIC);
+    let flat = c.tools[0].name.clone();
+    assert!(Rules::ANTHROPIC.allows(&flat) && matches!(c.tools[0].body, ToolBody::Function { .. }));
+    let mut event = StreamEvent::BlockStart {
+        choice: 0,
+        index: 0,
+        block: call(&flat, r#"{"input":"x"}"#, CallKind::Function),
+    };
+    names.restore_event(&mut event);
+    let mut out = Vec::new();
+    custom.unwrapper().event(event, &mut out);
+    let [StreamEvent::BlockStart { block: Block { body: Body::ToolCall(got), .. }, .. }] = &out[..] else {
+        panic!("{out:?}")
+    };
+    let want = ("edit.it", Some("files"), "x", CallKind::Custom);
+    assert_eq!((&*got.name, got.namespace.as_deref(), &*got.arguments, got.kind), want);
 }
 
 /// Streams arguments cut into pieces; what the client gets.

@@ -256,8 +256,8 @@ impl StreamDecoder for Decoder {
                 self.more(at, string(e.delta), Delta::Text, out);
             }
             "response.content_part.added" => {
-                let part: media::Part<'_> = parse(e.part.map_or("{}", RawValue::get), "part")?;
-                match part.kind.as_deref() {
+                let part: Option<media::Part<'_>> = e.part.and_then(|p| serde_json::from_str(p.get()).ok());
+                match part.as_ref().and_then(|p| p.kind.as_deref()) {
                     Some("output_text" | "text") => drop(self.part(&e, false, out)),
                     Some("refusal") => drop(self.part(&e, true, out)),
                     _ => {}
