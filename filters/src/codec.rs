@@ -6,6 +6,9 @@
 pub mod gemini;
 pub mod messages;
 pub mod chat;
+pub mod custom_tools;
+pub mod responses;
+pub mod tool_names;
 
 use crate::ir::stream::StreamEvent;
 use bytes::BytesMut;
