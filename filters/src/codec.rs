@@ -3,6 +3,10 @@
 //! A format is one folder: `request.rs` (decode, encode), `reply.rs` (decode, encode), `stream.rs` (decoder, encoder).
 //! Formats that are upstreams only (Bedrock's Converse) lack what only a front needs.
 
+pub mod converse;
+pub mod embeddings;
+pub mod eventstream;
+
 use crate::ir::stream::StreamEvent;
 use bytes::BytesMut;
 

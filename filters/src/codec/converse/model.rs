@@ -1,0 +1,90 @@
+//! What a model is, from its Bedrock id: Converse is one format, but thinking, `top_k` and caches are said in each
+//! family's own fields.
+
+/// Who made a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Anthropic's Claude.
+    Claude,
+    /// Amazon's Nova, first generation.
+    Nova,
+    /// Amazon's Nova 2.
+    Nova2,
+    /// Mistral, Pixtral, …
+    Mistral,
+    /// Cohere's Command.
+    Cohere,
+    /// Meta's Llama.
+    Llama,
+    /// DeepSeek.
+    DeepSeek,
+    /// OpenAI's open models.
+    OpenAi,
+    /// Qwen.
+    Qwen,
+    /// Somebody else, who is known to be none of the above.
+    Other,
+    /// The id does not say (an application inference profile, a provisioned or imported model).
+    #[default]
+    Unknown,
+}
+
+/// A model of Bedrock's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// Who made it.
+    pub family: Family,
+    /// Claude's version, where the id says it: (4, 5).
+    pub version: Option<(u16, u16)>,
+}
+
+impl Model {
+    /// Reads an id: `anthropic.claude-sonnet-4-5-20250929-v1:0`, the same with a region before it (`us.`, `eu.`,
+    /// `global.`), or the ARN of a foundation model or a system-defined inference profile.
+    pub fn of(id: &str) -> Self {
+        let name = id.rsplit('/').next().unwrap_or(id);
+        let families = [
+            ("anthropic.", Family::Claude),
+            ("amazon.nova-2", Family::Nova2),
+            ("amazon.nova", Family::Nova),
+            ("mistral.", Family::Mistral),
+            ("cohere.", Family::Cohere),
+            ("meta.", Family::Llama),
+            ("deepseek.", Family::DeepSeek),
+            ("openai.", Family::OpenAi),
+            ("qwen.", Family::Qwen),
+        ];
+        let family = families.iter().find(|(n, _)| name.contains(n)).map(|(_, f)| *f);
+        // `vendor.model` of a vendor that is not listed; ids of profiles and imported models have no dot.
+        let named = if name.contains('.') { Family::Other } else { Family::Unknown };
+        let family = family.unwrap_or(named);
+        let version = if family == Family::Claude { claude_version(name) } else { None };
+        Self { family, version }
+    }
+
+    /// Claude, or possibly so.
+    pub(super) fn may_be_claude(self) -> bool {
+        matches!(self.family, Family::Claude | Family::Unknown)
+    }
+
+    /// Is it Claude of this version or a later one?
+    pub(super) fn claude_from(self, version: (u16, u16)) -> bool {
+        self.version.is_some_and(|v| v >= version)
+    }
+
+    /// Prompt caches are known with Claude and Nova; elsewhere a `cachePoint` is an error.
+    /// <https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html>
+    pub(super) fn caches(self) -> bool {
+        matches!(self.family, Family::Claude | Family::Nova | Family::Nova2 | Family::Unknown)
+    }
+}
+
+/// `claude-3-7-sonnet-…` is 3.7, `claude-sonnet-4-5-…` 4.5, `claude-opus-4-20250514-…` 4.0, `claude-v2` 2.0.
+fn claude_version(name: &str) -> Option<(u16, u16)> {
+    let rest = name.split_once("claude-")?.1;
+    let small = |p: &str| p.trim_start_matches('v').parse::<u16>().ok().filter(|n| *n < 1000);
+    let mut parts = rest.split(['-', ':', '.']).skip_while(|p| small(p).is_none());
+    let major = small(parts.next()?)?;
+    let minor = parts.next().filter(|p| !p.starts_with('v')).and_then(small).unwrap_or(0);
+    Some((major, minor))
+}

@@ -1,0 +1,183 @@
+//! Thinking: every family has its own field for it, all of them in `additionalModelRequestFields`.
+//!
+//! - Claude: `thinking` and `output_config.effort`
+//!   <https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html>
+//! - Nova 2: `reasoningConfig` <https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html>
+//! - OpenAI's open models: `reasoning_effort`; Qwen: `reasoning_config`; DeepSeek R1 always thinks.
+
+use super::additional::Additional;
+use super::model::{Family, Model};
+use crate::ir::block::Body;
+use crate::ir::settings::{Effort, Reasoning};
+use crate::ir::{Conversation, Losses, Origin, Role};
+use serde_json::json;
+
+/// The least budget that Claude takes, in tokens.
+const LEAST: u32 = 1_024;
+
+/// Says what the client asks of thinking. Gives whether Claude will think, which forbids other settings.
+pub(super) fn write(
+    c: &Conversation,
+    model: Model,
+    forced_tool: bool,
+    additional: &mut Additional,
+    losses: &mut Losses,
+) -> bool {
+    let Some(r) = &c.settings.reasoning else { return false };
+    let Reasoning { enabled, adaptive, effort, budget, summary: _ } = r;
+    let off = *enabled == Some(false) || *effort == Some(Effort::None) || (*budget == Some(0) && !adaptive);
+    // Only a wish for how thoughts are shown: nothing to turn on.
+    let silent = enabled.is_none() && !adaptive && effort.is_none() && budget.is_none();
+    let wanted = effort.or_else(|| budget.map(Effort::of_budget)).unwrap_or(Effort::Medium);
+    match model.family {
+        _ if silent => false,
+        Family::Claude | Family::Unknown if off => {
+            // Models from 4.6 on may think unless told not to.
+            if model.claude_from((4, 6)) {
+                additional.set("thinking", &json!({"type": "disabled"}));
+            }
+            false
+        }
+        Family::Claude => claude(c, r, model, forced_tool, additional, losses),
+        Family::Nova2 => {
+            nova(c, if off { None } else { Some(wanted) }, additional, losses);
+            false
+        }
+        Family::OpenAi => {
+            // They cannot be told not to think.
+            if off {
+                losses.hint("reasoning", "this model always thinks; it is told to think little");
+            }
+            let word = if off { "low" } else { three(wanted) };
+            additional.set("reasoning_effort", &word);
+            false
+        }
+        // Thinks only if told to.
+        Family::Qwen if off => false,
+        Family::Qwen => {
+            additional.set("reasoning_config", &if wanted <= Effort::Low { "low" } else { "high" });
+            false
+        }
+        Family::DeepSeek => {
+            losses.hint("reasoning", "how much this model thinks cannot be set");
+            false
+        }
+        _ if off => false,
+        Family::Unknown => {
+            losses
+                .add("reasoning", "what kind of model this is cannot be known, nor how its thinking is set");
+            false
+        }
+        _ => {
+            losses.add("reasoning", "this model does not think");
+            false
+        }
+    }
+}
+
+/// `low`, `medium` or `high`.
+fn three(e: Effort) -> &'static str {
+    match e {
+        Effort::None | Effort::Minimal | Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High | Effort::XHigh | Effort::Max => "high",
+    }
+}
+
+/// `high` forbids temperature, topP and maxTokens: where the client set one of them, it is `medium`.
+fn nova(c: &Conversation, wanted: Option<Effort>, additional: &mut Additional, losses: &mut Losses) {
+    let Some(wanted) = wanted else {
+        return additional.set("reasoningConfig", &json!({"type": "disabled"}));
+    };
+    let s = &c.settings;
+    let bound = s.temperature.is_some() || s.top_p.is_some() || s.max_tokens.is_some();
+    let mut word = three(wanted);
+    if word == "high" && bound {
+        losses.hint(
+            "reasoning",
+            "Nova thinks hard only without temperature, top_p and max_tokens; said as medium",
+        );
+        word = "medium";
+    }
+    additional.set("reasoningConfig", &json!({"type": "enabled", "maxReasoningEffort": word}));
+}
+
+fn claude(
+    c: &Conversation,
+    r: &Reasoning,
+    model: Model,
+    forced_tool: bool,
+    additional: &mut Additional,
+    losses: &mut Losses,
+) -> bool {
+    if model.version.is_some() && !model.claude_from((3, 7)) {
+        losses.add("reasoning", "this model does not think");
+        return false;
+    }
+    if forced_tool {
+        losses.add("reasoning", "Claude does not think where a tool call is demanded");
+        return false;
+    }
+    // From 4.6 on Claude decides itself how much; from 4.7 on it takes no budget any more.
+    let knows_adaptive = model.claude_from((4, 6));
+    let no_budget = model.claude_from((4, 7));
+    if knows_adaptive && (no_budget || r.adaptive || r.budget.is_none()) {
+        let mut thinking = json!({"type": "adaptive"});
+        match r.summary.as_deref() {
+            Some("omitted") => thinking["display"] = json!("omitted"),
+            // Before 4.7 thoughts are shown unless told otherwise.
+            Some(_) if no_budget => thinking["display"] = json!("summarized"),
+            _ => {}
+        }
+        additional.set("thinking", &thinking);
+        if let Some(effort) = r.effort.or_else(|| r.budget.map(Effort::of_budget)) {
+            additional.set("output_config", &json!({"effort": claude_effort(effort, no_budget)}));
+        }
+        return true;
+    }
+    if unsigned_turn(c) {
+        losses.hint(
+            "reasoning",
+            "the history lacks the thought that began this turn, so Claude goes on without thinking",
+        );
+        return false;
+    }
+    let mut budget = r.budget.or(r.effort.map(Effort::budget)).unwrap_or(Effort::Medium.budget()).max(LEAST);
+    if let Some(max) = c.settings.max_tokens {
+        if max <= u64::from(LEAST) {
+            losses.add("reasoning", "Claude needs more than 1024 tokens of answer to think");
+            return false;
+        }
+        if u64::from(budget) >= max {
+            budget = u32::try_from(max - 1).unwrap_or(budget);
+        }
+    }
+    additional.set("thinking", &json!({"type": "enabled", "budget_tokens": budget}));
+    true
+}
+
+fn claude_effort(e: Effort, newest: bool) -> &'static str {
+    match e {
+        Effort::None | Effort::Minimal => "low",
+        Effort::XHigh if !newest => "high",
+        e => e.word(),
+    }
+}
+
+/// A tool loop is under way, and the turn of the model that began it does not begin with a signed thought: Claude
+/// with a thinking budget refuses that ("Expected `thinking` or `redacted_thinking`, but found `tool_use`").
+fn unsigned_turn(c: &Conversation) -> bool {
+    let is_result = |b: &crate::ir::Block| matches!(b.body, Body::ToolResult(_));
+    let turns = || c.messages.iter().rev().filter(|m| !m.role.instructs());
+    if !turns().next().is_some_and(|m| m.role == Role::User && m.content.iter().any(is_result)) {
+        return false;
+    }
+    // The first message of the last run of assistant messages.
+    let turn =
+        turns().skip_while(|m| m.role != Role::Assistant).take_while(|m| m.role == Role::Assistant).last();
+    let first = turn.and_then(|m| m.content.first());
+    !first.is_some_and(|b| match &b.body {
+        Body::Thinking(t) => t.signature.as_ref().is_some_and(|s| s.origin == Origin::Anthropic),
+        _ => false,
+    })
+}

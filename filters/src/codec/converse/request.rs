@@ -1,0 +1,148 @@
+//! A conversation as the body of Converse and ConverseStream (which differ in the path only).
+
+use super::additional::Additional;
+use super::content::{Blocks, Content, Place};
+use super::media::Names;
+use super::model::Model;
+use super::settings::{self, Inference, Output, Tier};
+use super::{reasoning, tools};
+use crate::ir::{Conversation, Losses, Message, Raw, Role};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What the configuration adds to a request.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What kind of model it is, where its id does not say it (application inference profiles, imported models).
+    pub model: Option<Model>,
+    /// `guardrailConfig`: `{"guardrailIdentifier", "guardrailVersion", "trace"}`, for streams also
+    /// `"streamProcessingMode"`. Stands before the client's.
+    pub guardrail: Option<Raw>,
+    /// `performanceConfig`: `{"latency": "optimized"}`. Stands before the client's.
+    pub performance: Option<Raw>,
+    /// `requestMetadata`, beside the client's metadata.
+    pub request_metadata: Vec<(String, String)>,
+    /// Fields of the model's own format, for `additionalModelRequestFields`.
+    pub additional: Vec<(String, Raw)>,
+    /// Names for Claude's `anthropic_beta` (a client of Anthropic's says them in a header).
+    pub betas: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    messages: Vec<Turn<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    system: Vec<Content<'a>>,
+    #[serde(skip_serializing_if = "is_default")]
+    inference_config: Inference<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_config: Option<tools::ToolConfig<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guardrail_config: Option<&'a Raw>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_identifier: Option<&'a Raw>,
+    #[serde(skip_serializing_if = "Additional::is_empty")]
+    additional_model_request_fields: Additional,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_variables: Option<&'a Raw>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    additional_model_response_field_paths: Vec<&'static str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    request_metadata: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    performance_config: Option<&'a Raw>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<Tier<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_config: Option<Output<'a>>,
+}
+
+fn is_default(i: &Inference<'_>) -> bool {
+    *i == Inference::default()
+}
+
+/// Turns alternate at Bedrock: neighbours of one role are one turn.
+#[derive(Debug, Serialize)]
+struct Turn<'a> {
+    role: &'static str,
+    content: Vec<Content<'a>>,
+}
+
+/// Encodes a request for a model (id, ARN or inference profile, which belongs into the path). What cannot be said
+/// goes to `losses`.
+pub fn encode_request(c: &Conversation, model: &str, losses: &mut Losses) -> Vec<u8> {
+    encode_request_with(c, model, &Options::default(), losses)
+}
+
+/// The same with what the configuration adds.
+pub fn encode_request_with(c: &Conversation, model: &str, options: &Options, losses: &mut Losses) -> Vec<u8> {
+    let Conversation { model: _, messages, tools: _, tool_choice: _, settings: _, extra: _ } = c;
+    let model = options.model.unwrap_or_else(|| Model::of(model));
+    let mut additional = Additional::default();
+    // First, so that the client's own words stand before ours.
+    let own = settings::extra(c, options, model, &mut additional, losses);
+    let (system, turns) = write(messages, model, losses);
+    let (tool_config, forced) = tools::write(c, model, &mut additional, losses);
+    let thinks = reasoning::write(c, model, forced, &mut additional, losses);
+    let said = settings::write(c, options, model, thinks, &mut additional, losses);
+    let request = Request {
+        messages: turns,
+        system,
+        inference_config: said.inference,
+        tool_config,
+        guardrail_config: own.guardrail,
+        project_identifier: own.project,
+        additional_model_request_fields: additional,
+        prompt_variables: own.prompt_variables,
+        additional_model_response_field_paths: said.response_fields,
+        request_metadata: said.metadata,
+        performance_config: own.performance,
+        service_tier: said.tier,
+        output_config: said.output,
+    };
+    // Structs of strings and numbers always serialise (a float that is no number becomes null).
+    serde_json::to_vec(&request).unwrap_or_default()
+}
+
+fn write<'a>(
+    messages: &'a [Message],
+    model: Model,
+    losses: &mut Losses,
+) -> (Vec<Content<'a>>, Vec<Turn<'a>>) {
+    let mut blocks = Blocks { model, names: Names::default(), losses };
+    let mut system = Vec::new();
+    let mut turns: Vec<Turn<'a>> = Vec::new();
+    for (n, message) in messages.iter().enumerate() {
+        let Message { role, content, name, at } = message;
+        let around = if at.0.is_empty() { format!("messages[{n}]") } else { at.0.to_string() };
+        if name.is_some() {
+            blocks.losses.hint(format!("{around}.name"), "Bedrock's messages have no names");
+        }
+        let (role, place) = match role {
+            Role::System | Role::Developer => {
+                if !turns.is_empty() {
+                    blocks
+                        .losses
+                        .hint(&around, "instructions stand at the beginning there; said with the others");
+                }
+                blocks.write(content, Place::System, &around, &mut system);
+                continue;
+            }
+            Role::User => ("user", Place::User),
+            Role::Assistant => ("assistant", Place::Assistant),
+        };
+        match turns.last_mut() {
+            Some(last) if last.role == role => blocks.write(content, place, &around, &mut last.content),
+            _ => {
+                let mut said = Vec::with_capacity(content.len());
+                blocks.write(content, place, &around, &mut said);
+                // A turn without content is an error; one that was blank says nothing.
+                if !said.is_empty() {
+                    turns.push(Turn { role, content: said });
+                }
+            }
+        }
+    }
+    (system, turns)
+}
