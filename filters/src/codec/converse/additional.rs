@@ -19,11 +19,18 @@ impl Additional {
         }
     }
 
-    /// Adds a field, unless there is one of its name.
-    pub(super) fn add(&mut self, name: &str, value: Raw) {
-        if !self.0.iter().any(|(n, _)| n == name) {
+    /// Adds a field, unless there is one of its name: says whether it did.
+    pub(super) fn add(&mut self, name: &str, value: Raw) -> bool {
+        let new = !self.has(name);
+        if new {
             self.0.push((name.to_owned(), value));
         }
+        new
+    }
+
+    /// Is there a field of this name?
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, _)| n == name)
     }
 }
 

@@ -177,7 +177,7 @@ fn format(what: What, m: &Media) -> Option<&'static str> {
     let extension = |n: &str| n.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
     let by_name = match &m.source {
         Source::Text(_) => return known("txt"),
-        Source::Url(u) | Source::File { id: u, .. } => extension(u),
+        Source::Url(u) | Source::File { id: u, .. } => extension(u.split('?').next().unwrap_or(u)),
         Source::Base64(data) => {
             let magic = MAGIC.iter().find(|(begin, _)| data.starts_with(begin));
             magic.map(|(_, f)| (*f).to_owned())

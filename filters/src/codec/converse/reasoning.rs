@@ -23,7 +23,14 @@ pub(super) fn write(
     additional: &mut Additional,
     losses: &mut Losses,
 ) -> bool {
+    // Somebody has set it in the family's own words: the configuration, or the client beside its dialect.
+    const OWN: [&str; 4] = ["thinking", "reasoningConfig", "reasoning_effort", "reasoning_config"];
+    let own = OWN.iter().any(|f| additional.has(f));
     let Some(r) = &c.settings.reasoning else { return false };
+    if own {
+        losses.hint("reasoning", "additionalModelRequestFields say it already");
+        return false;
+    }
     let Reasoning { enabled, adaptive, effort, budget, summary: _ } = r;
     let off = *enabled == Some(false) || *effort == Some(Effort::None) || (*budget == Some(0) && !adaptive);
     // Only a wish for how thoughts are shown: nothing to turn on.
@@ -148,8 +155,12 @@ fn claude(
             losses.add("reasoning", "Claude needs more than 1024 tokens of answer to think");
             return false;
         }
-        if u64::from(budget) >= max {
-            budget = u32::try_from(max - 1).unwrap_or(budget);
+        // Room for the answer: the share that OpenRouter leaves at high effort.
+        if u64::from(budget) >= max || (r.budget.is_none() && u64::from(budget) > max / 5 * 4) {
+            budget = u32::try_from(max / 5 * 4).unwrap_or(budget).max(LEAST);
+            if r.budget.is_some() {
+                losses.hint("reasoning", "the budget must be smaller than max_tokens; it is made so");
+            }
         }
     }
     additional.set("thinking", &json!({"type": "enabled", "budget_tokens": budget}));

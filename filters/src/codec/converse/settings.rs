@@ -261,24 +261,26 @@ pub(super) fn extra<'a>(
             "performanceConfig" => own.performance = Some(value),
             "promptVariables" => own.prompt_variables = Some(value),
             "projectIdentifier" => own.project = Some(value),
-            "additionalModelRequestFields" => match value.value() {
-                serde_json::Value::Object(fields) => {
-                    for (name, field) in &fields {
-                        additional.set(name, field);
+            "additionalModelRequestFields" => {
+                match serde_json::from_str::<BTreeMap<String, Raw>>(value.text()) {
+                    Ok(fields) => {
+                        for (name, field) in fields {
+                            if name == "anthropic_beta" {
+                                more_betas(path, &field, &mut betas, losses);
+                            } else if !additional.add(&name, field) {
+                                losses.hint(format!("{path}.{name}"), "the gateway's configuration sets it");
+                            }
+                        }
                     }
-                }
-                _ => losses.add(path, "it must be an object"),
-            },
-            "anthropic_beta" if model.may_be_claude() => {
-                match serde_json::from_str::<Vec<String>>(value.text()) {
-                    Ok(more) => betas.extend(more),
-                    Err(_) => losses.add(path, "it must be a list of names"),
+                    Err(_) => losses.add(path, "it must be an object"),
                 }
             }
+            "anthropic_beta" if model.may_be_claude() => more_betas(path, value, &mut betas, losses),
             _ => losses.add(path, "Bedrock has no such field"),
         }
     }
-    betas.dedup();
+    let mut seen = std::collections::HashSet::new();
+    betas.retain(|b| seen.insert(b.clone()));
     if !betas.is_empty() && model.may_be_claude() {
         additional.set("anthropic_beta", &betas);
     }
@@ -286,4 +288,11 @@ pub(super) fn extra<'a>(
     own.guardrail = options.guardrail.as_ref().or(own.guardrail);
     own.performance = options.performance.as_ref().or(own.performance);
     own
+}
+
+fn more_betas(path: &str, value: &Raw, betas: &mut Vec<String>, losses: &mut Losses) {
+    match serde_json::from_str::<Vec<String>>(value.text()) {
+        Ok(more) => betas.extend(more),
+        Err(_) => losses.add(path, "it must be a list of names"),
+    }
 }
