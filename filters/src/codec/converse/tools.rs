@@ -97,8 +97,11 @@ pub(super) fn write<'a>(
         return (replaced, false);
     }
     let choice = choice(c, losses);
-    parallel(c, model, choice, additional, losses);
-    (Some(ToolConfig { tools, tool_choice: choice }), choice.is_some())
+    let forced = choice.is_some();
+    // Said in one place only: Bedrock refuses a choice in both, even if they agree.
+    let said_there = parallel(c, model, choice, additional, losses);
+    let tool_choice = choice.filter(|_| !said_there);
+    (Some(ToolConfig { tools, tool_choice }), forced)
 }
 
 /// Are there calls or results in the history?
@@ -213,19 +216,21 @@ fn choice<'a>(c: &'a Conversation, losses: &mut Losses) -> Option<Choice<'a>> {
     }
 }
 
-/// One call at a time: Claude's own field, which needs the choice said again in Claude's words.
+/// One call at a time: Claude's own field, a part of the choice in Claude's words. Gives whether the choice is said
+/// there.
 fn parallel(
     c: &Conversation,
     model: Model,
     choice: Option<Choice<'_>>,
     additional: &mut Additional,
     losses: &mut Losses,
-) {
+) -> bool {
     if c.settings.parallel_tools != Some(false) {
-        return;
+        return false;
     }
     if model.family != Family::Claude {
-        return losses.add("parallel_tool_calls", "this model cannot be held to one call at a time");
+        losses.add("parallel_tool_calls", "this model cannot be held to one call at a time");
+        return false;
     }
     let said = match choice {
         None => json!({"type": "auto", "disable_parallel_tool_use": true}),
@@ -235,6 +240,7 @@ fn parallel(
         }
     };
     additional.set("tool_choice", &said);
+    true
 }
 
 fn empty_schema<'a>() -> Cow<'a, RawValue> {
