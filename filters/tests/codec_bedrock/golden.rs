@@ -275,6 +275,14 @@ fn server_tools() -> Conversation {
     }
 }
 
+/// What forbids thinking, or bounds it.
+fn thinking_not(change: impl FnOnce(&mut Conversation)) -> Conversation {
+    let mut c = thinking_loop();
+    c.settings.temperature = None;
+    change(&mut c);
+    c
+}
+
 /// No tools are offered, but the history has calls.
 fn no_tools() -> Conversation {
     Conversation { tools: Vec::new(), tool_choice: None, settings: Settings::default(), ..tools() }
@@ -328,6 +336,16 @@ fn requests() {
         ("thinking-nova", thinking_loop(), NOVA, &none),
         ("thinking-gpt-oss", thinking_loop(), "openai.gpt-oss-120b-1:0", &none),
         ("thinking-qwen", thinking_loop(), "qwen.qwen3-32b-v1:0", &none),
+        ("thinking-forced", thinking_not(|c| c.tool_choice = Some(ToolChoice::Required)), CLAUDE, &none),
+        ("thinking-unsigned", thinking_not(|c| drop(c.messages[1].content.drain(..4))), CLAUDE, &none),
+        ("thinking-short", thinking_not(|c| c.settings.max_tokens = Some(1000)), CLAUDE, &none),
+        ("thinking-old", thinking_not(|_| ()), "anthropic.claude-3-5-sonnet-20240620-v1:0", &none),
+        (
+            "thinking-off",
+            thinking_not(|c| c.settings.reasoning = thinking(None, Some(Effort::None))),
+            NEWEST,
+            &none,
+        ),
         ("structured", structured(), CLAUDE, &none),
         ("options", own, CLAUDE, &options),
     ];

@@ -123,8 +123,7 @@ fn accepted_requests_are_written_again() {
     }
 }
 
-/// Empty is absent; success is what no status means; thoughts that were not signed are not sent back, nor is a cache
-/// point at the beginning.
+/// Empty is absent; success is what no status means.
 fn normal(v: &mut Value) {
     let o = v.as_object_mut().unwrap();
     for name in ["system", "inferenceConfig", "toolConfig"] {
@@ -134,10 +133,10 @@ fn normal(v: &mut Value) {
     }
     for m in o["messages"].as_array_mut().unwrap() {
         for b in m["content"].as_array_mut().unwrap() {
-            if let Some(r) = b.get_mut("toolResult").and_then(Value::as_object_mut) {
-                if r.get("status") == Some(&json!("success")) {
-                    r.remove("status");
-                }
+            if let Some(r) = b.get_mut("toolResult").and_then(Value::as_object_mut)
+                && r.get("status") == Some(&json!("success"))
+            {
+                r.remove("status");
             }
         }
     }

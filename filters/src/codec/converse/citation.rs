@@ -34,7 +34,8 @@ enum Location {
     DocumentChar(Span),
     DocumentPage(Span),
     DocumentChunk(Span),
-    SearchResultLocation(Span),
+    #[serde(rename = "searchResultLocation")]
+    SearchResult(Span),
     #[serde(untagged)]
     Unknown(serde_json::Value),
 }
@@ -98,7 +99,7 @@ fn anthropic(cited: &Cited, text: &str) -> Option<serde_json::Value> {
             "document_index": s.document_index.unwrap_or(0), "document_title": title,
             "start_block_index": s.start, "end_block_index": s.end,
         }),
-        Location::SearchResultLocation(s) => json!({
+        Location::SearchResult(s) => json!({
             "type": "search_result_location", "cited_text": text,
             "search_result_index": s.search_result_index.unwrap_or(0), "source": cited.source.as_deref()?,
             "title": title, "start_block_index": s.start, "end_block_index": s.end,
@@ -140,7 +141,7 @@ pub(super) fn encode(c: &Citation) -> Option<Cited> {
         "char_location" => Location::DocumentChar(span),
         "page_location" => Location::DocumentPage(span),
         "content_block_location" => Location::DocumentChunk(span),
-        "search_result_location" => Location::SearchResultLocation(span),
+        "search_result_location" => Location::SearchResult(span),
         _ => return None,
     };
     Some(Cited {

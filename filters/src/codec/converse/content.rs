@@ -1,7 +1,7 @@
 //! A request's content blocks.
 
 use super::citation::{self, Cited};
-use super::media::{self, DocumentBlock, Enabled, MediaBlock, Names, What};
+use super::media::{self, DocumentBlock, MediaBlock, Names, What};
 use super::model::{Family, Model};
 use crate::ir::block::{Block, Body, CacheTtl, CallKind, Media, Thinking, ToolCall, ToolResult};
 use crate::ir::{Losses, Origin, Raw};
@@ -22,9 +22,11 @@ pub(super) enum Content<'a> {
     Video(MediaBlock<'a>),
     Audio(MediaBlock<'a>),
     ToolUse(ToolUse<'a>),
-    ToolResult(Result<'a>),
-    ReasoningContent(Reasoning<'a>),
-    CitationsContent(Citations<'a>),
+    ToolResult(ToolOutput<'a>),
+    #[serde(rename = "reasoningContent")]
+    Reasoning(Reasoning<'a>),
+    #[serde(rename = "citationsContent")]
+    Citations(Citations<'a>),
     SearchResult(SearchResult),
     CachePoint(CachePoint),
     /// Said as it came.
@@ -53,7 +55,7 @@ enum Input<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Result<'a> {
+pub(super) struct ToolOutput<'a> {
     tool_use_id: Cow<'a, str>,
     content: Vec<Content<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,12 +105,6 @@ pub(super) struct CachePoint {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<&'static str>,
-}
-
-impl From<bool> for Enabled {
-    fn from(enabled: bool) -> Self {
-        Self { enabled }
-    }
 }
 
 /// Where a block stands, as far as Converse makes a difference.
@@ -180,7 +176,7 @@ impl Blocks<'_> {
                 out.push(if said.is_empty() {
                     Content::Text(text)
                 } else {
-                    Content::CitationsContent(Citations { content: [Piece { text }], citations: said })
+                    Content::Citations(Citations { content: [Piece { text }], citations: said })
                 });
             }
             // There is no part for it; the model reads what it said.
@@ -188,8 +184,7 @@ impl Blocks<'_> {
             Body::Refusal(text) => out.push(Content::Text(text)),
             Body::Image(m) => self.media(What::Image, m, spot, out),
             Body::Video(m) => self.media(What::Video, m, spot, out),
-            Body::Audio(m) if place == Place::ToolResult => {
-                let _ = m;
+            Body::Audio(_) if place == Place::ToolResult => {
                 self.losses.add(spot(), "a tool's result cannot hold sound there");
             }
             Body::Audio(m) => self.media(What::Audio, m, spot, out),
@@ -263,7 +258,7 @@ impl Blocks<'_> {
             content.push(Content::Text("(no output)"));
         }
         let status = is_error.then_some("error");
-        out.push(Content::ToolResult(Result { tool_use_id: id_of(call_id), content, status }));
+        out.push(Content::ToolResult(ToolOutput { tool_use_id: id_of(call_id), content, status }));
     }
 
     /// Claude wants its own thoughts back as they were, and takes no others. A thought that is left out is a hint
@@ -280,7 +275,7 @@ impl Blocks<'_> {
             return self.losses.hint(spot(), "another model's thoughts cannot be read there");
         }
         let value = signature.value.as_str();
-        out.push(Content::ReasoningContent(match (redacted, signature.origin) {
+        out.push(Content::Reasoning(match (redacted, signature.origin) {
             (true, Origin::Anthropic) => Reasoning::RedactedContent(Cow::Owned(STANDARD.encode(value))),
             (true, _) => Reasoning::RedactedContent(Cow::Borrowed(value)),
             (false, _) => {
@@ -311,10 +306,12 @@ impl Blocks<'_> {
         if let Some(raw) = converse_block(origin, raw, known) {
             return out.push(Content::Raw(raw));
         }
-        if origin == Origin::Anthropic && name == "search_result" && place != Place::System {
-            if let Ok(result) = serde_json::from_str(raw.text()) {
-                return out.push(Content::SearchResult(result));
-            }
+        if origin == Origin::Anthropic
+            && name == "search_result"
+            && place != Place::System
+            && let Ok(result) = serde_json::from_str(raw.text())
+        {
+            return out.push(Content::SearchResult(result));
         }
         self.losses.add(spot(), "only the provider that the client's dialect belongs to understands it");
     }

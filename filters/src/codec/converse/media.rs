@@ -27,8 +27,8 @@ pub(super) struct DocumentBlock<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Enabled {
-    pub(super) enabled: bool,
+struct Enabled {
+    enabled: bool,
 }
 
 #[derive(Debug, Serialize)]

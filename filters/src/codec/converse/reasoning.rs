@@ -9,7 +9,7 @@ use super::additional::Additional;
 use super::model::{Family, Model};
 use crate::ir::block::Body;
 use crate::ir::settings::{Effort, Reasoning};
-use crate::ir::{Conversation, Losses, Origin, Role};
+use crate::ir::{Conversation, Losses, Message, Origin, Role};
 use serde_json::json;
 
 /// The least budget that Claude takes, in tokens.
@@ -175,19 +175,18 @@ fn claude_effort(e: Effort, newest: bool) -> &'static str {
     }
 }
 
-/// A tool loop is under way, and the turn of the model that began it does not begin with a signed thought: Claude
-/// with a thinking budget refuses that ("Expected `thinking` or `redacted_thinking`, but found `tool_use`").
+/// A tool loop is under way, and the model's turn that began it does not begin with a signed thought: Claude with a
+/// thinking budget refuses that ("Expected `thinking` or `redacted_thinking`, but found `tool_use`"). Later calls of
+/// the same loop come without one.
 fn unsigned_turn(c: &Conversation) -> bool {
-    let is_result = |b: &crate::ir::Block| matches!(b.body, Body::ToolResult(_));
+    let results = |m: &Message| m.content.iter().any(|b| matches!(b.body, Body::ToolResult(_)));
     let turns = || c.messages.iter().rev().filter(|m| !m.role.instructs());
-    if !turns().next().is_some_and(|m| m.role == Role::User && m.content.iter().any(is_result)) {
+    if !turns().next().is_some_and(results) {
         return false;
     }
-    // The first message of the last run of assistant messages.
-    let turn =
-        turns().skip_while(|m| m.role != Role::Assistant).take_while(|m| m.role == Role::Assistant).last();
-    let first = turn.and_then(|m| m.content.first());
-    !first.is_some_and(|b| match &b.body {
+    let looped = turns().take_while(|m| m.role == Role::Assistant || results(m));
+    let began = looped.filter(|m| m.role == Role::Assistant).last();
+    !began.and_then(|m| m.content.first()).is_some_and(|b| match &b.body {
         Body::Thinking(t) => t.signature.as_ref().is_some_and(|s| s.origin == Origin::Anthropic),
         _ => false,
     })

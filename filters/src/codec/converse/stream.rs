@@ -4,6 +4,8 @@
 //! `contentBlockDelta`s and `contentBlockStop`; `messageStop`; `metadata` with the tokens. Texts and thoughts begin
 //! with their first delta. An exception ends the stream. Every payload has a padding `p` of random length.
 
+mod open;
+
 use super::error;
 use super::model::Model;
 use super::reply::{self, Fields, Place, Tier};
@@ -16,8 +18,6 @@ use open::Open;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-
-mod open;
 
 /// Reads ConverseStream.
 #[derive(Debug, Default)]
@@ -157,7 +157,7 @@ impl Decoder {
 
     fn delta(&mut self, d: DeltaIn<'_>, out: &mut Vec<StreamEvent>) {
         let (at, more) = (d.content_block_index, d.delta);
-        let Self { open, next, model, .. } = self;
+        let Self { open, next, .. } = self;
         let block = open.entry(at).or_insert(Open::Nothing);
         if let Some(text) = more.text {
             block.text(text, next, out);
@@ -173,7 +173,7 @@ impl Decoder {
                 block.signature(&s, next, out);
             }
             if let Some(blob) = t.redacted_content {
-                block.redacted(&blob, next, out);
+                block.redacted(&blob);
             }
         }
         if let Some(t) = more.tool_use {
@@ -185,7 +185,6 @@ impl Decoder {
         if let Some(bytes) = more.image.and_then(|i| i.source).and_then(|s| s.bytes) {
             block.bytes(bytes, out);
         }
-        let _ = model;
     }
 
     fn close_all(&mut self, out: &mut Vec<StreamEvent>) {

@@ -160,7 +160,7 @@ impl Open {
         if let Self::Thought(index, signature) = self { Some((*index, signature)) } else { None }
     }
 
-    pub(super) fn redacted(&mut self, blob: &str, _next: &mut u32, _out: &mut Vec<StreamEvent>) {
+    pub(super) fn redacted(&mut self, blob: &str) {
         match self {
             Self::Nothing => *self = Self::Redacted(blob.to_owned()),
             Self::Redacted(held) => held.push_str(blob),
