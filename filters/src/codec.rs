@@ -6,6 +6,7 @@
 pub mod converse;
 pub mod embeddings;
 pub mod eventstream;
+pub mod rerank;
 
 use crate::ir::stream::StreamEvent;
 use bytes::BytesMut;
