@@ -275,6 +275,22 @@ fn server_tools() -> Conversation {
     }
 }
 
+/// Instructions between a call and its result, and after it.
+fn between() -> Conversation {
+    let system = |t: &str| Message::new(Role::System, vec![Block::text(t)]);
+    Conversation {
+        messages: vec![
+            user(vec![Block::text("Weather?")]),
+            assistant(vec![call("call_1", "weather", "{}")]),
+            system("Be exact."),
+            user(vec![cached(result("call_1", vec![Block::text("sunny")], false), CacheTtl::Default)]),
+            system("Be brief."),
+        ],
+        tools: vec![tool("weather")],
+        ..Conversation::default()
+    }
+}
+
 /// What forbids thinking, or bounds it.
 fn thinking_not(change: impl FnOnce(&mut Conversation)) -> Conversation {
     let mut c = thinking_loop();
@@ -336,6 +352,15 @@ fn requests() {
         ("thinking-nova", thinking_loop(), NOVA, &none),
         ("thinking-gpt-oss", thinking_loop(), "openai.gpt-oss-120b-1:0", &none),
         ("thinking-qwen", thinking_loop(), "qwen.qwen3-32b-v1:0", &none),
+        ("text-newest", text(), NEWEST, &none),
+        ("text-4-8", text(), "anthropic.claude-opus-4-8", &none),
+        ("instructions-between", between(), "anthropic.claude-opus-4-8", &none),
+        (
+            "thinking-forced-adaptive",
+            thinking_not(|c| c.tool_choice = Some(ToolChoice::Required)),
+            NEWEST,
+            &none,
+        ),
         ("thinking-forced", thinking_not(|c| c.tool_choice = Some(ToolChoice::Required)), CLAUDE, &none),
         ("thinking-unsigned", thinking_not(|c| drop(c.messages[1].content.drain(..4))), CLAUDE, &none),
         ("thinking-short", thinking_not(|c| c.settings.max_tokens = Some(1000)), CLAUDE, &none),
@@ -343,7 +368,7 @@ fn requests() {
         (
             "thinking-off",
             thinking_not(|c| c.settings.reasoning = thinking(None, Some(Effort::None))),
-            NEWEST,
+            "us.anthropic.claude-sonnet-4-6",
             &none,
         ),
         ("structured", structured(), CLAUDE, &none),

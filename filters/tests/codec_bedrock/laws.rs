@@ -50,8 +50,11 @@ fn turn() -> impl Strategy<Value = Vec<Message>> {
         },
     );
     let asked = prop::collection::vec(prop_oneof![texts(), result], 1..4);
-    (asked, prop::collection::vec(answer_block(), 1..4))
-        .prop_map(|(u, a)| vec![Message::new(Role::User, u), Message::new(Role::Assistant, a)])
+    (asked, prop::collection::vec(answer_block(), 1..4)).prop_map(|(mut u, a)| {
+        // Canonical: results first.
+        u.sort_by_key(|b| !matches!(b.body, Body::ToolResult(_)));
+        vec![Message::new(Role::User, u), Message::new(Role::Assistant, a)]
+    })
 }
 
 fn requests() -> impl Strategy<Value = Conversation> {
@@ -61,13 +64,14 @@ fn requests() -> impl Strategy<Value = Conversation> {
         prop::collection::vec(texts(), 0..3),
         prop::collection::vec(turn(), 1..4),
         prop::option::of(1u64..100_000),
-        number(),
-        number(),
+        // One of both: the model takes no more.
+        (prop::bool::ANY, number()),
         prop::option::of(1u64..100),
         prop::collection::vec(word(), 0..3),
         prop::bool::ANY,
     )
-        .prop_map(|(system, turns, max_tokens, temperature, top_p, top_k, stop, thinks)| {
+        .prop_map(|(system, turns, max_tokens, (warm, sampling), top_k, stop, thinks)| {
+            let (temperature, top_p) = if warm { (sampling, None) } else { (None, sampling) };
             let mut messages = Vec::new();
             if !system.is_empty() {
                 messages.push(Message::new(Role::System, system));

@@ -1,8 +1,8 @@
 //! Claude's own format on Bedrock: InvokeModel and InvokeModelWithResponseStream.
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html>
 //!
-//! A request is Anthropic's without `model` and `stream` (both are in the path) and with `anthropic_version`. A whole
-//! answer is Anthropic's. A stream is frames of the type `chunk` whose payload is `{"bytes": base64}` of one of
+//! A request is Anthropic's without `model` and `stream` (both are in the path), with `anthropic_version` and with the
+//! betas of the client's header as `anthropic_beta`. A whole answer is Anthropic's. A stream is frames of the type `chunk` whose payload is `{"bytes": base64}` of one of
 //! Anthropic's events: unwrapped, a client of Anthropic's reads them as Anthropic would have written them.
 
 use super::error;
@@ -12,13 +12,8 @@ use crate::dialect::fault::UpstreamError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, BytesMut};
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 use std::borrow::Cow;
-
-/// The version that Bedrock wants.
-pub const VERSION: &str = "bedrock-2023-05-31";
 
 /// What a frame is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,54 +100,4 @@ impl Unwrapper {
 /// Wraps an event as Bedrock does: the payload of a `chunk` frame (for simulators and tests).
 pub fn wrap(json: &[u8]) -> Vec<u8> {
     format!(r#"{{"bytes":"{}"}}"#, STANDARD.encode(json)).into_bytes()
-}
-
-/// Makes Anthropic's request one for Bedrock: without `model` and `stream`, with `anthropic_version` and the betas
-/// that the client said in the header `anthropic-beta`. All else stays as it is, in its order and spelling.
-///
-/// # Errors
-/// A body that is no JSON object.
-pub fn request(body: &[u8], betas: &[&str]) -> Result<Vec<u8>, DecodeError> {
-    let mut members: Members<'_> =
-        serde_json::from_slice(body).map_err(|e| DecodeError::new("", e.to_string()))?;
-    members.0.retain(|(name, _)| !matches!(name.as_ref(), "model" | "stream"));
-    let mut add = |name: &'static str, value: Result<Box<RawValue>, serde_json::Error>| {
-        if let (Ok(value), false) = (value, members.0.iter().any(|(n, _)| n == name)) {
-            members.0.push((Cow::Borrowed(name), Cow::Owned(value)));
-        }
-    };
-    add("anthropic_version", serde_json::value::to_raw_value(VERSION));
-    if !betas.is_empty() {
-        add("anthropic_beta", serde_json::value::to_raw_value(betas));
-    }
-    serde_json::to_vec(&members).map_err(|e| DecodeError::new("", e.to_string()))
-}
-
-/// An object's members in order, their values unread.
-struct Members<'a>(Vec<(Cow<'a, str>, Cow<'a, RawValue>)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push((Cow::Owned(name), Cow::Borrowed(value)));
-                }
-                Ok(Members(members))
-            }
-        }
-        d.deserialize_map(Object)
-    }
-}
-
-impl Serialize for Members<'_> {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_map(self.0.iter().map(|(n, v)| (n, &**v)))
-    }
 }

@@ -34,8 +34,10 @@ pub enum Family {
 pub struct Model {
     /// Who made it.
     pub family: Family,
-    /// Claude's version, where the id says it: (4, 5).
+    /// Claude's version, where the id says it: (4, 5). None is taken for the newest.
     pub version: Option<(u16, u16)>,
+    /// It cannot but think (Claude Fable and Mythos).
+    pub always_thinks: bool,
 }
 
 impl Model {
@@ -59,7 +61,13 @@ impl Model {
         let named = if name.contains('.') { Family::Other } else { Family::Unknown };
         let family = family.unwrap_or(named);
         let version = if family == Family::Claude { claude_version(name) } else { None };
-        Self { family, version }
+        let always_thinks = name.contains("fable") || name.contains("mythos");
+        Self { family, version, always_thinks }
+    }
+
+    /// A model of a family, where nothing more is known of it.
+    pub const fn family(family: Family) -> Self {
+        Self { family, version: None, always_thinks: false }
     }
 
     /// Claude, or possibly so.
@@ -67,9 +75,40 @@ impl Model {
         matches!(self.family, Family::Claude | Family::Unknown)
     }
 
-    /// Is it Claude of this version or a later one?
-    pub(super) fn claude_from(self, version: (u16, u16)) -> bool {
-        self.version.is_some_and(|v| v >= version)
+    /// Is it Claude of this version or a later one? A version that is not said is the newest.
+    fn claude_from(self, version: (u16, u16)) -> bool {
+        self.family == Family::Claude && self.version.is_none_or(|v| v >= version)
+    }
+
+    /// Claude takes a thinking budget from 3.7 to 4.6; what comes after decides itself (see [`Model::adaptive`]).
+    /// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>, as the other rules here.
+    pub(super) fn budget(self) -> bool {
+        self.claude_from((3, 7)) && !self.newest()
+    }
+
+    /// Claude decides how much to think, from 4.6 on.
+    pub(super) fn adaptive(self) -> bool {
+        self.claude_from((4, 6))
+    }
+
+    /// Claude of 4.7 or later: efforts beyond `high`, no budget, no settings of sampling.
+    pub(super) fn newest(self) -> bool {
+        self.claude_from((4, 7))
+    }
+
+    /// Claude that has a word for not thinking, and may need it.
+    pub(super) fn turns_off(self) -> bool {
+        self.adaptive() && !self.always_thinks && self.version != Some((4, 7))
+    }
+
+    /// Claude that takes only one of temperature and top_p, from 4.1 on.
+    pub(super) fn one_of_sampling(self) -> bool {
+        self.claude_from((4, 1))
+    }
+
+    /// Claude that takes instructions inside the conversation, after a user's turn: from 4.8 on, but not Sonnet 5.
+    pub(super) fn system_anywhere(self) -> bool {
+        self.version.is_some() && self.claude_from((4, 8)) && self.version != Some((5, 0))
     }
 
     /// Prompt caches are known with Claude and Nova; elsewhere a `cachePoint` is an error.

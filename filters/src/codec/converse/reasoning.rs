@@ -12,6 +12,9 @@ use crate::ir::settings::{Effort, Reasoning};
 use crate::ir::{Conversation, Losses, Message, Origin, Role};
 use serde_json::json;
 
+/// What losses are named. All of them are hints: how hard the model thinks, the question is the same.
+const FIELD: &str = "reasoning";
+
 /// The least budget that Claude takes, in tokens.
 const LEAST: u32 = 1_024;
 
@@ -28,7 +31,7 @@ pub(super) fn write(
     let own = OWN.iter().any(|f| additional.has(f));
     let Some(r) = &c.settings.reasoning else { return false };
     if own {
-        losses.hint("reasoning", "additionalModelRequestFields say it already");
+        losses.hint(FIELD, "additionalModelRequestFields say it already");
         return false;
     }
     let Reasoning { enabled, adaptive, effort, budget, summary: _ } = r;
@@ -40,7 +43,9 @@ pub(super) fn write(
         _ if silent => false,
         Family::Claude | Family::Unknown if off => {
             // Models from 4.6 on may think unless told not to.
-            if model.claude_from((4, 6)) {
+            if model.always_thinks {
+                losses.hint(FIELD, "the model cannot but think");
+            } else if model.turns_off() {
                 additional.set("thinking", &json!({"type": "disabled"}));
             }
             false
@@ -53,7 +58,7 @@ pub(super) fn write(
         Family::OpenAi => {
             // They cannot be told not to think.
             if off {
-                losses.hint("reasoning", "this model always thinks; it is told to think little");
+                losses.hint(FIELD, "this model always thinks; it is told to think little");
             }
             let word = if off { "low" } else { three(wanted) };
             additional.set("reasoning_effort", &word);
@@ -66,7 +71,7 @@ pub(super) fn write(
             false
         }
         Family::DeepSeek => {
-            losses.hint("reasoning", "how much this model thinks cannot be set");
+            losses.hint(FIELD, "how much this model thinks cannot be set");
             false
         }
         _ if off => false,
@@ -76,7 +81,7 @@ pub(super) fn write(
             false
         }
         _ => {
-            losses.add("reasoning", "this model does not think");
+            losses.hint(FIELD, "this model does not think");
             false
         }
     }
@@ -117,49 +122,44 @@ fn claude(
     additional: &mut Additional,
     losses: &mut Losses,
 ) -> bool {
-    if model.version.is_some() && !model.claude_from((3, 7)) {
-        losses.add("reasoning", "this model does not think");
-        return false;
-    }
-    if forced_tool {
-        losses.add("reasoning", "Claude does not think where a tool call is demanded");
-        return false;
-    }
-    // From 4.6 on Claude decides itself how much; from 4.7 on it takes no budget any more.
-    let knows_adaptive = model.claude_from((4, 6));
-    let no_budget = model.claude_from((4, 7));
-    if knows_adaptive && (no_budget || r.adaptive || r.budget.is_none()) {
+    if model.adaptive() && (!model.budget() || r.adaptive || r.budget.is_none()) {
         let mut thinking = json!({"type": "adaptive"});
         match r.summary.as_deref() {
             Some("omitted") => thinking["display"] = json!("omitted"),
             // Before 4.7 thoughts are shown unless told otherwise.
-            Some(_) if no_budget => thinking["display"] = json!("summarized"),
+            Some(_) if model.newest() => thinking["display"] = json!("summarized"),
             _ => {}
         }
         additional.set("thinking", &thinking);
         if let Some(effort) = r.effort.or_else(|| r.budget.map(Effort::of_budget)) {
-            additional.set("output_config", &json!({"effort": claude_effort(effort, no_budget)}));
+            additional.set("output_config", &json!({"effort": claude_effort(effort, model.newest())}));
         }
         return true;
     }
+    // What follows binds only thinking by a budget.
+    if !model.budget() {
+        losses.hint(FIELD, "this model does not think");
+        return false;
+    }
+    if forced_tool {
+        losses.hint(FIELD, "the model does not think when it must use a tool");
+        return false;
+    }
     if unsigned_turn(c) {
-        losses.hint(
-            "reasoning",
-            "the history lacks the thought that began this turn, so Claude goes on without thinking",
-        );
+        losses.hint(FIELD, "the turn that goes on here was begun without a thought of this model's");
         return false;
     }
     let mut budget = r.budget.or(r.effort.map(Effort::budget)).unwrap_or(Effort::Medium.budget()).max(LEAST);
     if let Some(max) = c.settings.max_tokens {
         if max <= u64::from(LEAST) {
-            losses.add("reasoning", "Claude needs more than 1024 tokens of answer to think");
+            losses.hint(FIELD, "max_tokens leaves no room for thoughts");
             return false;
         }
         // Room for the answer: the share that OpenRouter leaves at high effort.
         if u64::from(budget) >= max || (r.budget.is_none() && u64::from(budget) > max / 5 * 4) {
             budget = u32::try_from(max / 5 * 4).unwrap_or(budget).max(LEAST);
             if r.budget.is_some() {
-                losses.hint("reasoning", "the budget must be smaller than max_tokens; it is made so");
+                losses.hint(FIELD, "the budget must be smaller than max_tokens; it is made so");
             }
         }
     }
@@ -181,7 +181,8 @@ fn claude_effort(e: Effort, newest: bool) -> &'static str {
 fn unsigned_turn(c: &Conversation) -> bool {
     let results = |m: &Message| m.content.iter().any(|b| matches!(b.body, Body::ToolResult(_)));
     let turns = || c.messages.iter().rev().filter(|m| !m.role.instructs());
-    if !turns().next().is_some_and(results) {
+    // Also where the client has begun the answer itself.
+    if !turns().next().is_some_and(|m| m.role == Role::Assistant || results(m)) {
         return false;
     }
     let looped = turns().take_while(|m| m.role == Role::Assistant || results(m));

@@ -2,7 +2,7 @@
 
 use super::citation;
 use super::media::{self, What};
-use super::model::{Family, Model};
+use super::model::Model;
 use super::usage::TokenUsage;
 use crate::codec::DecodeError;
 use crate::ir::block::{Body, Media, ServerKind, Source, Thinking, ToolCall};
@@ -276,12 +276,4 @@ pub(super) fn stop(word: &str, sequence: Option<String>) -> Stop {
     };
     let lost = matches!(reason, StopReason::ContentFilter | StopReason::Other);
     Stop { reason, sequence, word: lost.then(|| word.to_owned()), detail: None }
-}
-
-impl Model {
-    /// Tells what a test or a caller without an id knows.
-    #[must_use]
-    pub const fn family(family: Family) -> Self {
-        Self { family, version: None }
-    }
 }

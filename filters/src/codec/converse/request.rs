@@ -120,15 +120,11 @@ fn write<'a>(
             blocks.losses.hint(format!("{around}.name"), "Bedrock's messages have no names");
         }
         let (role, place) = match role {
-            Role::System | Role::Developer => {
-                if !turns.is_empty() {
-                    blocks
-                        .losses
-                        .hint(&around, "instructions stand at the beginning there; said with the others");
-                }
+            Role::System | Role::Developer if turns.is_empty() => {
                 blocks.write(content, Place::System, &around, &mut system);
                 continue;
             }
+            Role::System | Role::Developer => placed(&turns, model, &around, blocks.losses),
             Role::User => ("user", Place::User),
             Role::Assistant => ("assistant", Place::Assistant),
         };
@@ -144,5 +140,39 @@ fn write<'a>(
             }
         }
     }
+    for turn in &mut turns {
+        results_first(&mut turn.content);
+    }
     (system, turns)
+}
+
+/// How instructions in mid-conversation are sent: as such right after a user's turn, where the model takes them, else
+/// as a turn of the user, in their place (moving them to the front would change what they apply to).
+fn placed(turns: &[Turn<'_>], model: Model, around: &str, losses: &mut Losses) -> (&'static str, Place) {
+    if model.system_anywhere() && turns.last().is_some_and(|t| t.role != "assistant") {
+        return ("system", Place::User);
+    }
+    losses.hint(
+        format!("{around}.role"),
+        "the model takes instructions only at the beginning; these are sent as a turn of the user",
+    );
+    ("user", Place::User)
+}
+
+/// Results stand before everything else in a turn, which joining turns may have changed. A cache point stays behind
+/// its block.
+fn results_first(content: &mut Vec<Content<'_>>) {
+    let is_result = |c: &Content<'_>| matches!(c, Content::ToolResult(_));
+    let begin = content.iter().position(|c| !is_result(c) && !matches!(c, Content::CachePoint(_)));
+    if !begin.is_some_and(|at| content[at..].iter().any(is_result)) {
+        return;
+    }
+    let (mut results, mut rest) = (Vec::with_capacity(content.len()), Vec::new());
+    let mut after_result = true;
+    for block in content.drain(..) {
+        after_result = if matches!(block, Content::CachePoint(_)) { after_result } else { is_result(&block) };
+        if after_result { results.push(block) } else { rest.push(block) }
+    }
+    results.append(&mut rest);
+    *content = results;
 }

@@ -115,12 +115,7 @@ pub(super) fn write<'a>(
     } = &c.settings;
     let mut said = Said::default();
     said.inference.max_tokens = *max_tokens;
-    said.inference.temperature = temperature.and_then(|t| warmth(t, thinks, losses));
-    said.inference.top_p = *top_p;
-    if thinks && top_p.is_some_and(|p| p < 0.95) {
-        losses.add("top_p", "Claude takes none below 0.95 while it thinks");
-        said.inference.top_p = None;
-    }
+    sampling(*temperature, *top_p, model, thinks, &mut said.inference, losses);
     if let Some(k) = top_k {
         most_likely(*k, model, thinks, additional, losses);
     }
@@ -170,22 +165,49 @@ pub(super) fn write<'a>(
     said
 }
 
-fn warmth(t: f64, thinks: bool, losses: &mut Losses) -> Option<f64> {
-    #[expect(clippy::float_cmp, reason = "exactly 1 is what Claude allows")]
-    if thinks && t != 1.0 {
-        losses.add("temperature", "Claude takes none but 1 while it thinks");
-        return None;
+/// Temperature and top_p. Claude takes none while it thinks, from 4.7 on none at all, from 4.1 on only one of them;
+/// the default 1 is always accepted.
+fn sampling(
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    model: Model,
+    thinks: bool,
+    said: &mut Inference<'_>,
+    losses: &mut Losses,
+) {
+    let why = match thinks {
+        _ if model.newest() => Some("the model takes no settings of sampling"),
+        true => Some("the model takes no settings of sampling while it thinks"),
+        false => None,
+    };
+    #[expect(clippy::float_cmp, reason = "exactly the default")]
+    let set = |v: Option<f64>| v.filter(|v| why.is_none() || *v != 1.0);
+    let (mut warmth, mut nucleus) = (set(temperature), set(top_p));
+    if let Some(why) = why {
+        if warmth.take().is_some() {
+            losses.add("temperature", why);
+        }
+        // Thinking leaves the uppermost part of it.
+        if nucleus.is_some_and(|p| model.newest() || p < 0.95) {
+            nucleus = None;
+            losses.add("top_p", why);
+        }
     }
-    if t > 1.0 {
+    if warmth.is_some_and(|t| t > 1.0) {
         losses.add("temperature", "Bedrock's goes from 0 to 1");
-        return Some(1.0);
+        warmth = Some(1.0);
     }
-    Some(t)
+    if warmth.is_some() && model.one_of_sampling() && nucleus.take().is_some() {
+        losses.add("top_p", "the model takes only one of temperature and top_p");
+    }
+    (said.temperature, said.top_p) = (warmth, nucleus);
 }
 
 fn most_likely(k: u64, model: Model, thinks: bool, additional: &mut Additional, losses: &mut Losses) {
     match model.family {
-        Family::Claude if thinks => losses.add("top_k", "Claude takes none while it thinks"),
+        Family::Claude if thinks || model.newest() => {
+            losses.add("top_k", "the model takes no such setting, or not while it thinks");
+        }
         Family::Claude | Family::Mistral => additional.set("top_k", &k),
         Family::Nova | Family::Nova2 => additional.set("inferenceConfig", &json!({"topK": k})),
         Family::Cohere => additional.set("k", &k),

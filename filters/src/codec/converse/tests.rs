@@ -117,17 +117,6 @@ fn claudes_own_events_come_out_verbatim() {
 }
 
 #[test]
-fn anthropics_request_becomes_bedrocks() {
-    let body = br#"{"model": "m", "max_tokens": 1e2, "messages": [ {"role":"user"} ], "stream": true, "z":{"a" :1}}"#;
-    let said = invoke::request(body, &["context-1m-2025-08-07"]).unwrap();
-    assert_eq!(
-        std::str::from_utf8(&said).unwrap(),
-        r#"{"max_tokens":1e2,"messages":[ {"role":"user"} ],"z":{"a" :1},"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["context-1m-2025-08-07"]}"#
-    );
-    assert!(invoke::request(b"[]", &[]).is_err());
-}
-
-#[test]
 fn paths_encode_what_is_no_letter() {
     let arn = "arn:aws:bedrock:us-east-1:1:application-inference-profile/ab";
     assert_eq!(
@@ -167,7 +156,6 @@ proptest! {
         let _ = Decoder::default().event(names[at], &bytes, &mut out);
         let _ = decode_reply(&bytes);
         let _ = describe(400, None, &bytes);
-        let _ = invoke::request(&bytes, &["x"]);
         let _ = invoke::Unwrapper::default().chunk(&bytes);
     }
 
