@@ -7,5 +7,7 @@ mod golden;
 mod laws;
 #[path = "codec_bedrock/recorded.rs"]
 mod recorded;
+#[path = "codec_bedrock/samples.rs"]
+mod samples;
 #[path = "codec_bedrock/support.rs"]
 mod support;

@@ -9,6 +9,7 @@
 //! header `x-amzn-requestid`; the type of an error is in its header `x-amzn-errortype` ([`error::describe`]).
 
 mod additional;
+mod blocks;
 mod citation;
 mod content;
 pub mod error;

@@ -1,7 +1,8 @@
 //! A conversation as the body of Converse and ConverseStream (which differ in the path only).
 
 use super::additional::Additional;
-use super::content::{Blocks, Content, Place};
+use super::blocks::{Blocks, Place};
+use super::content::Content;
 use super::media::Names;
 use super::model::Model;
 use super::settings::{self, Inference, Output, Tier};
