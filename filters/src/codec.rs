@@ -9,6 +9,10 @@ pub mod chat;
 pub mod custom_tools;
 pub mod responses;
 pub mod tool_names;
+pub mod converse;
+pub mod embeddings;
+pub mod eventstream;
+pub mod rerank;
 
 use crate::ir::stream::StreamEvent;
 use bytes::BytesMut;
