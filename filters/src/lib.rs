@@ -21,6 +21,7 @@ pub mod rejection;
 pub mod selector;
 pub mod sse;
 pub mod surface;
+pub mod translate;
 pub mod usage;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod block;
 mod first;
 
+pub(crate) use first::status_of;
 pub use first::{FirstEvent, Verdict, first_event, first_event_of};
 
 use crate::event::{Event, Fate, Piece};

@@ -53,9 +53,18 @@ const ACCOUNT_MESSAGES: [&str; 4] = [
 
 /// Judges an answer that is not a 2xx.
 pub fn upstream_fault(status: StatusCode, body: &[u8]) -> Fault {
+    judge(status, || describe(body))
+}
+
+/// The same of an error that was read already.
+pub fn fault_of(status: StatusCode, error: &UpstreamError) -> Fault {
+    judge(status, || Some(error.clone()))
+}
+
+fn judge(status: StatusCode, error: impl Fn() -> Option<UpstreamError>) -> Fault {
     match status.as_u16() {
         401..=403 => Fault::CredentialsOrCredit,
-        400 | 404 | 429 if refuses_account(body) => Fault::CredentialsOrCredit,
+        400 | 404 | 429 if error().is_some_and(|e| refuses_account(&e)) => Fault::CredentialsOrCredit,
         408 | 429 => Fault::Retryable,
         400..=499 => Fault::ClientsOwn,
         // 5xx (529 among them), and what a provider's API never answers: a redirect, a stray 1xx.
@@ -63,11 +72,10 @@ pub fn upstream_fault(status: StatusCode, body: &[u8]) -> Fault {
     }
 }
 
-fn refuses_account(body: &[u8]) -> bool {
-    let Some(e) = describe(body) else { return false };
+fn refuses_account(e: &UpstreamError) -> bool {
     let words = [e.code.as_deref(), e.kind.as_deref(), e.detail_code.as_deref()];
     words.into_iter().flatten().any(|w| ACCOUNT.contains(&w))
-        || e.message.is_some_and(|m| ACCOUNT_MESSAGES.iter().any(|a| m.starts_with(a)))
+        || e.message.as_ref().is_some_and(|m| ACCOUNT_MESSAGES.iter().any(|a| m.starts_with(a)))
 }
 
 /// What an error body says.

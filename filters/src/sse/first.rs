@@ -88,7 +88,7 @@ impl FirstEvent {
 }
 
 /// The status that belongs to an error's words. Unknown words are the provider's trouble.
-fn status_of(e: &UpstreamError) -> StatusCode {
+pub(crate) fn status_of(e: &UpstreamError) -> StatusCode {
     let words = [e.detail_code.as_deref(), e.code.as_deref(), e.kind.as_deref()];
     let found = words.into_iter().flatten().find_map(|w| {
         Some(match w {

@@ -1,0 +1,186 @@
+//! The request: decoded once a call, encoded for each attempt.
+
+use super::fields;
+use crate::codec::chat::{self, ChatOptions};
+use crate::codec::custom_tools::{self, CustomTools};
+use crate::codec::responses::{self, Echo};
+use crate::codec::tool_names::{self, NameMap, Rules};
+use crate::codec::{DecodeError, Wire, converse, gemini, messages};
+use crate::exchange::{Exchange, Target};
+use crate::ir::{Conversation, Loss, Losses};
+use crate::rejection::{ErrorKind, Rejection};
+use sallyport_config::model::ProviderKind;
+use std::sync::Arc;
+
+/// One attempt's translation: what the way back must know of the way there.
+#[derive(Debug)]
+pub struct Translation {
+    pub(super) front: Wire,
+    pub(super) back: Wire,
+    /// The model as the client asked for it.
+    pub(super) asked: String,
+    /// The model at the provider.
+    pub(super) served: String,
+    /// Id for an answer whose provider gives none.
+    pub(super) id: String,
+    /// Unix seconds of the call.
+    pub(super) created: i64,
+    pub(super) stream: bool,
+    /// Chat's `include_usage`.
+    pub(super) stream_usage: bool,
+    /// Chat's functions from before tools.
+    pub(super) function_call: bool,
+    pub(super) names: NameMap,
+    pub(super) custom: CustomTools,
+    pub(super) echo: Echo,
+}
+
+/// What goes out.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The body.
+    pub body: Vec<u8>,
+    /// Fields of the client's that the upstream does not get to see.
+    pub dropped: Vec<String>,
+}
+
+/// Decodes the client's request. `model`: for formats that have it in the path.
+///
+/// # Errors
+/// 400 that names the field.
+pub fn decode(x: &Exchange, front: Wire) -> Result<Arc<Conversation>, Rejection> {
+    let raw = &x.body.raw;
+    let decoded = match front {
+        Wire::Chat => chat::decode_request(raw),
+        Wire::Responses => responses::decode_request(raw),
+        Wire::Messages => messages::decode_request(raw),
+        Wire::Gemini => gemini::decode_request(raw, x.model_asked().unwrap_or_default(), x.body.stream()),
+        Wire::Converse => Err(DecodeError::new("", "no client speaks this format")),
+    };
+    let mut c = decoded.map_err(|e| invalid(&e))?;
+    // Signatures that travelled in call ids, because the client's format has no field for them.
+    gemini::extract_conversation(&mut c);
+    Ok(Arc::new(c))
+}
+
+fn invalid(e: &DecodeError) -> Rejection {
+    let message = if e.field.is_empty() { e.why.clone() } else { format!("Invalid '{}': {}.", e.field, e.why) };
+    let rejection = Rejection::client(ErrorKind::InvalidRequest, "invalid_request", message);
+    if e.field.is_empty() { rejection } else { rejection.param(e.field.clone()) }
+}
+
+impl Translation {
+    /// Encodes the conversation for `target`. `lossy`: what the upstream's format cannot say is dropped instead of
+    /// refused.
+    ///
+    /// # Errors
+    /// 400 that names the client's field.
+    pub fn begin(
+        x: &Exchange,
+        c: &Conversation,
+        front: Wire,
+        back: Wire,
+        target: &Target,
+        lossy: bool,
+    ) -> Result<(Self, Encoded), Rejection> {
+        let served = target.model.as_deref().unwrap_or(&c.model).to_owned();
+        let echo = if front == Wire::Responses { Echo::of(c) } else { Echo::default() };
+        let mut losses = Losses::default();
+        let mut c = c.clone();
+        let openai = target.provider.kind == ProviderKind::Openai;
+        let free_text = back == Wire::Responses || (back == Wire::Chat && openai);
+        let custom =
+            if free_text { CustomTools::default() } else { custom_tools::wrap(&mut c, &mut losses) };
+        let rules = match back {
+            Wire::Chat => Rules::CHAT,
+            Wire::Responses => Rules::RESPONSES,
+            Wire::Messages => Rules::ANTHROPIC,
+            Wire::Gemini => Rules::GEMINI,
+            Wire::Converse => Rules::CONVERSE,
+        };
+        let names = tool_names::flatten(&mut c, &rules);
+        let body = match back {
+            Wire::Chat => {
+                let options = if openai { ChatOptions::openai() } else { compatible(&target.provider.host) };
+                chat::encode_request(&c, &served, &options, &mut losses)
+            }
+            Wire::Responses => {
+                responses::encode_request(&c, &served, &responses::RequestOptions::default(), &mut losses)
+            }
+            Wire::Messages => {
+                messages::encode_request(&c, &served, &messages::RequestOptions::default(), &mut losses)
+            }
+            Wire::Gemini => gemini::encode_request(&c, &served, &gemini::Options::default(), &mut losses),
+            Wire::Converse => converse::encode_request(&c, &served, &mut losses),
+        };
+        let dropped = settle(losses, front, lossy, &target.provider.name)?;
+        let translation = Self {
+            front,
+            back,
+            asked: c.model,
+            served,
+            id: x.id.simple().to_string(),
+            created: x.started_at.unix_timestamp(),
+            stream: c.settings.stream,
+            stream_usage: c.settings.stream_usage,
+            function_call: front == Wire::Chat && speaks_of_functions(&x.body.raw),
+            names,
+            custom,
+            echo,
+        };
+        Ok((translation, Encoded { body, dropped }))
+    }
+
+    /// Did the client ask for an event stream?
+    pub fn stream(&self) -> bool {
+        self.stream
+    }
+
+    /// The upstream's wire format.
+    pub fn back(&self) -> Wire {
+        self.back
+    }
+}
+
+/// What is known of a compatible server by its host's name.
+fn compatible(host: &str) -> ChatOptions {
+    let is = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|h| h.ends_with('.'));
+    match () {
+        () if is("mistral.ai") => ChatOptions::mistral(),
+        () if is("deepseek.com") => ChatOptions::deepseek(),
+        () if is("groq.com") => ChatOptions::groq(),
+        () if is("openrouter.ai") => ChatOptions::openrouter(),
+        () if is("googleapis.com") => ChatOptions::gemini(),
+        () => ChatOptions::compatible(),
+    }
+}
+
+/// A Chat client from before tools gets `function_call` back.
+fn speaks_of_functions(raw: &[u8]) -> bool {
+    memchr::memmem::find(raw, b"\"functions\"").is_some()
+        && serde_json::from_slice::<Top<'_>>(raw).is_ok_and(|t| t.functions.is_some() && t.tools.is_none())
+}
+
+#[derive(serde::Deserialize)]
+struct Top<'a> {
+    #[serde(borrow)]
+    functions: Option<&'a serde_json::value::RawValue>,
+    #[serde(borrow)]
+    tools: Option<&'a serde_json::value::RawValue>,
+}
+
+/// Refuses what must not be lost; what may be is named.
+fn settle(losses: Losses, front: Wire, lossy: bool, provider: &str) -> Result<Vec<String>, Rejection> {
+    let serious = |l: &&Loss| !l.harmless && !(front == Wire::Responses && responses::harmless(&l.field));
+    if !lossy && let Some(loss) = losses.0.iter().find(serious) {
+        let field = fields::of_front(front, &loss.field).into_owned();
+        let message = format!("'{field}' cannot be passed on to the provider of this model: {}.", loss.reason);
+        return Err(Rejection::client(ErrorKind::InvalidRequest, "unsupported_parameter", message)
+            .param(field)
+            .detail(format!("translation for provider '{provider}'")));
+    }
+    let mut dropped: Vec<String> =
+        losses.0.iter().map(|l| fields::of_front(front, &l.field).into_owned()).collect();
+    dropped.dedup();
+    Ok(dropped)
+}
