@@ -69,7 +69,7 @@ struct Delta<'a> {
     reasoning_content: Option<String>,
     #[serde(borrow)]
     reasoning: Maybe<Str<'a>>,
-    reasoning_details: Option<Vec<Detail>>,
+    reasoning_details: Maybe<Vec<Detail>>,
     refusal: Option<String>,
     #[serde(borrow)]
     audio: Option<AudioDelta<'a>>,

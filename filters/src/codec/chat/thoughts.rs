@@ -136,6 +136,7 @@ pub(super) struct Last {
     kind: Option<bool>,
     index: Option<i64>,
     id: Option<String>,
+    format: Option<String>,
 }
 
 /// What an entry does to the thought before it.
@@ -152,11 +153,15 @@ pub(super) enum Fit {
 impl Last {
     /// After some text that came without entries.
     pub(super) fn plain() -> Self {
-        Self { kind: Some(false), index: None, id: None }
+        Self { kind: Some(false), ..Self::default() }
     }
 
     /// Compares an entry with the one before. `signed`: the thought before has its proof already.
-    pub(super) fn fit(&mut self, d: &Detail, signed: bool) -> Fit {
+    pub(super) fn fit(&mut self, d: &mut Detail, signed: bool) -> Fit {
+        // MiniMax writes no kind.
+        if d.kind.is_empty() && d.text.is_some() {
+            d.kind = TEXT.to_owned();
+        }
         let summary = match d.kind.as_str() {
             TEXT => Some(false),
             SUMMARY => Some(true),
@@ -175,7 +180,11 @@ impl Last {
             (Some(true), None) if same_id => Fit::Same,
             _ => Fit::New,
         };
-        *self = Self { kind: summary, index: d.index, id: d.id.clone() };
+        // The piece with the proof may say no more whose it is.
+        if fit != Fit::New && d.format.is_none() {
+            d.format = self.format.take();
+        }
+        *self = Self { kind: summary, index: d.index, id: d.id.clone(), format: d.format.clone() };
         fit
     }
 }
@@ -187,14 +196,14 @@ pub(super) fn read(
 ) -> (Vec<Thinking>, Vec<(String, Signature)>) {
     let (mut thoughts, mut seals) = (Vec::<Thinking>::new(), Vec::new());
     let mut last = Last::default();
-    for d in details {
+    for mut d in details {
         if d.kind == SEALED && d.id.as_deref().is_some_and(&is_call) {
             if let (Some(id), Some(Said::Sealed(s))) = (d.id.clone(), said(d)) {
                 seals.push((id, Signature { id: None, ..s }));
             }
             continue;
         }
-        let fit = last.fit(&d, thoughts.last().is_some_and(|t| t.signature.is_some()));
+        let fit = last.fit(&mut d, thoughts.last().is_some_and(|t| t.signature.is_some()));
         let Some(said) = said(d) else { continue };
         let new = fit == Fit::New;
         if new {

@@ -180,7 +180,7 @@ object! {
         function_call "function_call": CallBody<'a>,
         reasoning_content "reasoning_content": Maybe<Str<'a>>,
         reasoning "reasoning": Maybe<Str<'a>>,
-        reasoning_details "reasoning_details": Vec<Detail>,
+        reasoning_details "reasoning_details": Maybe<Vec<Detail>>,
         annotations "annotations": Maybe<Vec<Annotation>>,
         images "images": Maybe<Vec<Part<'a>>>,
         extra_content "extra_content": Maybe<Seals>,

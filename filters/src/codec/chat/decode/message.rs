@@ -155,6 +155,15 @@ pub(crate) fn assistant(
     extra: &mut Extra,
 ) -> Result<Vec<Block>, DecodeError> {
     let below = |name: &str| if path.is_empty() { String::new() } else { format!("{path}.{name}") };
+    // An answer may write these as it likes; of a client's they are not lost in silence.
+    let odd = [
+        ("reasoning_content", m.reasoning_content.as_ref().is_some_and(|r| r.0.is_none())),
+        ("reasoning", m.reasoning.as_ref().is_some_and(|r| r.0.is_none())),
+        ("reasoning_details", m.reasoning_details.as_ref().is_some_and(|r| r.0.is_none())),
+    ];
+    if let (false, Some((name, _))) = (path.is_empty(), odd.iter().find(|(_, odd)| *odd)) {
+        return Err(DecodeError::new(below(name), "Give it back as it came in the answer."));
+    }
     let mut texts = match m.content {
         None => Vec::new(),
         Some(StrOr::Str(s)) if s.is_empty() => Vec::new(),
@@ -175,7 +184,8 @@ pub(crate) fn assistant(
     }
     // Thoughts first: from the entries with proofs where there are any, else from the plain text.
     let is_call = |id: &str| calls.iter().any(|b| matches!(&b.body, Body::ToolCall(c) if c.id == id));
-    let (mut thought, seals) = thoughts::read(m.reasoning_details.unwrap_or_default(), is_call);
+    let (mut thought, seals) =
+        thoughts::read(m.reasoning_details.and_then(|d| d.0).unwrap_or_default(), is_call);
     let plain = m.reasoning_content.and_then(|r| r.0).filter(|r| !r.0.is_empty());
     let plain = plain.or(m.reasoning.and_then(|r| r.0).filter(|r| !r.0.is_empty()));
     if let Some(text) = plain

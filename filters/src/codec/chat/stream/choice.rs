@@ -36,6 +36,8 @@ pub(super) struct Choice {
     next: u32,
     open: Open,
     last: Last,
+    /// Thoughts that came as text only.
+    plain: String,
     calls: Calls,
     /// Proofs that wait for the call they belong to.
     seals: Vec<(String, Signature)>,
@@ -61,15 +63,23 @@ impl Choice {
         id: &str,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), DecodeError> {
-        let details = d.reasoning_details.unwrap_or_default();
+        let details = d.reasoning_details.0.unwrap_or_default();
         let full = |t: &Option<String>| t.as_deref().is_some_and(|t| !t.is_empty());
         let told = details.iter().any(|d| full(&d.text) || full(&d.summary));
         let plain = d.reasoning_content.filter(|t| !t.is_empty());
         let plain = plain.or_else(|| d.reasoning.0.map(|r| r.0.into_owned()).filter(|t| !t.is_empty()));
         if let Some(text) = plain.filter(|_| !told) {
+            self.plain.push_str(&text);
             self.thought(text, out);
         }
-        for d in details {
+        for mut d in details {
+            // Some servers stream the plain text, and then repeat it whole in an entry.
+            if full(&d.text) && d.text.as_deref() == Some(&self.plain) {
+                d.text = None;
+                if d.signature.is_none() {
+                    continue;
+                }
+            }
             self.detail(d, out);
         }
         match d.content {
@@ -220,7 +230,7 @@ impl Choice {
     }
 
     /// A piece of a thought with what belongs to it.
-    fn detail(&mut self, d: Detail, out: &mut Vec<StreamEvent>) {
+    fn detail(&mut self, mut d: Detail, out: &mut Vec<StreamEvent>) {
         let signed = matches!(self.open, Open::Thinking { signed: true, .. });
         let id = d.id.clone();
         let whole_of_call = d.kind == thoughts::SEALED
@@ -237,7 +247,7 @@ impl Choice {
             return;
         }
         let mut last = std::mem::take(&mut self.last);
-        let fit = last.fit(&d, signed);
+        let fit = last.fit(&mut d, signed);
         let Some(said) = thoughts::said(d) else { return };
         let open = match (fit, self.open) {
             (Fit::Same | Fit::NextPart, Open::Thinking { index, .. }) => Some(index),

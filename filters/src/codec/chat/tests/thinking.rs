@@ -114,3 +114,41 @@ fn thoughts_for_each_server() {
     .unwrap();
     assert!(matches!(&r.choices[0].content[0].body, Body::Thinking(t) if t.text == "Hm."));
 }
+
+/// Streams: the piece with the proof says no format; a plain thought is repeated whole; odd shapes are passed over.
+#[test]
+fn odd_entries_in_streams() {
+    let stream = |deltas: &[&str]| {
+        let mut text = String::new();
+        for d in deltas {
+            text.push_str(&format!("data: {{\"id\":\"1\",\"choices\":[{{\"delta\":{d}}}]}}\n\n"));
+        }
+        collect(events(format!("{text}data: [DONE]\n\n").as_bytes()).unwrap()).choices.remove(0).content
+    };
+    let want = |text: &str, origin| Thinking {
+        text: text.to_owned(),
+        signature: Some(Signature::new(origin, "S")),
+        ..Thinking::default()
+    };
+    let got = stream(&[
+        r#"{"reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a","format":"anthropic-claude-v1","index":0,"signature":null}]}"#,
+        r#"{"reasoning_details":[{"type":"reasoning.text","signature":"S","index":0}]}"#,
+        r#"{"content":"x"}"#,
+    ]);
+    assert_eq!(got[0].body, Body::Thinking(want("a", Origin::Anthropic)));
+    let got = stream(&[
+        r#"{"reasoning":"a"}"#,
+        r#"{"reasoning":"b"}"#,
+        r#"{"reasoning_details":[{"type":"reasoning.text","text":"ab","signature":"S","index":0}]}"#,
+    ]);
+    assert_eq!(got.len(), 1);
+    assert_eq!(got[0].body, Body::Thinking(want("ab", Origin::Other)));
+    let got = stream(&[
+        r#"{"reasoning":{"x":1},"reasoning_details":"odd","annotations":5,"images":[null],"content":"x"}"#,
+    ]);
+    assert_eq!(got[0].as_text(), Some("x"));
+    let got = stream(&[r#"{"reasoning_details":[{"text":"a"}]}"#, r#"{"content":"x"}"#]);
+    assert!(matches!(&got[0].body, Body::Thinking(t) if t.text == "a"));
+    let wrong = r#"{"model":"m","messages":[{"role":"assistant","reasoning_details":"odd"}]}"#;
+    assert_eq!(decode_request(wrong.as_bytes()).unwrap_err().field, "messages[0].reasoning_details");
+}
