@@ -36,6 +36,8 @@ pub struct Config {
     pub call_log: CallLog,
     /// The filters, outermost first. Default: all of them, in the order of [`FILTERS`].
     pub filters: Vec<FilterEntry>,
+    /// Calls that go to a provider of another dialect.
+    pub translation: Translation,
     /// Token prices.
     pub prices: Prices,
     /// Upstream providers.
@@ -59,6 +61,7 @@ impl Default for Config {
             call_log: CallLog::default(),
             // Not empty: a file that forgets them must not open the gate.
             filters: FILTERS.iter().map(|f| FilterEntry { name: (*f).to_owned(), enabled: true }).collect(),
+            translation: Translation::default(),
             prices: Prices::default(),
             providers: Vec::new(),
             models: Vec::new(),
@@ -379,6 +382,33 @@ pub enum ProviderKind {
     Anthropic,
     /// Anything that speaks OpenAI's API (vLLM, Ollama, …).
     OpenaiCompatible,
+}
+
+/// Calls that go to a provider of another dialect.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Translation {
+    /// What becomes of a field that the provider's dialect has no words for: `refuse` the call (400 that names the
+    /// field), or `allow` the loss (the field is left out, and named in `x-sallyport-dropped` and in the call log).
+    pub lossy: Lossy,
+}
+
+/// What becomes of what cannot be translated.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Lossy {
+    /// The call is refused.
+    #[default]
+    Refuse,
+    /// It is left out.
+    Allow,
+}
+
+impl Lossy {
+    /// May something be left out?
+    pub const fn allowed(self) -> bool {
+        matches!(self, Self::Allow)
+    }
 }
 
 /// HTTP versions offered to an upstream.

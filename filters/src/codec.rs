@@ -3,16 +3,16 @@
 //! A format is one folder: `request.rs` (decode, encode), `reply.rs` (decode, encode), `stream.rs` (decoder, encoder).
 //! Formats that are upstreams only (Bedrock's Converse) lack what only a front needs.
 
-pub mod gemini;
-pub mod messages;
 pub mod chat;
-pub mod custom_tools;
-pub mod responses;
-pub mod tool_names;
 pub mod converse;
+pub mod custom_tools;
 pub mod embeddings;
 pub mod eventstream;
+pub mod gemini;
+pub mod messages;
 pub mod rerank;
+pub mod responses;
+pub mod tool_names;
 
 use crate::ir::stream::StreamEvent;
 use bytes::BytesMut;

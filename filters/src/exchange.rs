@@ -1,6 +1,7 @@
 //! What one call carries through the chain.
 
 use crate::body::RequestBody;
+use crate::ir::Conversation;
 use crate::rejection::Rejection;
 use crate::surface::{Dialect, Surface};
 use crate::usage::Meter;
@@ -76,6 +77,11 @@ pub struct Exchange {
     pub meter: Option<Meter>,
     /// `usage` asked the upstream for the usage chunk on the client's behalf: it is taken out of the answer.
     pub usage_added: bool,
+    /// The request as the conversation IR, once an upstream of another dialect was tried.
+    pub conversation: Option<Arc<Conversation>>,
+    /// Fields of the client's that the upstream of the current (or last) attempt did not get to see: its dialect has no
+    /// words for them.
+    pub dropped: Vec<String>,
     /// Nano-dollars; set by `cost`.
     pub cost_nanos: Option<i64>,
     /// How it ended; filled by the engine while it goes on.
@@ -122,6 +128,8 @@ impl Exchange {
             attempts: 0,
             meter: None,
             usage_added: false,
+            conversation: None,
+            dropped: Vec::new(),
             cost_nanos: None,
             outcome: Outcome::default(),
         }

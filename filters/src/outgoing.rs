@@ -1,9 +1,11 @@
 //! What is sent to an upstream: path, headers, and the client's own bytes with splices.
 
+mod address;
 mod headers;
 
-pub use headers::{filter_response_headers, upstream_request_id};
+pub use headers::{filter_response_headers, translated_response_headers, upstream_request_id};
 
+use crate::codec::Wire;
 use crate::credentials;
 use crate::exchange::{Exchange, Request, Target};
 use bytes::{BufMut, Bytes};
@@ -60,6 +62,24 @@ impl Outgoing {
             out.splices.push(splice);
         }
         out
+    }
+
+    /// The request for `target` in another wire format: a body of our own, and of the client's head only what says who
+    /// asks and which trace it belongs to.
+    pub fn translated(
+        request: Request<'_>,
+        target: &Target,
+        back: Wire,
+        stream: bool,
+        body: Vec<u8>,
+    ) -> Self {
+        let provider = &target.provider;
+        Self {
+            path_and_query: address::of(provider, back, target.model.as_deref().unwrap_or_default(), stream),
+            headers: headers::for_translated(request.headers, provider, stream),
+            body: body.into(),
+            splices: Vec::new(),
+        }
     }
 
     /// Replaces `range` of the client's body (empty range: inserts before it; several insertions at one place

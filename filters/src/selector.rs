@@ -9,6 +9,7 @@ pub use retry::{Attempt, Decision, Failure, RetryPolicy};
 
 use crate::exchange::Target;
 use crate::surface::{Dialect, Surface};
+use crate::translate;
 use rand::{Rng, RngCore};
 use sallyport_config::model::ProviderKind;
 use sallyport_config::models::{Model, Route};
@@ -50,7 +51,7 @@ impl Strategy for Weighted {
 }
 
 /// The upstreams that can serve `surface` for `model`, in the order to try them: enabled, known, and speaking the
-/// surface's dialect.
+/// surface's dialect or one that it can be translated to.
 pub fn candidates(model: &Model, snapshot: &Snapshot, surface: Surface, rng: &mut dyn RngCore) -> Candidates {
     candidates_by(&Weighted, model, snapshot, surface, rng)
 }
@@ -70,7 +71,7 @@ pub fn candidates_by(
             snapshot
                 .providers
                 .get(&r.provider)
-                .is_some_and(|p| p.enabled && serves(p.kind, surface.dialect()))
+                .is_some_and(|p| p.enabled && translate::way(p, surface).is_some())
         })
         .collect();
     strategy.order(&mut routes, rng);
@@ -97,12 +98,20 @@ pub const fn serves(kind: ProviderKind, dialect: Dialect) -> bool {
 /// Has the model a provider, enabled or not, for the surface? (If none is enabled just now, that is a 503, not a
 /// model that does not exist.)
 pub fn speaks(model: &Model, snapshot: &Snapshot, surface: Surface) -> bool {
-    speaks_dialect(model, snapshot, surface.dialect())
+    model
+        .routes
+        .iter()
+        .any(|r| snapshot.providers.get(&r.provider).is_some_and(|p| translate::way(p, surface).is_some()))
 }
 
-/// Has the model a provider, enabled or not, for the dialect? OpenAI's two dialects have the same providers.
+/// Has the model a provider, enabled or not, for clients of the dialect?
 pub fn speaks_dialect(model: &Model, snapshot: &Snapshot, dialect: Dialect) -> bool {
-    model.routes.iter().any(|r| snapshot.providers.get(&r.provider).is_some_and(|p| serves(p.kind, dialect)))
+    let conversation = match dialect {
+        Dialect::OpenAi => Surface::Chat,
+        Dialect::Responses => Surface::Responses,
+        Dialect::Anthropic => Surface::Messages,
+    };
+    speaks(model, snapshot, conversation)
 }
 
 #[cfg(test)]

@@ -141,6 +141,13 @@ impl Meter {
         self.complete = body.ended();
     }
 
+    /// For an answer that is translated: the codec has read the counts already; events are not looked at any more.
+    pub fn told(&mut self, usage: Usage, complete: bool) {
+        self.dialect = None;
+        self.openai = Some(usage);
+        self.complete = complete;
+    }
+
     /// What is known so far; None: nothing was said.
     pub fn usage(&self) -> Option<Usage> {
         let a = self.anthropic.as_ref();

@@ -9,8 +9,10 @@ pub(crate) mod body;
 pub(crate) mod call;
 pub(crate) mod hold;
 pub(crate) mod local;
+pub(crate) mod prepare;
 pub(crate) mod reply;
 pub(crate) mod request_body;
+pub(crate) mod translated;
 pub(crate) mod wait;
 
 use crate::gateway::Gateway;
@@ -26,7 +28,6 @@ use sallyport_filters::body::RequestBody;
 use sallyport_filters::dialect::fault::Fault;
 use sallyport_filters::exchange::{Request, Target};
 use sallyport_filters::filter::Step;
-use sallyport_filters::outgoing::Outgoing;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::selector::{self, Decision};
 use sallyport_filters::surface::Surface;
@@ -179,18 +180,34 @@ async fn attempts(
     loop {
         let target = &targets[current];
         let provider = &*target.provider.name;
-        let mut out = Outgoing::new(view(d), &call.x, target);
-        call.x.target = Some(target.clone());
         // What an earlier attempt said is no longer how the call ended.
         call.x.outcome.upstream_error = None;
+        let (mut out, translation) = match prepare::request(d, call, target) {
+            Ok(prepared) => prepared,
+            // Another upstream may have words for it.
+            Err(_) if current + 1 < targets.len() => {
+                current += 1;
+                on_same = 0;
+                continue;
+            }
+            Err(refused) => return Err(refused.into()),
+        };
+        call.x.target = Some(target.clone());
         call.chain.clone().attempt(&mut call.x, target, &mut out)?;
         if stale == 0 {
             call.x.attempts = call.x.attempts.saturating_add(1);
             on_same += 1;
         }
         let endpoint = gw.upstreams.endpoint(&target.provider, settings);
-        let attempt =
-            Attempt { ups: &gw.upstreams, endpoint: &endpoint, settings, method: &method, out: &out };
+        let mut attempt = Attempt {
+            ups: &gw.upstreams,
+            endpoint: &endpoint,
+            settings,
+            method: &method,
+            out: &out,
+            back: translation.as_ref().map(|t| t.back()),
+            translation,
+        };
         let failure = match attempt.run(d, call).await {
             End::Delivered => {
                 gw.metrics.attempt(provider, "ok");

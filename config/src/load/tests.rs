@@ -65,7 +65,7 @@ fn unknown_keys_get_a_suggestion() {
         "providers: [{name: p, kind: openai, apikey: sk-123}]",
         &["providers[p]: unknown key", "did you mean `api_key`?"],
     );
-    only("zzz: 1", &["the sections are admin, call_log"]);
+    only("zzz: 1", &["the sections are data_dir, instance, server"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! Anthropic <https://docs.anthropic.com/en/api/errors>: `{"type":"error","error":{type,message},"request_id"}`.
 //! The official SDKs choose their exception class by status and read exactly these fields.
 
+use super::fault::UpstreamError;
 use crate::rejection::{ErrorKind, Rejection};
 use crate::surface::Dialect;
 use bytes::Bytes;
@@ -72,6 +73,31 @@ pub fn event(rejection: &Rejection, dialect: Dialect, request_id: &str, sequence
         Dialect::Anthropic => (b"event: error\ndata: ", json(&anthropic(rejection, request_id))),
     };
     [head, &data, b"\n\n"].concat().into()
+}
+
+/// A provider's error in another dialect: its status there, and a body that says the same words.
+pub fn pass_on(
+    kind: ErrorKind,
+    status: u16,
+    error: &UpstreamError,
+    dialect: Dialect,
+    request_id: &str,
+) -> (u16, Bytes) {
+    let message = error.message.clone().unwrap_or_else(|| "The model provider failed.".to_owned());
+    let r = Rejection::upstream(kind, "upstream_error", message);
+    let body = match dialect {
+        Dialect::OpenAi | Dialect::Responses => {
+            let code = error.code.as_deref().or(error.kind.as_deref());
+            json(&OpenAi { error: OpenAiError { code, ..openai(&r) } })
+        }
+        Dialect::Anthropic => json(&anthropic(&r, request_id)),
+    };
+    let status = match (status, dialect) {
+        (503, Dialect::Anthropic) => 529,
+        (529, Dialect::OpenAi | Dialect::Responses) => 503,
+        (s, _) => s,
+    };
+    (status, body.into())
 }
 
 /// The status of an error kind in a dialect.

@@ -8,6 +8,7 @@ use crate::filter::Filter;
 use crate::outgoing::Outgoing;
 use crate::rejection::{ErrorKind, Rejection};
 use crate::surface::Surface;
+use crate::translate::{self, Way};
 use crate::usage::{Meter, Seen};
 use sallyport_config::model::ProviderKind;
 
@@ -24,6 +25,10 @@ impl Filter for UsageFilter {
         // A new attempt is counted anew: what a failed one said was never delivered.
         x.meter = Some(Meter::new(x.surface));
         x.usage_added = false;
+        if translate::way(&target.provider, x.surface) != Some(Way::Verbatim) {
+            // The codec asks and tells.
+            return Ok(());
+        }
         let openai = matches!(target.provider.kind, ProviderKind::Openai | ProviderKind::OpenaiCompatible);
         let streams = matches!(x.surface, Surface::Chat | Surface::Completions) && x.body.stream();
         if openai

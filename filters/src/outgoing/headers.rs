@@ -57,14 +57,36 @@ pub(super) fn for_upstream(client: &HeaderMap, provider: &Provider) -> HeaderMap
             out.append(name, value.clone());
         }
     }
+    finish(&mut out, provider);
+    out
+}
+
+/// What is left of the client's headers in a request of another wire format: `provider` would not know the rest.
+pub(super) fn for_translated(client: &HeaderMap, provider: &Provider, stream: bool) -> HeaderMap {
+    const KEPT: [&str; 4] = ["user-agent", "traceparent", "tracestate", "baggage"];
+    let mut out = HeaderMap::with_capacity(KEPT.len() + provider.headers.len() + 6);
+    for name in KEPT {
+        if let (Some(value), Ok(name)) = (client.get(name), HeaderName::from_bytes(name.as_bytes())) {
+            out.insert(name, value.clone());
+        }
+    }
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let accept = if stream { "text/event-stream" } else { "application/json" };
+    out.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    finish(&mut out, provider);
+    out
+}
+
+/// What goes to every provider, and what its kind wants.
+fn finish(out: &mut HeaderMap, provider: &Provider) {
     // Events must be readable as they pass.
     out.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some(key) = &provider.api_key {
         let key = key.expose();
         match provider.kind {
-            ProviderKind::Anthropic => set_secret(&mut out, provider, X_API_KEY, key),
+            ProviderKind::Anthropic => set_secret(out, provider, X_API_KEY, key),
             ProviderKind::Openai | ProviderKind::OpenaiCompatible => {
-                set_secret(&mut out, provider, header::AUTHORIZATION, &format!("Bearer {key}"));
+                set_secret(out, provider, header::AUTHORIZATION, &format!("Bearer {key}"));
             }
         }
     }
@@ -73,13 +95,12 @@ pub(super) fn for_upstream(client: &HeaderMap, provider: &Provider) -> HeaderMap
     }
     for (name, value) in &provider.headers {
         match HeaderName::from_bytes(name.as_bytes()) {
-            Ok(name) => set_secret(&mut out, provider, name, value.expose()),
+            Ok(name) => set_secret(out, provider, name, value.expose()),
             Err(_) => {
                 tracing::error!(provider = %provider.name, header = %name, "not a header name: not sent")
             }
         }
     }
-    out
 }
 
 /// Sets a header that logs must not show.
@@ -111,6 +132,22 @@ pub fn filter_response_headers(headers: &mut HeaderMap) {
     while let Some(name) = headers.keys().find(|n| is_theirs(n)).cloned() {
         headers.remove(name);
     }
+}
+
+/// Of an answer in another wire format: what a client reads whatever the dialect. The rest describes a body that the
+/// client does not get.
+pub fn translated_response_headers(headers: &HeaderMap) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(12);
+    for (name, value) in headers {
+        let n = name.as_str();
+        if n == "retry-after" || n == "retry-after-ms" || n == "x-should-retry" || n.contains("ratelimit") {
+            out.append(name, value.clone());
+        }
+    }
+    if let Some(id) = upstream_request_id(headers).and_then(|id| HeaderValue::from_str(id).ok()) {
+        out.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    out
 }
 
 /// About the connection to us, or about the provider's own site.

@@ -25,7 +25,11 @@ pub fn answer_of(back: Wire, status: StatusCode, headers: &HeaderMap, body: &[u8
             fault: fault::upstream_fault(status, body),
         },
         Wire::Gemini => match gemini::parse_error(body) {
-            None => UpstreamAnswer { error: None, kind: kind_of(status), fault: fault::upstream_fault(status, b"") },
+            None => UpstreamAnswer {
+                error: None,
+                kind: kind_of(status),
+                fault: fault::upstream_fault(status, b""),
+            },
             Some(failure) => {
                 let kind = failure.kind();
                 let fault = match kind {

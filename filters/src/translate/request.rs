@@ -64,7 +64,8 @@ pub fn decode(x: &Exchange, front: Wire) -> Result<Arc<Conversation>, Rejection>
 }
 
 fn invalid(e: &DecodeError) -> Rejection {
-    let message = if e.field.is_empty() { e.why.clone() } else { format!("Invalid '{}': {}.", e.field, e.why) };
+    let message =
+        if e.field.is_empty() { e.why.clone() } else { format!("Invalid '{}': {}.", e.field, e.why) };
     let rejection = Rejection::client(ErrorKind::InvalidRequest, "invalid_request", message);
     if e.field.is_empty() { rejection } else { rejection.param(e.field.clone()) }
 }
@@ -89,8 +90,7 @@ impl Translation {
         let mut c = c.clone();
         let openai = target.provider.kind == ProviderKind::Openai;
         let free_text = back == Wire::Responses || (back == Wire::Chat && openai);
-        let custom =
-            if free_text { CustomTools::default() } else { custom_tools::wrap(&mut c, &mut losses) };
+        let custom = if free_text { CustomTools::default() } else { custom_tools::wrap(&mut c, &mut losses) };
         let rules = match back {
             Wire::Chat => Rules::CHAT,
             Wire::Responses => Rules::RESPONSES,
@@ -174,7 +174,8 @@ fn settle(losses: Losses, front: Wire, lossy: bool, provider: &str) -> Result<Ve
     let serious = |l: &&Loss| !l.harmless && !(front == Wire::Responses && responses::harmless(&l.field));
     if !lossy && let Some(loss) = losses.0.iter().find(serious) {
         let field = fields::of_front(front, &loss.field).into_owned();
-        let message = format!("'{field}' cannot be passed on to the provider of this model: {}.", loss.reason);
+        let message =
+            format!("'{field}' cannot be passed on to the provider of this model: {}.", loss.reason);
         return Err(Rejection::client(ErrorKind::InvalidRequest, "unsupported_parameter", message)
             .param(field)
             .detail(format!("translation for provider '{provider}'")));

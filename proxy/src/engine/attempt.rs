@@ -4,6 +4,7 @@ use super::body::{Body, send};
 use super::call::Call;
 use super::hold::Hold;
 use super::reply;
+use super::translated;
 use super::wait::{Received, drain, gone, push, receive};
 use crate::upstream::Upstreams;
 use crate::upstream::connection::{Connection, OpenError};
@@ -13,13 +14,15 @@ use http::{HeaderMap, Method, StatusCode, header};
 use pingora_core::protocols::http::{HttpTask, ServerSession};
 use pingora_core::{BError, Error, ErrorType, RetryType};
 use sallyport_config::model::Upstream as Settings;
+use sallyport_filters::codec::Wire;
 use sallyport_filters::dialect::error as dialect_error;
-use sallyport_filters::dialect::fault::{self, Fault, RetryHint};
+use sallyport_filters::dialect::fault::{self, Fault, RetryHint, UpstreamError};
 use sallyport_filters::filter::ResponseHead;
 use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_request_id};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::selector;
 use sallyport_filters::sse::{EventStream, Verdict};
+use sallyport_filters::translate::{self, Translation};
 
 /// An upstream's error body is held up to this size, so that it can be judged before it is passed on.
 const ERROR_BODY: usize = 256 * 1024;
@@ -67,6 +70,33 @@ impl Failure {
     }
 }
 
+impl Failure {
+    pub(super) fn broken(detail: String) -> Self {
+        Self::connection(broken(detail), false)
+    }
+    pub(super) fn timed_out(detail: String) -> Self {
+        Self::connection(timed_out(detail), false)
+    }
+    /// An answer that is not the format's.
+    pub(super) fn unreadable(rejection: Rejection) -> Self {
+        Self::connection(rejection, false)
+    }
+}
+
+/// An upstream's error in the client's dialect.
+fn translated_error(
+    status: StatusCode,
+    kind: ErrorKind,
+    error: &UpstreamError,
+    headers: &HeaderMap,
+    call: &Call,
+) -> Answer {
+    let id = call.x.id.to_string();
+    let (status, body) = dialect_error::pass_on(kind, status.as_u16(), error, call.x.dialect, &id);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    Answer { status, headers: translated::head(headers, &call.x, false), body }
+}
+
 fn timed_out(detail: String) -> Rejection {
     Rejection::upstream(
         ErrorKind::UpstreamTimeout,
@@ -108,11 +138,15 @@ pub(crate) struct Attempt<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) method: &'a Method,
     pub(crate) out: &'a Outgoing,
+    /// The upstream's wire format, where it is not the client's.
+    pub(crate) back: Option<Wire>,
+    /// The way back of a translated request.
+    pub(crate) translation: Option<Box<Translation>>,
 }
 
 impl Attempt<'_> {
     /// Runs it. The connection is given back or given up in every case.
-    pub(crate) async fn run(&self, d: &mut ServerSession, call: &mut Call) -> End {
+    pub(crate) async fn run(&mut self, d: &mut ServerSession, call: &mut Call) -> End {
         let mut up = match self.open(d).await {
             Ok(up) => up,
             Err(end) => return end,
@@ -159,7 +193,7 @@ impl Attempt<'_> {
     }
 
     /// Reads the answer and passes it on.
-    async fn converse(&self, d: &mut ServerSession, call: &mut Call, up: &mut Connection) -> End {
+    async fn converse(&mut self, d: &mut ServerSession, call: &mut Call, up: &mut Connection) -> End {
         let first_byte = self.settings.first_byte_timeout.get();
         let (status, mut headers, end) = loop {
             match receive(d, up, first_byte).await {
@@ -223,11 +257,11 @@ impl Attempt<'_> {
         let body = body.freeze();
         let provider = &self.endpoint.provider.name;
         let hint = fault::retry_after(&headers);
-        let fault = fault::upstream_fault(status, &body);
-        let told = fault::describe(&body);
+        let said = translate::answer_of(self.back.unwrap_or(Wire::Chat), status, &headers, &body);
+        let (fault, told) = (said.fault, said.error);
         // A page of HTML (a load balancer in front of the provider) is told in the client's dialect.
         let speaks = told.is_some();
-        let word = told.and_then(|e| e.word());
+        let word = told.as_ref().and_then(|e| e.word());
         call.x.outcome.upstream_error = word.or_else(|| Some(status.as_u16().to_string()));
         // Our account's trouble is not shown as the client's own; a 429 says the same to both.
         let ours = fault == Fault::CredentialsOrCredit && status != StatusCode::TOO_MANY_REQUESTS;
@@ -242,7 +276,10 @@ impl Attempt<'_> {
         };
         End::Failed(Failure {
             rejection,
-            answer: shown.then_some(Answer { status, headers, body }),
+            answer: match (self.back, told) {
+                (Some(_), Some(e)) if shown => Some(translated_error(status, said.kind, &e, &headers, call)),
+                _ => shown.then_some(Answer { status, headers, body }),
+            },
             kind: selector::Failure::Answer(fault),
             hint,
             stale: false,
@@ -252,7 +289,7 @@ impl Attempt<'_> {
     /// A good status: the head is held until the first bytes are verified; then everything that is ready goes out
     /// in one write, as it comes.
     async fn stream(
-        &self,
+        &mut self,
         d: &mut ServerSession,
         call: &mut Call,
         up: &mut Connection,
@@ -260,17 +297,22 @@ impl Attempt<'_> {
         mut headers: HeaderMap,
         mut end: bool,
     ) -> End {
-        let sse = headers.get(header::CONTENT_TYPE).is_some_and(|v| {
-            v.as_bytes().get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream"))
-        });
+        let sse = translated::is_stream(&headers);
         let idle = self.settings.idle_timeout.get();
-        let mut hold = Hold::new(call.x.dialect, sse);
-        let mut body = if sse {
-            // Events may be dropped or replaced: an announced length would be wrong.
-            headers.remove(header::CONTENT_LENGTH);
-            Body::Events(EventStream::new())
-        } else {
-            Body::Pieces
+        let mut hold = Hold::new(call.x.dialect, self.back, sse);
+        let mut body = match self.translation.take() {
+            Some(t) if sse => {
+                headers = translated::head(&headers, &call.x, true);
+                Body::Translated(Box::new(t.into_stream()))
+            }
+            // Boxed: its state would make that of every call larger.
+            Some(t) => return Box::pin(self.whole(d, call, up, &t, (status, headers, end))).await,
+            None if sse => {
+                // Events may be dropped or replaced: an announced length would be wrong.
+                headers.remove(header::CONTENT_LENGTH);
+                Body::Events(EventStream::new())
+            }
+            None => Body::Pieces,
         };
         let mut batch = Vec::with_capacity(4);
         // Nothing goes out before the first bytes are good.
@@ -295,7 +337,7 @@ impl Attempt<'_> {
                 Verdict::Fine | Verdict::NeedMore => {}
                 Verdict::Error { fault, error, .. } => {
                     let code = error.word().unwrap_or_else(|| "error_event".into());
-                    let failure = self.first_event_failure(fault, &code, headers, &batch);
+                    let failure = self.first_event_failure(fault, &error, &code, headers, &batch, call);
                     call.x.outcome.upstream_error = Some(code);
                     return End::Failed(failure);
                 }
@@ -315,6 +357,16 @@ impl Attempt<'_> {
             let failed = body.filter(call, &mut batch, &mut tasks, end);
             if let Err(why) = failed {
                 return self.cut(d, call, sse, tasks, why).await;
+            }
+            if let Some(why) = body.failed() {
+                // The client has been told in its own words: only the end is due.
+                let detail = why.detail.clone().unwrap_or_default();
+                call.x.outcome.rejection = Some(why);
+                tasks.push(HttpTask::Body(None, true));
+                return match send(d, call, tasks).await {
+                    Ok(()) => End::Cut(Error::explain(ErrorType::ConnectionClosed, detail)),
+                    Err(_) => End::Gone,
+                };
             }
             if end {
                 tasks.push(HttpTask::Body(None, true));
@@ -369,7 +421,15 @@ impl Attempt<'_> {
 
     /// A 200 whose first event is an error: as if the upstream had answered with that status. If nothing better
     /// comes, the client sees what the provider sent: a stream whose first event is an error.
-    fn first_event_failure(&self, fault: Fault, code: &str, headers: HeaderMap, batch: &[Bytes]) -> Failure {
+    fn first_event_failure(
+        &self,
+        fault: Fault,
+        error: &UpstreamError,
+        code: &str,
+        headers: HeaderMap,
+        batch: &[Bytes],
+        call: &Call,
+    ) -> Failure {
         let provider = &self.endpoint.provider.name;
         let rejection =
             Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
@@ -378,7 +438,14 @@ impl Attempt<'_> {
         let shown = fault != Fault::CredentialsOrCredit;
         Failure {
             rejection,
-            answer: shown.then(|| Answer { status: StatusCode::OK, headers, body: batch.concat().into() }),
+            answer: shown.then(|| match self.back {
+                None => Answer { status: StatusCode::OK, headers, body: batch.concat().into() },
+                // In another format there is nothing to pass on: the error is told as if the head had said it.
+                Some(_) => {
+                    let (status, kind, _) = translate::stream_fault(error);
+                    translated_error(status, kind, error, &headers, call)
+                }
+            }),
             kind: selector::Failure::Answer(fault),
             hint,
             stale: false,

@@ -1,18 +1,22 @@
 //! The answer's body on its way: shown to the filters, sent in as few writes as possible.
 
 use super::call::Call;
+use super::translated::count;
 use bytes::{Bytes, BytesMut};
 use pingora_core::BError;
 use pingora_core::protocols::http::{HttpTask, ServerSession};
 use sallyport_filters::event::{Event, Fate, Piece};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::sse::EventStream;
+use sallyport_filters::translate;
 use std::time::Instant;
 
 /// How pieces of the answer meet the filters.
 pub(crate) enum Body {
     Events(EventStream),
     Pieces,
+    /// A stream that changes its format: what filters count, the codec has counted.
+    Translated(Box<translate::Stream>),
 }
 
 impl Body {
@@ -44,6 +48,27 @@ impl Body {
                     tasks.extend(stream.finish(|e| chain.event(x, e)).into_iter().map(body));
                 }
             }
+            Self::Translated(stream) => {
+                let mut push = |bytes: Bytes| {
+                    if !bytes.is_empty() {
+                        tasks.push(HttpTask::Body(Some(bytes), false));
+                    }
+                };
+                let mut verdict = Ok(());
+                for piece in batch.drain(..) {
+                    if verdict.is_ok() && stream.failed().is_none() {
+                        verdict = stream.push(piece).map(&mut push);
+                    }
+                }
+                if end && verdict.is_ok() && stream.failed().is_none() {
+                    verdict = stream.finish().map(&mut push);
+                }
+                if verdict.is_err() {
+                    push(stream.take());
+                }
+                count(x, stream.tokens(), stream.ended());
+                verdict?;
+            }
             Self::Pieces => {
                 for piece in batch.drain(..) {
                     let mut event = Event { piece: Piece::Body(&piece), fate: Fate::Keep };
@@ -57,6 +82,14 @@ impl Body {
             }
         }
         Ok(())
+    }
+
+    /// The provider told an error in mid-stream, and the client has been told it.
+    pub(crate) fn failed(&self) -> Option<Rejection> {
+        match self {
+            Self::Translated(stream) => stream.failed(),
+            _ => None,
+        }
     }
 }
 

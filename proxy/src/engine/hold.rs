@@ -2,8 +2,10 @@
 //! that breaks before its first byte, can still fail over.
 
 use bytes::Bytes;
+use sallyport_filters::codec::Wire;
 use sallyport_filters::sse::{Verdict, first_event_of};
 use sallyport_filters::surface::Dialect;
+use sallyport_filters::translate::{self, First};
 
 /// A stream is passed on unverified when its first event has not come within so many bytes.
 const MOST: usize = 64 * 1024;
@@ -11,13 +13,15 @@ const MOST: usize = 64 * 1024;
 /// The hold on one answer.
 pub(crate) struct Hold {
     dialect: Dialect,
+    back: Option<Wire>,
     sse: bool,
     holding: bool,
 }
 
 impl Hold {
-    pub(crate) fn new(dialect: Dialect, sse: bool) -> Self {
-        Self { dialect, sse, holding: true }
+    /// `back`: the upstream's format, where it is not the client's.
+    pub(crate) fn new(dialect: Dialect, back: Option<Wire>, sse: bool) -> Self {
+        Self { dialect, back, sse, holding: true }
     }
 
     /// Is the head still held?
@@ -33,6 +37,13 @@ impl Hold {
         }
         let verdict = match held {
             _ if !self.sse || len > MOST => Verdict::Fine,
+            _ if let Some(back) = self.back => match translate::first(back, held) {
+                First::NeedMore => Verdict::NeedMore,
+                First::Fine => Verdict::Fine,
+                First::Error { fault, error } => {
+                    Verdict::Error { status: translate::stream_fault(&error).0, fault, error }
+                }
+            },
             [one] => first_event_of(self.dialect, one),
             many => first_event_of(self.dialect, &many.concat()),
         };
