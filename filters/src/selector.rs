@@ -92,6 +92,8 @@ pub const fn serves(kind: ProviderKind, dialect: Dialect) -> bool {
             matches!(kind, ProviderKind::Openai | ProviderKind::OpenaiCompatible)
         }
         Dialect::Anthropic => matches!(kind, ProviderKind::Anthropic),
+        // No kind of provider speaks it yet: it is translated.
+        Dialect::Gemini => false,
     }
 }
 
@@ -110,6 +112,7 @@ pub fn speaks_dialect(model: &Model, snapshot: &Snapshot, dialect: Dialect) -> b
         Dialect::OpenAi => Surface::Chat,
         Dialect::Responses => Surface::Responses,
         Dialect::Anthropic => Surface::Messages,
+        Dialect::Gemini => Surface::Generate,
     };
     speaks(model, snapshot, conversation)
 }

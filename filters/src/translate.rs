@@ -35,6 +35,7 @@ pub const fn front(surface: Surface) -> Option<Wire> {
         Surface::Chat => Some(Wire::Chat),
         Surface::Responses => Some(Wire::Responses),
         Surface::Messages => Some(Wire::Messages),
+        Surface::Generate => Some(Wire::Gemini),
         _ => None,
     }
 }

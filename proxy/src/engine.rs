@@ -24,7 +24,6 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::{BError, Error, ErrorType};
 use request_body::Read;
 use sallyport_config::model::Server;
-use sallyport_filters::body::RequestBody;
 use sallyport_filters::dialect::fault::Fault;
 use sallyport_filters::exchange::{Request, Target};
 use sallyport_filters::filter::Step;
@@ -129,7 +128,8 @@ async fn take_body(d: &mut ServerSession, call: &mut Call, settings: &Server) ->
         Read::Whole(raw) => {
             let content_type = d.req_header().headers.get(http::header::CONTENT_TYPE);
             let content_type = content_type.and_then(|v| v.to_str().ok());
-            call.x.body = RequestBody::parse(raw, content_type, call.x.surface)?;
+            let unread = std::mem::take(&mut call.x.body);
+            call.x.body = unread.read(raw, content_type, call.x.surface)?;
             Ok(())
         }
         Read::Refused(r) => Err(Stop::Refuse(r)),

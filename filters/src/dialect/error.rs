@@ -2,10 +2,12 @@
 //!
 //! Shapes and words are those of the providers:
 //! OpenAI <https://platform.openai.com/docs/guides/error-codes>: `{"error":{message,type,param,code}}`;
-//! Anthropic <https://docs.anthropic.com/en/api/errors>: `{"type":"error","error":{type,message},"request_id"}`.
+//! Anthropic <https://docs.anthropic.com/en/api/errors>: `{"type":"error","error":{type,message},"request_id"}`;
+//! Gemini <https://cloud.google.com/apis/design/errors>: `{"error":{code,message,status,details}}`.
 //! The official SDKs choose their exception class by status and read exactly these fields.
 
 use super::fault::UpstreamError;
+use crate::codec::gemini;
 use crate::rejection::{ErrorKind, Rejection};
 use crate::surface::Dialect;
 use bytes::Bytes;
@@ -47,6 +49,11 @@ pub fn render(rejection: &Rejection, dialect: Dialect, request_id: &str) -> Rend
     let body = match dialect {
         Dialect::OpenAi | Dialect::Responses => json(&OpenAi { error: openai(rejection) }),
         Dialect::Anthropic => json(&anthropic(rejection, request_id)),
+        Dialect::Gemini => {
+            let (wait, field) = (rejection.retry_after, rejection.param.as_deref());
+            let reason = Some(google_reason(rejection.code));
+            gemini::encode_field_error(rejection.kind, &rejection.message, reason, wait, field)
+        }
     };
     Rendered { status: status(rejection.kind, dialect), headers, body: body.into() }
 }
@@ -71,6 +78,10 @@ pub fn event(rejection: &Rejection, dialect: Dialect, request_id: &str, sequence
             (b"event: error\ndata: ", data)
         }
         Dialect::Anthropic => (b"event: error\ndata: ", json(&anthropic(rejection, request_id))),
+        Dialect::Gemini => {
+            let reason = Some(google_reason(rejection.code));
+            return gemini::encode_stream_error(rejection.kind, &rejection.message, reason).into();
+        }
     };
     [head, &data, b"\n\n"].concat().into()
 }
@@ -91,13 +102,25 @@ pub fn pass_on(
             json(&OpenAi { error: OpenAiError { code, ..openai(&r) } })
         }
         Dialect::Anthropic => json(&anthropic(&r, request_id)),
+        Dialect::Gemini => gemini::encode_error(kind, &r.message, error.detail_code.as_deref(), None),
     };
     let status = match (status, dialect) {
+        // Its statuses are few, and the body says them, too.
+        (_, Dialect::Gemini) => gemini::words(kind).0,
         (503, Dialect::Anthropic) => 529,
         (529, Dialect::OpenAi | Dialect::Responses) => 503,
         (s, _) => s,
     };
     (status, body.into())
+}
+
+/// Google's own words for what clients look at; else the gateway's.
+fn google_reason(code: &'static str) -> &'static str {
+    match code {
+        "invalid_api_key" => "API_KEY_INVALID",
+        "missing_api_key" => "CREDENTIALS_MISSING",
+        other => other,
+    }
 }
 
 /// The status of an error kind in a dialect.
