@@ -16,8 +16,8 @@ mod splice;
 
 pub use splice::Splice;
 
-use crate::rejection::{ErrorKind, Rejection};
 use crate::codec::gemini::Framing;
+use crate::rejection::{ErrorKind, Rejection};
 use crate::surface::{Dialect, Named, Surface};
 use bytes::Bytes;
 use std::fmt;
@@ -106,8 +106,8 @@ impl RequestBody {
 
     /// The same with the body, once it is read: [`RequestBody::parse`]. A body that names another model than the path
     /// is refused: two readers could understand it differently.
-    pub fn read(self, raw: Bytes, content_type: Option<&str>, surface: Surface) -> Result<Self, Rejection> {
-        let body = Self { named: self.named, ..Self::parse(raw, content_type, surface)? };
+    pub fn read(&self, raw: Bytes, content_type: Option<&str>, surface: Surface) -> Result<Self, Rejection> {
+        let body = Self { named: self.named.clone(), ..Self::parse(raw, content_type, surface)? };
         let Some(named) = &body.named else { return Ok(body) };
         if body.other_models().all(|m| named.is(m)) {
             return Ok(body);

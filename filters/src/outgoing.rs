@@ -1,6 +1,7 @@
 //! What is sent to an upstream: path, headers, and the client's own bytes with splices.
 
 mod address;
+mod gemini;
 mod headers;
 
 pub use headers::{filter_response_headers, translated_response_headers, upstream_request_id};
@@ -41,25 +42,17 @@ impl Outgoing {
     /// credentials, the model's name at the provider spliced in.
     pub fn new(request: Request<'_>, x: &Exchange, target: &Target) -> Self {
         let provider = &target.provider;
-        let path = request.path.strip_prefix("/v1").unwrap_or(request.path);
-        let query = request.query.unwrap_or_default();
-        let mut path_and_query =
-            String::with_capacity(provider.base_path.len() + path.len() + query.len() + 1);
-        path_and_query.push_str(&provider.base_path);
-        path_and_query.push_str(path);
-        credentials::append_query_without_key(&mut path_and_query, query);
         let mut out = Self {
-            path_and_query,
+            path_and_query: gemini::path_and_query(x, target)
+                .unwrap_or_else(|| same_path(request, &provider.base_path)),
             headers: headers::for_upstream(request.headers, provider),
             body: x.body.raw.clone(),
             splices: Vec::new(),
         };
-        if let Some(new) = target.model.as_deref()
-            && x.body.model() != Some(new)
-            && let Some(splice) = x.body.splice_model(new)
-        {
-            // The first splice of a fresh body: nothing to overlap with.
-            out.splices.push(splice);
+        if let Some(new) = target.model.as_deref().filter(|new| x.body.model() != Some(new)) {
+            // The first splices of a fresh body, in the order of their places: nothing to overlap with.
+            out.splices.extend(x.body.splice_model(new));
+            out.splices.extend(x.body.splice_repeated(new));
         }
         out
     }
@@ -133,6 +126,17 @@ impl Outgoing {
         }
         buf.put_slice(&self.body[at..]);
     }
+}
+
+/// The client's own path and query at the provider, without the key.
+fn same_path(request: Request<'_>, base_path: &str) -> String {
+    let path = request.path.strip_prefix("/v1").unwrap_or(request.path);
+    let query = request.query.unwrap_or_default();
+    let mut out = String::with_capacity(base_path.len() + path.len() + query.len() + 1);
+    out.push_str(base_path);
+    out.push_str(path);
+    credentials::append_query_without_key(&mut out, query);
+    out
 }
 
 /// Bodies hold prompts and headers secrets: neither is shown.

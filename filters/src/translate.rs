@@ -4,12 +4,14 @@
 //! splices). Otherwise the client's request is decoded once a call ([`decode`]), encoded for each attempt
 //! ([`Translation::begin`]), and the answer comes back through [`Translation::reply`] or a [`Stream`].
 
+mod aside;
 mod error;
 mod fields;
 mod reply;
 mod request;
 mod stream;
 
+pub use aside::{Aside, is_aside};
 pub use error::{UpstreamAnswer, answer_of, stream_fault};
 pub use reply::Translated;
 pub use request::{Encoded, Translation, decode};
@@ -46,6 +48,9 @@ pub fn way(provider: &Provider, surface: Surface) -> Option<Way> {
     let verbatim = native && !(surface == Surface::Responses && !has_responses(provider));
     if verbatim {
         return Some(Way::Verbatim);
+    }
+    if is_aside(surface) {
+        return aside::way(provider.kind, surface).map(Way::Translated);
     }
     front(surface)?;
     Some(Way::Translated(match provider.kind {

@@ -65,7 +65,9 @@ impl Meter {
             | Surface::Hello => None,
             s => Some(s.dialect()),
         };
-        Self { dialect, ..Self::default() }
+        let body =
+            if dialect == Some(Dialect::Gemini) { BodyScan::with_arrays() } else { BodyScan::default() };
+        Self { dialect, body, ..Self::default() }
     }
 
     /// Looks at an event of the upstream.

@@ -128,8 +128,7 @@ async fn take_body(d: &mut ServerSession, call: &mut Call, settings: &Server) ->
         Read::Whole(raw) => {
             let content_type = d.req_header().headers.get(http::header::CONTENT_TYPE);
             let content_type = content_type.and_then(|v| v.to_str().ok());
-            let unread = std::mem::take(&mut call.x.body);
-            call.x.body = unread.read(raw, content_type, call.x.surface)?;
+            call.x.body = call.x.body.read(raw, content_type, call.x.surface)?;
             Ok(())
         }
         Read::Refused(r) => Err(Stop::Refuse(r)),

@@ -41,7 +41,8 @@ impl Visit for Reader<'_> {
             match self.model(&m) {
                 Some(text) => self.out.other_models.extend(text),
                 None => {
-                    let wrong = invalid("model", "invalid_type", "Invalid type for 'model': expected a string.");
+                    let wrong =
+                        invalid("model", "invalid_type", "Invalid type for 'model': expected a string.");
                     self.error.get_or_insert(wrong);
                 }
             }
@@ -77,3 +78,6 @@ fn is_one_of(names: &[&str], key: &str, escaped: bool) -> bool {
     // Undoing escapes first: "mod\u0065l" is `model` to every reader.
     serde_json::from_str::<String>(&format!("\"{key}\"")).is_ok_and(|key| names.contains(&key.as_str()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 
 use super::fault::UpstreamError;
 use crate::codec::gemini;
+use crate::exchange::Exchange;
 use crate::rejection::{ErrorKind, Rejection};
 use crate::surface::Dialect;
 use bytes::Bytes;
@@ -56,6 +57,12 @@ pub fn render(rejection: &Rejection, dialect: Dialect, request_id: &str) -> Rend
         }
     };
     Rendered { status: status(rejection.kind, dialect), headers, body: body.into() }
+}
+
+/// An error body as the call's client reads it: Google puts it into an array where the answer would have been one.
+pub fn framed(x: &Exchange, body: Bytes) -> Bytes {
+    let array = x.body.is_named() && x.body.stream() && x.body.framing() == gemini::Framing::Array;
+    if array { [b"[", &*body, b"]"].concat().into() } else { body }
 }
 
 /// An event for a stream that has begun, such that the official SDKs raise an API error from it.

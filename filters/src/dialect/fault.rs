@@ -178,9 +178,7 @@ fn inner(text: &str) -> UpstreamError {
             kind: word(&e.r#type).or_else(|| word(&e.status)),
             code: word(&e.code),
             detail_code: match &e.details {
-                serde_json::Value::Array(list) => {
-                    list.iter().filter_map(|d| d.get("reason")).find_map(word)
-                }
+                serde_json::Value::Array(list) => list.iter().filter_map(|d| d.get("reason")).find_map(word),
                 details => details.get("error_code").and_then(word),
             },
             message: word(&e.message),

@@ -92,9 +92,14 @@ pub(super) fn find<'a>(method: &Method, path: &'a str) -> Option<Result<Matched<
             (true, named) => Ok(Matched { surface, dialect: Dialect::Gemini, id: None, named }),
         });
     }
+    let own = is_own(method, path);
     if version == "v1" {
-        // The lists of models are everybody's; a method that there is not is nobody's.
-        return (is_own(method, path)).then_some(Err(NoMatch::Path));
+        // The lists of models are everybody's.
+        return own.then_some(Err(NoMatch::Path));
+    }
+    if *method == Method::POST && in_collection(rest) && rest.contains(':') {
+        // A method that there is not.
+        return Some(Err(NoMatch::Path));
     }
     let id = match rest {
         "models" => None,

@@ -36,3 +36,6 @@ pub(super) fn merge(sum: &mut Option<Usage>, later: Usage) {
     own.input = own.input.max(later.input);
     own.cached_input = own.cached_input.max(later.cached_input);
 }
+
+#[cfg(test)]
+mod tests;

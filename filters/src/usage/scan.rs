@@ -1,8 +1,8 @@
 //! Finds wanted top-level members of a JSON body as it passes, piece by piece.
 //!
 //! No piece is kept: only the wanted values are copied, up to a bound. 20 MB of embeddings cost one pass over the
-//! bytes and no memory. What is not a JSON object (audio, plain text) is left alone after its first byte; of an array
-//! of objects (Gemini's stream without `alt=sse`) each is looked at.
+//! bytes and no memory. What is not a JSON object (audio, plain text) is left alone after its first byte; where arrays
+//! of objects are expected (Gemini's stream without `alt=sse`) each is looked at.
 
 use smallvec::SmallVec;
 
@@ -41,7 +41,9 @@ enum State {
 #[derive(Clone, Debug, Default)]
 pub(super) struct BodyScan {
     state: State,
-    /// The document is an array.
+    /// Arrays of objects are looked into.
+    arrays: bool,
+    /// The document is one.
     array: bool,
     depth: u32,
     in_string: bool,
@@ -55,6 +57,11 @@ pub(super) struct BodyScan {
 }
 
 impl BodyScan {
+    /// A scan that looks into an array of objects, too.
+    pub(super) fn with_arrays() -> Self {
+        Self { arrays: true, ..Self::default() }
+    }
+
     /// Did the document end, or is it none?
     pub(super) fn ended(&self) -> bool {
         matches!(self.state, State::Ended | State::Off)
@@ -129,7 +136,7 @@ impl BodyScan {
                     self.depth = 1;
                     self.at_key = true;
                 }
-                (b'[', State::Start) => {
+                (b'[', State::Start) if self.arrays => {
                     self.state = State::Between;
                     self.array = true;
                 }

@@ -19,12 +19,19 @@ pub(super) fn request(
     match translate::way(&target.provider, surface) {
         Some(Way::Verbatim) => Ok((Outgoing::new(view(d), &call.x, target), None)),
         Some(Way::Translated(back)) => {
+            let lossy = call.x.snapshot.config.translation.lossy.allowed();
+            if translate::is_aside(surface) {
+                let (translation, encoded, aside) = Translation::aside(&call.x, back, target, lossy)?;
+                call.x.dropped = encoded.dropped;
+                let mut out = Outgoing::translated(view(d), target, back, false, encoded.body);
+                out.path_and_query = [&target.provider.base_path, aside.path(back)].concat();
+                return Ok((out, Some(Box::new(translation))));
+            }
             let front = translate::front(surface).ok_or_else(unserved)?;
             let conversation = match &call.x.conversation {
                 Some(c) => c.clone(),
                 None => call.x.conversation.insert(translate::decode(&call.x, front)?).clone(),
             };
-            let lossy = call.x.snapshot.config.translation.lossy.allowed();
             let (translation, encoded) =
                 Translation::begin(&call.x, &conversation, front, back, target, lossy)?;
             call.x.dropped = encoded.dropped;

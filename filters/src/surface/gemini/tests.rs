@@ -69,7 +69,7 @@ fn a_name_cannot_lead_to_another_path() {
         }
     }
     // No UTF-8.
-    assert_eq!(at("POST", "/v1beta/models/a%ff:generateContent"), Err(NoMatch::Method("GET")));
+    assert_eq!(at("POST", "/v1beta/models/a%ff:generateContent"), Err(NoMatch::Path));
     let long = "x".repeat(MAX_NAME + 1);
     assert_eq!(at("POST", &format!("/v1beta/models/{long}:generateContent")), Err(NoMatch::Path));
 }
@@ -89,7 +89,7 @@ fn lists_and_unknown_paths() {
         ("DELETE", "/v1beta/models/x", NoMatch::Method("GET")),
         ("POST", "/v1beta/models", NoMatch::Method("GET")),
         ("POST", "/v1beta/models/x", NoMatch::Method("GET")),
-        ("POST", "/v1beta/models/x:embedText", NoMatch::Method("GET")),
+        ("POST", "/v1beta/models/x:embedText", NoMatch::Path),
         ("POST", "/v1/models/x:embedText", NoMatch::Path),
         ("POST", "/v1/models/x", NoMatch::Method("GET")),
         ("GET", "/v1beta", NoMatch::Path),
@@ -151,7 +151,9 @@ fn names_in_bodies() {
     assert!(named("x").is("models/x") && named("x").is("x") && named("org/x").is("models/org/x"));
     assert!(named("x").is("projects/p/locations/l/publishers/google/models/x"));
     assert!(named("tunedModels/x").is("tunedModels/x"));
-    assert!(!named("x").is("models/y") && !named("x").is("tunedModels/x") && !named("x").is("models/models/x"));
+    assert!(
+        !named("x").is("models/y") && !named("x").is("tunedModels/x") && !named("x").is("models/models/x")
+    );
     assert_eq!(resource("x"), "models/x");
     assert_eq!(resource("org/x"), "models/org/x");
     assert_eq!(resource("tunedModels/x"), "tunedModels/x");
