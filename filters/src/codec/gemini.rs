@@ -51,6 +51,7 @@ pub use embed::{
 };
 pub use encode::encode_request;
 pub use error::{Failure, encode_error, encode_field_error, encode_stream_error, parse_error, words};
+pub use functions::harmless;
 pub use reply::{decode_reply, encode_reply};
 pub use request::decode_request;
 pub use schema::{from_json_schema, to_json_schema};

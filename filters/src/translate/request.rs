@@ -213,7 +213,14 @@ pub(super) fn settle(
     lossy: bool,
     provider: &str,
 ) -> Result<Vec<String>, Rejection> {
-    let serious = |l: &&Loss| !l.harmless && !(front == Wire::Responses && responses::harmless(&l.field));
+    let serious = |l: &&Loss| {
+        let harmless = match front {
+            Wire::Responses => responses::harmless(&l.field),
+            Wire::Gemini => gemini::harmless(&l.field),
+            _ => false,
+        };
+        !l.harmless && !harmless
+    };
     if !lossy && let Some(loss) = losses.0.iter().find(serious) {
         let field = fields::of_front(front, &loss.field).into_owned();
         let message =

@@ -41,7 +41,8 @@ def weather_tool():
 @BOTH
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
 def test_answer_with_usage(server, model, version):
-    answer = client(server, version=version).models.generate_content(model=f"{model};tokens=9;cached=2", contents=SAY)
+    with client(server, version=version) as gem:
+        answer = gem.models.generate_content(model=f"{model};tokens=9;cached=2", contents=SAY)
     assert answer.text and answer.response_id
     assert answer.model_version == f"{model};tokens=9;cached=2", "the name that was asked for"
     assert answer.candidates[0].finish_reason == types.FinishReason.STOP
@@ -59,7 +60,7 @@ async def test_answer_async(agem, model):
 @BOTH
 def test_settings(gem, model):
     answer = gem.models.generate_content(model=f"{model};tokens=50", contents=SAY, config={
-        "system_instruction": "Be short.", "temperature": 0.5, "max_output_tokens": 20})
+        "system_instruction": "Be short.", "max_output_tokens": 20})
     assert answer.candidates[0].finish_reason == types.FinishReason.MAX_TOKENS
     assert answer.usage_metadata.candidates_token_count == 20
 
@@ -168,8 +169,8 @@ def test_models(server):
 
 def test_wrong_key(server):
     for key in ("AIza-nonsense", "sp-nonsense", server.key + "x"):
-        with pytest.raises(errors.ClientError) as caught:
-            client(server, key).models.generate_content(model="gpt-sim", contents=SAY)
+        with client(server, key) as gem, pytest.raises(errors.ClientError) as caught:
+            gem.models.generate_content(model="gpt-sim", contents=SAY)
         assert (caught.value.code, caught.value.status) == (401, "UNAUTHENTICATED")
         assert caught.value.details["error"]["details"][0]["reason"] == "API_KEY_INVALID"
 

@@ -15,6 +15,13 @@ use serde_json::value::RawValue;
 /// Fields of a function that only Google has.
 const OWN: [&str; 3] = ["behavior", "response", "responseJsonSchema"];
 
+/// A field of a client's that describes what its own functions give back. Google's SDKs make it from a function's
+/// annotations, asked or not; other providers see the result when it is there.
+pub fn harmless(field: &str) -> bool {
+    let Some((place, name)) = field.rsplit_once('.') else { return false };
+    place.contains("functionDeclarations[") && matches!(name, "response" | "responseJsonSchema")
+}
+
 /// Reads them.
 pub(super) fn read(
     tools: Vec<WireTool<'_>>,

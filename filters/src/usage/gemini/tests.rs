@@ -45,6 +45,11 @@ fn a_stream_of_events() {
     let tail = r#"data: {"usageMetadata":{"promptTokenCount":100,"candidatesTokenCount":25}}"#;
     let m = stream(&format!("data: {FIRST}\r\n\r\ndata: {LAST}\r\n\r\n{tail}\r\n\r\n"));
     assert_eq!(m.usage(), Some(usage(100, 40, 55, 30)));
+    // Seen in a recorded stream: the prompt is counted anew.
+    let first = r#"data: {"usageMetadata":{"promptTokenCount":169,"totalTokenCount":169}}"#;
+    let less =
+        r#"data: {"usageMetadata":{"promptTokenCount":79,"candidatesTokenCount":12,"totalTokenCount":91}}"#;
+    assert_eq!(stream(&format!("{first}\r\n\r\n{less}\r\n\r\n")).usage(), Some(usage(79, 0, 12, 0)));
     let m = stream(
         r#"data: {"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":7,"totalTokenCount":7}}
 
