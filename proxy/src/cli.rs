@@ -140,6 +140,10 @@ pub(crate) fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("control")
+        // Where cores are few, shipping the call log gives way to the calls. (Linux: niceness is a thread's own.)
+        .on_thread_start(|| {
+            let _ = rustix::process::nice(10);
+        })
         .enable_all()
         .build()
         .map_err(|e| format!("cannot start the runtime: {e}"))

@@ -31,80 +31,127 @@ impl ErrorSource {
 /// Token counts of one call. `input` counts every prompt token, the cached ones included;
 /// `cached_input` and `cache_write*` are parts of `input`; `reasoning` is a part of `output`.
 /// (OpenAI counts so; Anthropic reports the three input parts apart: the decoder adds them up.)
+///
+/// The serialised names are those of the spool's files: short, because every call is written there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Prompt tokens in all.
+    #[serde(rename = "i", default, skip_serializing_if = "is_zero")]
     pub input: u64,
     /// Of these, read from the provider's prompt cache.
+    #[serde(rename = "ci", default, skip_serializing_if = "is_zero")]
     pub cached_input: u64,
     /// Of these, written to the prompt cache with the default (5 min) life time.
+    #[serde(rename = "cw", default, skip_serializing_if = "is_zero")]
     pub cache_write: u64,
     /// Of these, written to the prompt cache with a life time of 1 h.
+    #[serde(rename = "cw1", default, skip_serializing_if = "is_zero")]
     pub cache_write_1h: u64,
     /// Completion tokens in all.
+    #[serde(rename = "o", default, skip_serializing_if = "is_zero")]
     pub output: u64,
     /// Of these, spent on reasoning.
+    #[serde(rename = "r", default, skip_serializing_if = "is_zero")]
     pub reasoning: u64,
 }
 
 /// One finished call: also a refused, failed or cancelled one. The unit of the call log.
+///
+/// The serialised names are those of the spool's files: short, because every call is written there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
     /// The request id that the client got as `x-request-id` (UUIDv7, so ordered by time): primary key.
+    #[serde(rename = "id")]
     pub id: Uuid,
     /// When the request head had arrived.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(rename = "at", with = "time::serde::timestamp::nanoseconds")]
     pub started_at: OffsetDateTime,
     /// The gateway instance that served it.
+    #[serde(rename = "in")]
     pub instance: String,
     /// The virtual key, where one was recognised.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<Uuid>,
     /// The key's display prefix.
+    #[serde(rename = "kp", default, skip_serializing_if = "Option::is_none")]
     pub key_prefix: Option<String>,
     /// Owner of the key.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<Uuid>,
     /// Owner of the key.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub team_id: Option<Uuid>,
     /// Address of the client.
+    #[serde(rename = "ip", default, skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<IpAddr>,
     /// `User-Agent`, cut to 200 bytes.
+    #[serde(rename = "ua", default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
     /// Surface name (`chat`, `messages`, …).
+    #[serde(rename = "s")]
     pub surface: String,
     /// Model that the client asked for (cut to 200 bytes).
+    #[serde(rename = "ma", default, skip_serializing_if = "Option::is_none")]
     pub model_asked: Option<String>,
     /// Model that was asked of the provider.
+    #[serde(rename = "ms", default, skip_serializing_if = "Option::is_none")]
     pub model_served: Option<String>,
     /// Provider of the last attempt.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The provider's own request id.
+    #[serde(rename = "ur", default, skip_serializing_if = "Option::is_none")]
     pub upstream_request_id: Option<String>,
     /// Id of the object that the provider made (`resp_…`), where the API lets a client come back to it.
+    #[serde(rename = "ob", default, skip_serializing_if = "Option::is_none")]
     pub object_id: Option<String>,
     /// Upstream attempts that were begun.
+    #[serde(rename = "n")]
     pub attempts: u16,
     /// HTTP status that the client got (499: it left before one was sent).
+    #[serde(rename = "st")]
     pub status: u16,
     /// Whose fault, if it did not succeed.
+    #[serde(rename = "es", default, skip_serializing_if = "Option::is_none")]
     pub error_source: Option<ErrorSource>,
     /// Our short code for what happened (`invalid_api_key`, `upstream_timeout`, …).
+    #[serde(rename = "ec", default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
     /// The whole story for the operator; never a secret, never a prompt.
+    #[serde(rename = "ed", default, skip_serializing_if = "Option::is_none")]
     pub error_detail: Option<String>,
     /// The client left before the answer was complete.
+    #[serde(rename = "x", default, skip_serializing_if = "is_false")]
     pub cancelled: bool,
     /// The answer was a stream.
+    #[serde(rename = "sse", default, skip_serializing_if = "is_false")]
     pub streamed: bool,
     /// Tokens, where they are known.
+    #[serde(rename = "us", default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// Cost in nano-dollars (1e-9 USD), where a price is known.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub cost_nanos: Option<i64>,
     /// Bytes of the request body.
+    #[serde(rename = "bi")]
     pub bytes_in: u64,
     /// Bytes of the response body.
+    #[serde(rename = "bo")]
     pub bytes_out: u64,
     /// From request head to the first body byte sent to the client, in microseconds.
+    #[serde(rename = "tt", default, skip_serializing_if = "Option::is_none")]
     pub ttft_us: Option<u64>,
     /// From request head to the end, in microseconds.
+    #[serde(rename = "d")]
     pub duration_us: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(b: &bool) -> bool {
+    !b
 }

@@ -10,6 +10,7 @@
 
 mod disk;
 mod frame;
+mod fresh;
 mod index;
 mod lane;
 mod position;
@@ -25,6 +26,7 @@ pub use stats::SpoolStats;
 use crate::call::CallRecord;
 use crate::log_store::LogStore;
 use disk::{Disk, RealDisk};
+use fresh::Fresh;
 use index::Index;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -102,6 +104,8 @@ pub struct SpoolHandle {
 struct Shared {
     stats: Arc<SpoolStats>,
     index: Mutex<Index>,
+    /// What was written last, still in memory.
+    fresh: Mutex<Fresh>,
     dir: PathBuf,
     /// Something was written.
     written: Notify,
@@ -147,6 +151,7 @@ impl Spool {
         let (queue, records) = sync_channel(options.queue.max(1));
         let shared = Arc::new(Shared {
             index: Mutex::new(Index::new(segments, next)),
+            fresh: Mutex::default(),
             dir: lane,
             written: Notify::new(),
             flush_asked: AtomicU64::new(0),
@@ -226,6 +231,10 @@ impl SpoolHandle {
 impl Shared {
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, Fresh> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Copies sizes into the counters; called whenever the index has changed.

@@ -65,7 +65,8 @@ impl From<Raw> for Usage {
 
 /// A usage object. None: null, not an object, or one without token counts (audio that is billed by the second).
 pub(super) fn usage(raw: &[u8]) -> Option<Usage> {
-    let raw: Raw = serde_json::from_slice::<Option<Raw>>(raw).ok()??;
+    // Checked once as a whole: `from_slice` would check each key apart.
+    let raw: Raw = serde_json::from_str::<Option<Raw>>(std::str::from_utf8(raw).ok()?).ok()??;
     let counts =
         [raw.prompt_tokens, raw.input_tokens, raw.completion_tokens, raw.output_tokens, raw.total_tokens];
     counts.iter().any(Option::is_some).then(|| raw.into())

@@ -77,28 +77,23 @@ impl BodyScan {
                 continue;
             }
             if self.depth > 1 {
-                // Inside a value only brackets and quotes matter.
-                i += structural(&piece[i..]);
-                if i == piece.len() {
-                    break;
-                }
+                i = self.nested(piece, i);
+                continue;
             }
             match piece[i] {
                 b'"' => {
                     self.in_string = true;
-                    if self.depth == 1 && self.at_key {
+                    if self.at_key {
                         self.key.clear();
                     }
                 }
-                b'{' | b'[' => self.depth = self.depth.saturating_add(1),
+                b'{' | b'[' => self.depth = 2,
                 b'}' | b']' => {
-                    self.depth -= 1;
-                    if self.depth == 0 {
-                        self.take(&piece[from.min(i)..i], &mut found);
-                        self.state = State::Ended;
-                    }
+                    self.depth = 0;
+                    self.take(&piece[from.min(i)..i], &mut found);
+                    self.state = State::Ended;
                 }
-                b':' if self.depth == 1 && self.at_key => {
+                b':' if self.at_key => {
                     self.at_key = false;
                     self.wanted = match self.key.as_slice() {
                         b"usage" => Some(Wanted::Usage),
@@ -109,7 +104,7 @@ impl BodyScan {
                     self.value.clear();
                     from = i + 1;
                 }
-                b',' if self.depth == 1 => {
+                b',' => {
                     self.take(&piece[from.min(i)..i], &mut found);
                     self.at_key = true;
                 }
@@ -122,6 +117,36 @@ impl BodyScan {
         }
     }
 
+    /// Reads on inside a nested value, where only brackets and quotes matter, up to its end; returns where.
+    fn nested(&mut self, piece: &[u8], mut i: usize) -> usize {
+        let mut depth = self.depth;
+        while let Some(c) = piece.get(i) {
+            i += 1;
+            match CLASS[usize::from(*c)] {
+                Class::Other => {}
+                Class::Quote => {
+                    i += string_end(&piece[i..]);
+                    if piece.get(i) == Some(&b'"') {
+                        i += 1;
+                    } else {
+                        // An escape, or the piece's end: the careful way.
+                        self.in_string = true;
+                        break;
+                    }
+                }
+                Class::Open => depth = depth.saturating_add(1),
+                Class::Close => {
+                    depth -= 1;
+                    if depth == 1 {
+                        break;
+                    }
+                }
+            }
+        }
+        self.depth = depth;
+        i
+    }
+
     /// Reads on inside a string; returns where.
     fn string(&mut self, piece: &[u8], mut i: usize) -> usize {
         let key = self.depth == 1 && self.at_key;
@@ -129,7 +154,7 @@ impl BodyScan {
             // An escaped key is none of ours: providers do not write those.
             return i + 1;
         }
-        let n = memchr::memchr2(b'"', b'\\', &piece[i..]).unwrap_or(piece.len() - i);
+        let n = string_end(&piece[i..]);
         if key {
             // One past the bound is enough to make the key a different one.
             let room = (MAX_KEY + 1).saturating_sub(self.key.len());
@@ -174,19 +199,36 @@ impl BodyScan {
     }
 }
 
-/// Offset of the first quote or bracket, or the length. Blocks without one are found by a loop that the compiler
-/// turns into vector instructions.
-fn structural(b: &[u8]) -> usize {
-    let is = |c: u8| (c == b'"') | (c | 0x20 == b'{') | (c | 0x20 == b'}');
-    let mut n = 0;
-    for block in b.as_chunks::<32>().0 {
-        if block.iter().fold(false, |hit, c| hit | is(*c)) {
-            break;
+/// Offset of the first quote or backslash, or the length. Most strings are keys and short words, for which the set-up
+/// of a vector search costs more than looking at each byte.
+fn string_end(b: &[u8]) -> usize {
+    let short = b.len().min(16);
+    for (n, c) in b[..short].iter().enumerate() {
+        if *c == b'"' || *c == b'\\' {
+            return n;
         }
-        n += 32;
     }
-    n + b[n..].iter().take_while(|c| !is(**c)).count()
+    memchr::memchr2(b'"', b'\\', &b[short..]).map_or(b.len(), |n| short + n)
 }
+
+/// What a byte is to [`BodyScan::nested`].
+#[derive(Clone, Copy)]
+enum Class {
+    Other,
+    Quote,
+    Open,
+    Close,
+}
+
+static CLASS: [Class; 256] = {
+    let mut table = [Class::Other; 256];
+    table[b'"' as usize] = Class::Quote;
+    table[b'{' as usize] = Class::Open;
+    table[b'[' as usize] = Class::Open;
+    table[b'}' as usize] = Class::Close;
+    table[b']' as usize] = Class::Close;
+    table
+};
 
 #[cfg(test)]
 mod tests;

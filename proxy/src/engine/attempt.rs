@@ -123,7 +123,8 @@ impl Attempt<'_> {
                 End::Delivered
             }
             other => {
-                up.abandon(self.ups).await;
+                // Boxed: rare, and its state would make that of every call larger.
+                Box::pin(up.abandon(self.ups)).await;
                 other
             }
         }

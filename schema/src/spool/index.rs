@@ -90,16 +90,13 @@ impl Index {
         self.segments.back().is_some_and(|last| last.seq == seq && !last.closed)
     }
 
-    /// Frames were written to the open segment; false if it is gone, and they with it.
-    pub(super) fn wrote(&mut self, seq: u64, bytes: u64, records: u64) -> bool {
-        match self.segments.back_mut().filter(|last| last.seq == seq) {
-            Some(last) => {
-                last.len += bytes;
-                last.records += records;
-                true
-            }
-            None => false,
-        }
+    /// Frames were written to the open segment: where they begin; None if it is gone, and they with it.
+    pub(super) fn wrote(&mut self, seq: u64, bytes: u64, records: u64) -> Option<u64> {
+        let last = self.segments.back_mut().filter(|last| last.seq == seq)?;
+        let from = last.len;
+        last.len += bytes;
+        last.records += records;
+        Some(from)
     }
 
     /// The next stretch to ship: number, from, to. It counts as in flight until [`arrived`](Self::arrived).
@@ -176,7 +173,7 @@ mod tests {
         for _ in 0..3 {
             let seq = index.roll();
             index.opened(seq);
-            assert!(index.is_open(seq) && index.wrote(seq, 100, 10));
+            assert!(index.is_open(seq) && index.wrote(seq, 100, 10) == Some(0));
         }
         assert_eq!((index.bytes(), index.backlog()), (300, 30));
         assert_eq!(index.drop_oldest(300), None);

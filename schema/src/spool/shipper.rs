@@ -39,9 +39,12 @@ pub(super) async fn run(shared: Arc<Shared>, store: Arc<dyn LogStore>) {
     loop {
         // before the look at the index: what is written after it leaves a permit in `written`
         let sealed = shared.sealed.load(Ordering::SeqCst);
-        let batch = {
-            let shared = shared.clone();
-            tokio::task::spawn_blocking(move || read(&shared)).await
+        let batch = match from_memory(&shared) {
+            Some(batch) => Ok(Ok(Some(batch))),
+            None => {
+                let shared = shared.clone();
+                tokio::task::spawn_blocking(move || read(&shared)).await
+            }
         };
         match batch {
             Ok(Ok(Some(batch))) => {
@@ -133,6 +136,13 @@ async fn ship(shared: &Arc<Shared>, store: &dyn LogStore, batch: &Batch) -> bool
     let _ = tokio::task::spawn_blocking(tidy).await;
     shared.publish_sizes();
     true
+}
+
+/// The next stretch, if it is one that was written just now: nothing is read back and decoded then.
+fn from_memory(shared: &Shared) -> Option<Batch> {
+    let (seq, from, _) = shared.index().depart()?;
+    let (records, to) = shared.fresh().take(seq, from, BATCH)?;
+    Some(Batch { seq, to, records, damaged: 0 })
 }
 
 /// Reads the next stretch; None if all has been shipped.

@@ -44,7 +44,7 @@ pub(super) fn start(
         syncer,
         open: None,
         pending: Vec::new(),
-        pending_records: 0,
+        pending_records: Vec::new(),
         backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(1)),
     };
     std::thread::Builder::new().name("spool-writer".to_owned()).spawn(move || writer.run(&records))?;
@@ -57,9 +57,9 @@ struct Writer {
     disk: Arc<dyn Disk>,
     syncer: Syncer,
     open: Option<OpenSegment>,
-    /// Frames that are not yet written, and how many.
+    /// Frames that are not yet written, and their lengths and records.
     pending: Vec<u8>,
-    pending_records: u64,
+    pending_records: Vec<(u64, Box<CallRecord>)>,
     backoff: Backoff,
 }
 
@@ -132,8 +132,9 @@ impl Writer {
     }
 
     fn encode(&mut self, mut record: Box<CallRecord>) {
+        let start = self.pending.len();
         if frame::encode(&mut record, &mut self.pending) {
-            self.pending_records += 1;
+            self.pending_records.push(((self.pending.len() - start) as u64, record));
         } else {
             self.shared.stats.dropped_spool.fetch_add(1, Ordering::Relaxed);
             tracing::error!(id = %record.id, "a call record is too large to be kept");
@@ -183,14 +184,19 @@ impl Writer {
             return Err(error);
         }
         self.syncer.sync(open.file());
-        if !self.shared.index().wrote(open.seq(), self.pending.len() as u64, self.pending_records) {
-            // somebody removed the file in this very moment
-            self.shared.stats.dropped_spool.fetch_add(self.pending_records, Ordering::Relaxed);
+        let (bytes, count) = (self.pending.len() as u64, self.pending_records.len() as u64);
+        match self.shared.index().wrote(open.seq(), bytes, count) {
+            Some(from) => self.shared.fresh().push(open.seq(), from, self.pending_records.drain(..)),
+            None => {
+                // somebody removed the file in this very moment
+                self.shared.stats.dropped_spool.fetch_add(count, Ordering::Relaxed);
+                self.pending_records.clear();
+            }
         }
         self.pending.clear();
         // one burst must not hold memory for ever
         self.pending.shrink_to(64 << 10);
-        self.pending_records = 0;
+        self.pending_records.shrink_to(1024);
         Ok(())
     }
 
@@ -209,7 +215,7 @@ impl Writer {
     fn finish(&mut self, records: &Receiver<Box<CallRecord>>) {
         self.drain(records);
         if !self.write() {
-            self.shared.stats.dropped_queue.fetch_add(self.pending_records, Ordering::Relaxed);
+            self.shared.stats.dropped_queue.fetch_add(self.pending_records.len() as u64, Ordering::Relaxed);
         }
         if let Some(open) = self.open.take() {
             open.sync(&self.shared);

@@ -49,9 +49,9 @@ proptest! {
     }
 
     #[test]
-    fn structural_finds_the_first(b in proptest::collection::vec(prop_oneof![9 => 0x20_u8..0x22, 1 => any::<u8>()], 0..80)) {
-        let want = b.iter().position(|c| b"\"{}[]".contains(c)).unwrap_or(b.len());
-        prop_assert_eq!(structural(&b), want);
+    fn the_end_of_a_string_is_found(b in proptest::collection::vec(prop_oneof![20 => 0x20_u8..0x22, 1 => Just(b'\\'), 1 => any::<u8>()], 0..80)) {
+        let want = b.iter().position(|c| b"\"\\".contains(c)).unwrap_or(b.len());
+        prop_assert_eq!(string_end(&b), want);
     }
 }
 
