@@ -1,6 +1,7 @@
 //! YAML files and their overlays → validated [`model::Config`]; configuration + stored state → immutable
 //! [`snapshot::Snapshot`].
 
+pub mod addresses;
 pub mod assemble;
 pub mod check;
 mod decode;
@@ -31,5 +32,4 @@ pub use last_good::LastGood;
 pub use live::SnapshotCell;
 pub use load::{Loaded, load, process_env};
 pub use schema_doc::{json_schema, json_schema_text};
-pub use validate::is_private;
 pub use watch::{ReloadState, Watcher};

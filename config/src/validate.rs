@@ -5,7 +5,6 @@ mod chain;
 mod providers;
 mod sections;
 
-pub use providers::is_private;
 pub(crate) use providers::{check_base_url, check_header, check_model_name, check_provider_name};
 pub(crate) use sections::check_price;
 

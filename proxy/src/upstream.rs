@@ -2,7 +2,6 @@
 
 pub mod connection;
 pub mod endpoint;
-pub mod guard;
 pub mod tls;
 
 use arc_swap::ArcSwap;

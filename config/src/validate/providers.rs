@@ -2,6 +2,7 @@
 
 use super::Judge;
 use super::sections::pem;
+use crate::addresses;
 use crate::model::{Config, Model, Provider, ProviderKind};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -154,50 +155,20 @@ fn provider(c: &Config, p: &Provider, path: &str, judge: &mut Judge<'_>) {
 fn address(c: &Config, url: &url::Url, path: &str, judge: &mut Judge<'_>) {
     let ip = match url.host() {
         Some(url::Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Some(url::Host::Ipv6(ip)) => ip.to_canonical(),
+        Some(url::Host::Ipv6(ip)) => IpAddr::V6(ip),
         Some(url::Host::Domain("localhost")) => IpAddr::from([127, 0, 0, 1]),
         _ => return,
     };
-    let private = is_private(ip);
-    if private && !c.upstream.allow_networks.iter().any(|n| n.contains(&ip)) {
+    if !addresses::allowed(ip, &c.upstream.allow_networks) {
+        let ip = addresses::canonical(ip);
         judge.error(
             path,
             format!(
                 "{ip} is not a public address; if it is meant, add its network to upstream.allow_networks"
             ),
         );
-    } else if !private && url.scheme() == "http" {
+    } else if addresses::is_public(ip) && url.scheme() == "http" {
         judge.warn(path, "http:// to a public address: key and prompts travel in clear");
-    }
-}
-
-/// Loopback, private, link-local, shared, unspecified, multicast and documentation addresses: where a gateway is not
-/// sent by accident.
-pub fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            v4.is_loopback()
-                || v4.is_private()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_broadcast()
-                || v4.is_multicast()
-                || v4.is_documentation()
-                || a == 0
-                || (a == 100 && (64..128).contains(&b))
-                || (a == 198 && (18..20).contains(&b))
-                || a >= 240
-        }
-        IpAddr::V6(v6) => {
-            let s = v6.segments();
-            v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local()
-                || (s[0] == 0x2001 && s[1] == 0x0db8)
-        }
     }
 }
 

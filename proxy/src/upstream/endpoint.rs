@@ -1,8 +1,9 @@
 //! One provider, resolved: addresses, Pingora peers, and which of them is in use.
 
-use super::{guard, tls};
+use super::tls;
 use arc_swap::ArcSwapOption;
 use pingora_core::upstreams::peer::{ALPN, HttpPeer};
+use sallyport_config::addresses;
 use sallyport_config::model::{HttpVersions, Upstream as Settings};
 use sallyport_config::snapshot::Provider;
 use std::net::{IpAddr, SocketAddr};
@@ -143,7 +144,7 @@ impl Endpoint {
         let mut addresses: Vec<SocketAddr> = found.collect();
         addresses.dedup();
         let first = addresses.first().ok_or_else(|| unresolved("it has no address".into()))?.ip();
-        addresses.retain(|a| guard::allowed(a.ip(), &self.settings.allow_networks));
+        addresses.retain(|a| addresses::allowed(a.ip(), &self.settings.allow_networks));
         if addresses.is_empty() {
             return Err(EndpointError::Private { host: p.host.to_string(), address: first });
         }

@@ -8,6 +8,7 @@ use super::support::stub::Stub;
 use super::support::wait::until;
 use sallyport_schema::testing::TestPg;
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const PATH: &str = "/v1/chat/completions";
@@ -71,17 +72,18 @@ async fn no_prompt_in_the_log() {
 async fn a_crash_loses_at_most_the_last_moment() {
     let stub = Stub::answering(|_| json(200, "{}")).await;
     let gateway = Gateway::start(openai(&stub.url())).await;
-    let mut done: Vec<(String, Instant)> = Vec::new();
-    let load = async {
+    let done: Mutex<Vec<(String, Instant)>> = Mutex::default();
+    let until = Instant::now() + Duration::from_secs(1);
+    let client = async || {
         let mut client = gateway.client().await;
         let bearer = gateway.bearer();
-        let until = Instant::now() + Duration::from_secs(1);
-        while Instant::now() < until || done.len() < 200 {
+        while Instant::now() < until || done.lock().unwrap().len() < 400 {
             let answer = client.call("POST", PATH, &[("authorization", &bearer)], BODY).await;
-            done.push((answer.expect(200).id(), Instant::now()));
+            done.lock().unwrap().push((answer.expect(200).id(), Instant::now()));
         }
     };
-    load.await;
+    futures::future::join_all((0..8).map(|_| client())).await;
+    let done = done.into_inner().unwrap();
     let killed = Instant::now();
     let (directory, database) = gateway.crash();
     let next = Setup::new(openai(&stub.url())).in_directory(directory).on(&database.unwrap()).start().await;

@@ -16,8 +16,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// Most records of one append.
-const BATCH: usize = 500;
+/// Most records of one append. Large enough that a transaction's own cost does not show, small enough that neither
+/// this process nor a database on the same machine is busy for milliseconds on end.
+const BATCH: usize = 128;
 /// Most bytes that are read at once: more than the longest frame, so that there is always a whole one.
 const STRETCH: u64 = frame::MAX as u64 + (64 << 10);
 /// Pause after a batch that was not full: gathers records, and still ships well within 200 ms.

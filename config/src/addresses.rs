@@ -1,4 +1,6 @@
 //! The SSRF guard: providers may live at public addresses, and at others only where the configuration lists them.
+//! Literal addresses are judged when the configuration is read, names at each resolution: the address that was judged
+//! is the one that is connected to.
 
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,7 +12,7 @@ pub fn allowed(ip: IpAddr, listed: &[IpNet]) -> bool {
 }
 
 /// `::ffff:10.0.0.1` and `64:ff9b::10.0.0.1` (RFC 6052) mean the IPv4 address inside.
-fn canonical(ip: IpAddr) -> IpAddr {
+pub fn canonical(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => {
@@ -30,8 +32,8 @@ fn canonical(ip: IpAddr) -> IpAddr {
 }
 
 /// Globally reachable, by the IANA special-purpose registries (RFC 6890).
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
+pub fn is_public(ip: IpAddr) -> bool {
+    match canonical(ip) {
         IpAddr::V4(a) => is_public_v4(a),
         IpAddr::V6(a) => is_public_v6(a),
     }
