@@ -5,6 +5,7 @@
     reason = "a Rejection ends a call: it is made once, and boxing it would cost every reader a star"
 )]
 
+pub mod aws;
 pub mod body;
 pub mod chain;
 pub mod codec;

@@ -1,5 +1,6 @@
 //! What is sent to an upstream: path, headers, and the client's own bytes with splices.
 
+pub mod address;
 mod headers;
 
 pub use headers::{filter_response_headers, upstream_request_id};

@@ -84,7 +84,8 @@ pub fn candidates_by(
     targets.into_iter()
 }
 
-/// Does a kind of provider take a dialect as it is?
+/// Does a kind of provider take a dialect as it is, at the paths of its origin? (The clouds have their own:
+/// [`address`](crate::outgoing::address).)
 pub const fn serves(kind: ProviderKind, dialect: Dialect) -> bool {
     match dialect {
         Dialect::OpenAi | Dialect::Responses => {

@@ -1,0 +1,3 @@
+//! What Amazon's providers need beside their format.
+
+pub mod sigv4;
