@@ -2,8 +2,8 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 //!
 //! The clients are small ones of our own over the gateway's connections, not the crate `aws-config`: of its chain only
-//! three services with one request each are needed (STS, container, instance metadata), and it would bring some
-//! thirty crates with a second HTTP stack, a second TLS and a second resolver, past the guard against private networks.
+//! three services with one to three requests each are needed (STS, container, instance metadata), and it would bring 25
+//! crates: a second HTTP client and a second TLS (rustls, aws-lc), past the guard against private networks.
 
 mod chain;
 mod container;
@@ -149,3 +149,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(600);
 fn suffix(region: &str) -> &'static str {
     if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
+
+#[cfg(test)]
+mod tests;
