@@ -181,12 +181,8 @@ fn request_60k_anthropic_to_gemini(b: Bencher) {
 
 #[divan::bench]
 fn request_60k_chat_to_anthropic(b: Bencher) {
-    let body = chat::encode_request(
-        &conversation(),
-        "gpt-5",
-        &chat::ChatOptions::openai(),
-        &mut Losses::default(),
-    );
+    let body =
+        chat::encode_request(&conversation(), "gpt-5", &chat::ChatOptions::openai(), &mut Losses::default());
     b.counter(BytesCount::new(body.len())).bench(|| {
         let c = chat::decode_request(&body).unwrap();
         messages::encode_request(

@@ -28,7 +28,7 @@ impl Translation {
     }
 
     fn decode_reply(&self, body: &[u8]) -> Result<Reply, DecodeError> {
-        match self.back {
+        match self.back.wire {
             Wire::Chat => chat::decode_reply(body),
             Wire::Responses => responses::decode_reply(body),
             Wire::Messages => messages::decode_reply(body),

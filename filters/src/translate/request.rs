@@ -1,6 +1,7 @@
 //! The request: decoded once a call, encoded for each attempt.
 
 use super::fields;
+use super::way::Back;
 use crate::codec::chat::{self, ChatOptions};
 use crate::codec::custom_tools::{self, CustomTools};
 use crate::codec::responses::{self, Echo};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Translation {
     pub(super) front: Wire,
-    pub(super) back: Wire,
+    pub(super) back: Back,
     /// The model as the client asked for it.
     pub(super) asked: String,
     /// The model at the provider.
@@ -80,7 +81,7 @@ impl Translation {
         x: &Exchange,
         c: &Conversation,
         front: Wire,
-        back: Wire,
+        back: Back,
         target: &Target,
         lossy: bool,
     ) -> Result<(Self, Encoded), Rejection> {
@@ -88,10 +89,11 @@ impl Translation {
         let echo = if front == Wire::Responses { Echo::of(c) } else { Echo::default() };
         let mut losses = Losses::default();
         let mut c = c.clone();
-        let openai = target.provider.kind == ProviderKind::Openai;
-        let free_text = back == Wire::Responses || (back == Wire::Chat && openai);
+        let openai = matches!(target.provider.kind, ProviderKind::Openai | ProviderKind::AzureOpenai);
+        let wire = back.wire;
+        let free_text = wire == Wire::Responses || (wire == Wire::Chat && openai);
         let custom = if free_text { CustomTools::default() } else { custom_tools::wrap(&mut c, &mut losses) };
-        let rules = match back {
+        let rules = match wire {
             Wire::Chat => Rules::CHAT,
             Wire::Responses => Rules::RESPONSES,
             Wire::Messages => Rules::ANTHROPIC,
@@ -99,7 +101,7 @@ impl Translation {
             Wire::Converse => Rules::CONVERSE,
         };
         let names = tool_names::flatten(&mut c, &rules);
-        let body = match back {
+        let body = match wire {
             Wire::Chat => {
                 let options = if openai { ChatOptions::openai() } else { compatible(&target.provider.host) };
                 chat::encode_request(&c, &served, &options, &mut losses)
@@ -108,9 +110,21 @@ impl Translation {
                 responses::encode_request(&c, &served, &responses::RequestOptions::default(), &mut losses)
             }
             Wire::Messages => {
-                messages::encode_request(&c, &served, &messages::RequestOptions::default(), &mut losses)
+                let platform = match target.provider.kind {
+                    ProviderKind::Bedrock => messages::Platform::Bedrock,
+                    ProviderKind::Vertex => messages::Platform::Vertex,
+                    _ => messages::Platform::Anthropic,
+                };
+                let options = messages::RequestOptions { platform, ..Default::default() };
+                messages::encode_request(&c, &served, &options, &mut losses)
             }
-            Wire::Gemini => gemini::encode_request(&c, &served, &gemini::Options::default(), &mut losses),
+            Wire::Gemini => {
+                let platform = match target.provider.kind {
+                    ProviderKind::Vertex => gemini::Platform::Vertex,
+                    _ => gemini::Platform::GeminiApi,
+                };
+                gemini::encode_request(&c, &served, &gemini::Options::of(platform), &mut losses)
+            }
             Wire::Converse => converse::encode_request(&c, &served, &mut losses),
         };
         let dropped = settle(losses, front, lossy, &target.provider.name)?;
@@ -136,8 +150,8 @@ impl Translation {
         self.stream
     }
 
-    /// The upstream's wire format.
-    pub fn back(&self) -> Wire {
+    /// What comes back from the upstream.
+    pub fn back(&self) -> Back {
         self.back
     }
 }
