@@ -67,7 +67,7 @@ pub(crate) fn sse(data: &[u8]) {
     let (once, cut) = (run(usize::MAX / 2), run(usize::from(*cut) + 1));
     assert_eq!(once.0, data);
     assert_eq!(once, cut);
-    for dialect in [Dialect::OpenAi, Dialect::Responses, Dialect::Anthropic] {
+    for dialect in [Dialect::OpenAi, Dialect::Responses, Dialect::Anthropic, Dialect::Gemini] {
         let _ = first_event_of(dialect, data);
     }
     let mut s = EventStream::new();

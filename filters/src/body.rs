@@ -9,14 +9,16 @@
 //! takes `Model` for `model`): otherwise access would be checked for one model and another one be served.
 
 mod fields;
+mod gemini;
 pub(crate) mod json;
 mod multipart;
 mod splice;
 
 pub use splice::Splice;
 
+use crate::codec::gemini::Framing;
 use crate::rejection::{ErrorKind, Rejection};
-use crate::surface::Surface;
+use crate::surface::{Dialect, Named, Surface};
 use bytes::Bytes;
 use std::fmt;
 use std::ops::Range;
@@ -27,6 +29,8 @@ pub struct RequestBody {
     /// The bytes as sent.
     pub raw: Bytes,
     envelope: Envelope,
+    /// What the path has said (Gemini).
+    named: Option<Box<Named>>,
 }
 
 /// What stands where.
@@ -80,7 +84,7 @@ impl RequestBody {
     /// Reads a whole body. `content_type`: the header's value. The error is a 400 that names the field.
     pub fn parse(raw: Bytes, content_type: Option<&str>, surface: Surface) -> Result<Self, Rejection> {
         if !surface.takes_model() {
-            return Ok(Self { raw, envelope: Envelope::default() });
+            return Ok(Self { raw, ..Self::default() });
         }
         let media = content_type.map(|t| t.split(';').next().unwrap_or_default().trim());
         let forms = matches!(surface, Surface::Images | Surface::Audio);
@@ -88,11 +92,28 @@ impl RequestBody {
             Some(m) if forms && m.eq_ignore_ascii_case("multipart/form-data") => {
                 multipart::read(&raw, content_type.unwrap_or_default())?
             }
-            None => fields::read(&raw, surface)?,
-            Some(m) if is_json(m) => fields::read(&raw, surface)?,
-            Some(m) => return Err(wrong_media_type(m, forms)),
+            Some(m) if !is_json(m) => return Err(wrong_media_type(m, forms)),
+            _ if surface.dialect() == Dialect::Gemini => gemini::read(&raw)?,
+            _ => fields::read(&raw, surface)?,
         };
-        Ok(Self { raw, envelope })
+        Ok(Self { raw, envelope, named: None })
+    }
+
+    /// A body that is not read yet, of a call whose path names the model.
+    pub fn unread(named: Option<Named>) -> Self {
+        Self { named: named.map(Box::new), ..Self::default() }
+    }
+
+    /// The same with the body, once it is read: [`RequestBody::parse`]. A body that names another model than the path
+    /// is refused: two readers could understand it differently.
+    pub fn read(&self, raw: Bytes, content_type: Option<&str>, surface: Surface) -> Result<Self, Rejection> {
+        let body = Self { named: self.named.clone(), ..Self::parse(raw, content_type, surface)? };
+        let Some(named) = &body.named else { return Ok(body) };
+        if body.other_models().all(|m| named.is(m)) {
+            return Ok(body);
+        }
+        let message = "The model in the body must be the one in the path, or be left out.";
+        Err(invalid("model", "ambiguous_field", message))
     }
 
     fn text<'a>(&'a self, t: Option<&'a Text>) -> Option<&'a str> {
@@ -106,6 +127,9 @@ impl RequestBody {
 
     /// The model that the client asked for.
     pub fn model(&self) -> Option<&str> {
+        if let Some(named) = &self.named {
+            return Some(&named.model);
+        }
         self.text(self.envelope.model.as_ref())
     }
 
@@ -115,14 +139,25 @@ impl RequestBody {
     }
 
     /// Models that the body names beside the main one (Anthropic's advisor tool, fallback lists): access must be
-    /// checked for them too. They go to the provider as written.
+    /// checked for them too. They go to the provider as written; but where the path names the model they are that
+    /// same one ([`RequestBody::splice_repeated`]).
     pub fn other_models(&self) -> impl Iterator<Item = &str> {
         self.envelope.other_models.iter().filter_map(|t| self.text(Some(t)))
     }
 
+    /// Does the path name the model?
+    pub fn is_named(&self) -> bool {
+        self.named.is_some()
+    }
+
+    /// How a stream to a Gemini client is framed.
+    pub fn framing(&self) -> Framing {
+        self.named.as_ref().map_or(Framing::Sse, |n| n.framing)
+    }
+
     /// Did the client ask for an event stream?
     pub fn stream(&self) -> bool {
-        self.envelope.stream
+        self.named.as_ref().map_or(self.envelope.stream, |n| n.stream)
     }
 
     /// Did the client ask for the usage chunk (`stream_options.include_usage`)?

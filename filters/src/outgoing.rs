@@ -1,6 +1,7 @@
 //! What is sent to an upstream: path, headers, and the client's own bytes with splices.
 
 pub mod address;
+mod gemini;
 mod headers;
 
 pub use headers::{filter_response_headers, translated_response_headers, upstream_request_id};
@@ -44,31 +45,17 @@ impl Outgoing {
     /// credentials, the model's name at the provider spliced in.
     pub fn new(request: Request<'_>, x: &Exchange, target: &Target) -> Self {
         let provider = &target.provider;
-        let path = request.path.strip_prefix("/v1").unwrap_or(request.path);
-        let query = request.query.unwrap_or_default();
-        let mut path_and_query = if provider.kind == ProviderKind::AzureOpenai {
-            let model = target.model.as_deref().or(x.body.model()).unwrap_or_default();
-            // Azure has a path for each of OpenAI's.
-            address::address(provider, Wire::Chat, Operation::Other(path), model, false).unwrap_or_default()
-        } else {
-            let mut p = String::with_capacity(provider.base_path.len() + path.len() + query.len() + 1);
-            p.push_str(&provider.base_path);
-            p.push_str(path);
-            p
-        };
-        credentials::append_query_without_key(&mut path_and_query, query);
         let mut out = Self {
-            path_and_query,
+            path_and_query: gemini::path_and_query(x, target)
+                .unwrap_or_else(|| same_path(request, x, target)),
             headers: headers::for_upstream(request.headers, provider),
             body: x.body.raw.clone(),
             splices: Vec::new(),
         };
-        if let Some(new) = target.model.as_deref()
-            && x.body.model() != Some(new)
-            && let Some(splice) = x.body.splice_model(new)
-        {
-            // The first splice of a fresh body: nothing to overlap with.
-            out.splices.push(splice);
+        if let Some(new) = target.model.as_deref().filter(|new| x.body.model() != Some(new)) {
+            // The first splices of a fresh body, in the order of their places: nothing to overlap with.
+            out.splices.extend(x.body.splice_model(new));
+            out.splices.extend(x.body.splice_repeated(new));
         }
         out
     }
@@ -175,6 +162,25 @@ impl Outgoing {
         }
         buf.put_slice(&self.body[at..]);
     }
+}
+
+/// The client's own path and query at the provider, without the key.
+fn same_path(request: Request<'_>, x: &Exchange, target: &Target) -> String {
+    let provider = &target.provider;
+    let path = request.path.strip_prefix("/v1").unwrap_or(request.path);
+    let query = request.query.unwrap_or_default();
+    let mut out = if provider.kind == ProviderKind::AzureOpenai {
+        let model = target.model.as_deref().or(x.body.model()).unwrap_or_default();
+        // Azure has a path for each of OpenAI's.
+        address::address(provider, Wire::Chat, Operation::Other(path), model, false).unwrap_or_default()
+    } else {
+        let mut p = String::with_capacity(provider.base_path.len() + path.len() + query.len() + 1);
+        p.push_str(&provider.base_path);
+        p.push_str(path);
+        p
+    };
+    credentials::append_query_without_key(&mut out, query);
+    out
 }
 
 /// Bodies hold prompts and headers secrets: neither is shown.

@@ -99,6 +99,7 @@ pub fn speaks_dialect(model: &Model, snapshot: &Snapshot, dialect: Dialect) -> b
         Dialect::OpenAi => Surface::Chat,
         Dialect::Responses => Surface::Responses,
         Dialect::Anthropic => Surface::Messages,
+        Dialect::Gemini => Surface::Generate,
     };
     speaks(model, snapshot, conversation)
 }

@@ -1,6 +1,10 @@
 //! Which API is this? Method and path → surface, and the dialect its errors are told in.
 
-use http::Method;
+mod gemini;
+
+pub use gemini::{Named, UnknownAlt, resource};
+
+use http::{HeaderMap, Method};
 
 /// The family of formats that a client speaks: decides error bodies, stream framing and usage fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,6 +15,8 @@ pub enum Dialect {
     Responses,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Google's Gemini API.
+    Gemini,
 }
 
 /// One API of the gateway. [`Surface::name`] is what allow-lists, logs and metrics call it.
@@ -32,13 +38,21 @@ pub enum Surface {
     Messages,
     /// `POST /v1/messages/count_tokens`
     CountTokens,
+    /// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent`
+    Generate,
+    /// `POST /v1beta/models/{model}:countTokens`
+    GeminiCountTokens,
+    /// `POST /v1beta/models/{model}:embedContent`
+    GeminiEmbed,
+    /// `POST /v1beta/models/{model}:batchEmbedContents`
+    GeminiBatchEmbed,
     /// `POST /v1/moderations`
     Moderations,
     /// `POST /v1/images/{generations,edits,variations}`
     Images,
     /// `POST /v1/audio/{speech,transcriptions,translations}`
     Audio,
-    /// `GET /v1/models`, `GET /v1/models/{id}`: answered by the gateway.
+    /// `GET /v1/models`, `GET /v1/models/{id}`, and the same under `/v1beta`: answered by the gateway.
     Models,
     /// `GET|HEAD /api/hello`: answered by the gateway, without a key.
     Hello,
@@ -50,10 +64,11 @@ impl Surface {
         match self {
             Self::Chat => "chat",
             Self::Completions => "completions",
-            Self::Embeddings => "embeddings",
+            Self::Embeddings | Self::GeminiEmbed | Self::GeminiBatchEmbed => "embeddings",
             Self::Responses | Self::ResponsesCompact | Self::StoredResponse => "responses",
             Self::Messages => "messages",
-            Self::CountTokens => "count_tokens",
+            Self::CountTokens | Self::GeminiCountTokens => "count_tokens",
+            Self::Generate => "generate",
             Self::Moderations => "moderations",
             Self::Images => "images",
             Self::Audio => "audio",
@@ -67,6 +82,9 @@ impl Surface {
         match self {
             Self::Responses | Self::ResponsesCompact | Self::StoredResponse => Dialect::Responses,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Generate | Self::GeminiCountTokens | Self::GeminiEmbed | Self::GeminiBatchEmbed => {
+                Dialect::Gemini
+            }
             _ => Dialect::OpenAi,
         }
     }
@@ -86,6 +104,8 @@ pub struct Matched<'a> {
     pub dialect: Dialect,
     /// `{id}` of the path, where there is one (not yet percent-decoded).
     pub id: Option<&'a str>,
+    /// The model and how it answers, of paths that say them.
+    pub named: Option<Named>,
 }
 
 /// Why a request line means nothing here.
@@ -97,15 +117,31 @@ pub enum NoMatch {
     Method(&'static str),
 }
 
-/// Finds the surface. `anthropic_client`: the request carries `anthropic-version` (what decides the shape of
-/// `/v1/models` and of a 404).
-pub fn find<'a>(method: &Method, path: &'a str, anthropic_client: bool) -> Result<Matched<'a>, NoMatch> {
+/// The dialect that a client's headers tell of: what decides the shape of `/v1/models` and of a 404.
+pub fn spoken(headers: &HeaderMap) -> Dialect {
+    let has = |name: &str| headers.contains_key(name);
+    if has("anthropic-version") {
+        Dialect::Anthropic
+    } else if has("x-goog-api-key") || has("x-goog-api-client") {
+        Dialect::Gemini
+    } else {
+        Dialect::OpenAi
+    }
+}
+
+/// The dialect in which an error about a path is told that means nothing here.
+pub fn told_in(method: &Method, path: &str, spoken: Dialect) -> Dialect {
+    if gemini::is_own(method, path) { Dialect::Gemini } else { spoken }
+}
+
+/// Finds the surface. `spoken`: see [`spoken()`].
+pub fn find<'a>(method: &Method, path: &'a str, spoken: Dialect) -> Result<Matched<'a>, NoMatch> {
     let hit = |surface: Surface, id| {
         let dialect = match surface {
-            Surface::Models if anthropic_client => Dialect::Anthropic,
+            Surface::Models => spoken,
             s => s.dialect(),
         };
-        Ok(Matched { surface, dialect, id })
+        Ok(Matched { surface, dialect, id, named: None })
     };
     let only = |want: Method, allow, surface, id| {
         if *method == want { hit(surface, id) } else { Err(NoMatch::Method(allow)) }
@@ -116,6 +152,9 @@ pub fn find<'a>(method: &Method, path: &'a str, anthropic_client: bool) -> Resul
             Method::GET | Method::HEAD => hit(Surface::Hello, None),
             _ => Err(NoMatch::Method("GET, HEAD")),
         };
+    }
+    if let Some(found) = gemini::find(method, path) {
+        return found;
     }
     let Some(rest) = path.strip_prefix("/v1/") else { return Err(NoMatch::Path) };
     match rest {
@@ -164,7 +203,7 @@ mod tests {
 
     fn surface(method: &str, path: &str) -> Result<(Surface, Dialect, Option<String>), NoMatch> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        find(&method, path, false).map(|m| (m.surface, m.dialect, m.id.map(str::to_owned)))
+        find(&method, path, Dialect::OpenAi).map(|m| (m.surface, m.dialect, m.id.map(str::to_owned)))
     }
 
     #[test]
@@ -191,7 +230,7 @@ mod tests {
         ] {
             assert_eq!(surface(method, path), Ok((want, dialect, id.map(str::to_owned))), "{method} {path}");
         }
-        assert_eq!(find(&Method::GET, "/v1/models", true).unwrap().dialect, Dialect::Anthropic);
+        assert_eq!(find(&Method::GET, "/v1/models", Dialect::Anthropic).unwrap().dialect, Dialect::Anthropic);
         assert_eq!(surface("GET", "/v1/chat/completions"), Err(NoMatch::Method("POST")));
         assert_eq!(surface("PUT", "/v1/responses/resp_1"), Err(NoMatch::Method("GET, DELETE")));
     }

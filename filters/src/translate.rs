@@ -4,6 +4,7 @@
 //! splices). Otherwise the client's request is decoded once a call ([`decode`]), encoded for each attempt
 //! ([`Translation::begin`]), and the answer comes back through [`Translation::reply`] or a [`Stream`].
 
+mod aside;
 mod error;
 mod fields;
 mod reply;
@@ -11,6 +12,7 @@ mod request;
 mod stream;
 mod way;
 
+pub use aside::{Aside, is_aside};
 pub use error::{UpstreamAnswer, answer_of, stream_fault};
 pub use reply::Translated;
 pub use request::{Encoded, Translation, decode};

@@ -5,6 +5,7 @@
 //! client leaves early.
 
 mod anthropic;
+mod gemini;
 mod openai;
 mod scan;
 
@@ -18,7 +19,7 @@ use std::sync::LazyLock;
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
     dialect: Option<Dialect>,
-    /// OpenAI's count, whole; each report replaces the one before.
+    /// OpenAI's count, whole; each report replaces the one before. (Gemini's: merged.)
     openai: Option<Usage>,
     /// Anthropic's counts, merged from several events.
     anthropic: Option<anthropic::Counts>,
@@ -46,6 +47,10 @@ macro_rules! needle {
     };
 }
 needle!(USAGE, "\"usage\"");
+needle!(METADATA, "\"usageMetadata\"");
+needle!(METADATA_TOO, "\"usage_metadata\"");
+needle!(FINISH, "\"finishReason\"");
+needle!(BLOCKED, "\"blockReason\"");
 needle!(SEQUENCE, "\"sequence_number\":");
 
 impl Meter {
@@ -53,10 +58,16 @@ impl Meter {
     /// responses), are never counted.
     pub fn new(surface: Surface) -> Self {
         let dialect = match surface {
-            Surface::CountTokens | Surface::StoredResponse | Surface::Models | Surface::Hello => None,
+            Surface::CountTokens
+            | Surface::GeminiCountTokens
+            | Surface::StoredResponse
+            | Surface::Models
+            | Surface::Hello => None,
             s => Some(s.dialect()),
         };
-        Self { dialect, ..Self::default() }
+        let body =
+            if dialect == Some(Dialect::Gemini) { BodyScan::with_arrays() } else { BodyScan::default() };
+        Self { dialect, body, ..Self::default() }
     }
 
     /// Looks at an event of the upstream.
@@ -65,6 +76,7 @@ impl Meter {
             (Piece::Sse { name, data }, Some(Dialect::OpenAi)) => return self.openai_event(name, data),
             (Piece::Sse { name, data }, Some(Dialect::Responses)) => self.responses_event(name, data),
             (Piece::Sse { name, data }, Some(Dialect::Anthropic)) => self.anthropic_event(name, data),
+            (Piece::Sse { data, .. }, Some(Dialect::Gemini)) => self.gemini_event(data),
             (Piece::Sse { .. }, None) => {}
             (Piece::Body(piece), dialect) => self.body_piece(piece, dialect),
         }
@@ -129,11 +141,28 @@ impl Meter {
         }
     }
 
+    fn gemini_event(&mut self, data: &[u8]) {
+        let tells = METADATA.find(data).or_else(|| METADATA_TOO.find(data)).is_some();
+        if tells && let Some(usage) = gemini::event(data) {
+            gemini::merge(&mut self.openai, usage);
+        }
+        // There is no event that ends a stream; the last one says why it ended.
+        if FINISH.find(data).is_some() || BLOCKED.find(data).is_some() || data.starts_with(br#"{"error""#) {
+            self.complete = true;
+        }
+    }
+
     fn body_piece(&mut self, piece: &[u8], dialect: Option<Dialect>) {
         let Self { body, openai, anthropic, object_id, stored, .. } = self;
         body.push(piece, |wanted, value| match (wanted, dialect) {
             (Wanted::Usage, Some(Dialect::OpenAi | Dialect::Responses)) => *openai = openai::usage(value),
             (Wanted::Usage, Some(Dialect::Anthropic)) => *anthropic = anthropic::counts(value),
+            (Wanted::Metadata, Some(Dialect::Gemini)) => {
+                // A stream without `alt=sse` is an array of answers.
+                if let Some(usage) = gemini::usage(value) {
+                    gemini::merge(openai, usage);
+                }
+            }
             (Wanted::Id, Some(Dialect::Responses)) => *object_id = serde_json::from_slice(value).ok(),
             (Wanted::Store, Some(Dialect::Responses)) => *stored = serde_json::from_slice(value).ok(),
             _ => {}

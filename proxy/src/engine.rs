@@ -25,7 +25,6 @@ use pingora_core::{BError, Error, ErrorType};
 use prepare::Prepared;
 use request_body::Read;
 use sallyport_config::model::Server;
-use sallyport_filters::body::RequestBody;
 use sallyport_filters::dialect::fault::Fault;
 use sallyport_filters::exchange::{Request, Target};
 use sallyport_filters::filter::Step;
@@ -130,7 +129,7 @@ async fn take_body(d: &mut ServerSession, call: &mut Call, settings: &Server) ->
         Read::Whole(raw) => {
             let content_type = d.req_header().headers.get(http::header::CONTENT_TYPE);
             let content_type = content_type.and_then(|v| v.to_str().ok());
-            call.x.body = RequestBody::parse(raw, content_type, call.x.surface)?;
+            call.x.body = call.x.body.read(raw, content_type, call.x.surface)?;
             Ok(())
         }
         Read::Refused(r) => Err(Stop::Refuse(r)),

@@ -19,9 +19,10 @@ use pingora_core::{BError, Error};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use sallyport_config::model::{Secret, Server};
+use sallyport_filters::body::RequestBody;
 use sallyport_filters::exchange::Exchange;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
-use sallyport_filters::surface::{self, Dialect, NoMatch, Surface};
+use sallyport_filters::surface::{self, NoMatch, Surface};
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,11 +119,6 @@ fn bearer_is(d: &ServerSession, token: &Secret) -> bool {
     given.ct_eq(token.expose().as_bytes()).into()
 }
 
-/// Does the client speak Anthropic's dialect (decides the shape of what has no surface of its own)?
-fn speaks_anthropic(headers: &HeaderMap) -> bool {
-    headers.contains_key("anthropic-version")
-}
-
 #[async_trait]
 impl ProxyHttp for Gateway {
     type CTX = Ctx;
@@ -145,15 +141,19 @@ impl ProxyHttp for Gateway {
             return sent.map(|()| true);
         }
         let head = d.req_header();
-        let anthropic = speaks_anthropic(&head.headers);
-        let found = surface::find(&head.method, head.uri.path(), anthropic);
-        let dialect = if anthropic { Dialect::Anthropic } else { Dialect::OpenAi };
+        let spoken = surface::spoken(&head.headers);
+        let found = surface::find(&head.method, head.uri.path(), spoken);
+        // What is no call is told in the words of the path, where it says them.
+        let dialect = match &found {
+            Ok(m) => m.dialect,
+            Err(_) => surface::told_in(&head.method, head.uri.path(), spoken),
+        };
         let Some(running) = running else {
             let why =
                 Rejection::gateway(ErrorKind::Unavailable, "starting", "The gateway is starting; try again.");
             return reply::refuse(d, dialect, &Server::default(), &why).await.map(|()| true);
         };
-        let matched = match found {
+        let mut matched = match found {
             Ok(m) => m,
             Err(e) => {
                 let path = head.uri.path();
@@ -185,7 +185,15 @@ impl ProxyHttp for Gateway {
             let body = Bytes::from_static(br#"{"message":"hello"}"#);
             return reply::plain(d, StatusCode::OK, headers, body).await.map(|()| true);
         }
+        if let Some(named) = &mut matched.named
+            && named.read_query(head.uri.query()).is_err()
+        {
+            let why = "Invalid value for 'alt': send 'sse' or 'json'.";
+            let why = Rejection::client(ErrorKind::InvalidRequest, "invalid_parameter", why).param("alt");
+            return reply::refuse(d, dialect, &running.snapshot.config.server, &why).await.map(|()| true);
+        }
         let mut x = Exchange::new(running.snapshot.clone(), matched.surface, matched.dialect);
+        x.body = RequestBody::unread(matched.named);
         x.path_id =
             matched.id.map(|id| percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned());
         x.client_ip = d.client_addr().and_then(|a| a.as_inet()).map(std::net::SocketAddr::ip);

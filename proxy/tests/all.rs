@@ -12,6 +12,7 @@ mod e2e {
     mod cli;
     mod connections;
     mod embedded;
+    mod gemini_front;
     mod harness;
     mod headers;
     mod lifecycle;

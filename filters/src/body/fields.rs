@@ -285,7 +285,7 @@ fn find(fields: &[(&str, Field)], key: &str, escaped: bool) -> Option<(Field, bo
 }
 
 /// The message says where, in lines and columns, never what the body says there.
-fn not_json(text: &str, e: JsonError) -> Rejection {
+pub(super) fn not_json(text: &str, e: JsonError) -> Rejection {
     let before = &text.as_bytes()[..e.at.min(text.len())];
     let line = memchr::memchr_iter(b'\n', before).count() + 1;
     let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |n| n + 1) + 1;
@@ -297,7 +297,7 @@ fn not_json(text: &str, e: JsonError) -> Rejection {
     Rejection::client(ErrorKind::InvalidRequest, "invalid_json", message)
 }
 
-fn not_utf8(raw: &[u8], at: usize) -> Rejection {
+pub(super) fn not_utf8(raw: &[u8], at: usize) -> Rejection {
     let compressed = raw.starts_with(&[0x1f, 0x8b]) || raw.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
     let message = if compressed {
         "The request body is compressed; send it without Content-Encoding.".into()

@@ -1,6 +1,7 @@
 //! What is changed in a body: a range of its bytes, and what goes there instead.
 
 use super::{Format, RequestBody};
+use crate::surface::resource;
 use bytes::Bytes;
 use std::ops::Range;
 
@@ -23,6 +24,15 @@ impl RequestBody {
             _ => Bytes::copy_from_slice(new.as_bytes()),
         };
         Some((span, bytes))
+    }
+
+    /// Another model name wherever the body repeats the one in the path (`requests[].model`), as Google wants it.
+    pub fn splice_repeated(&self, new: &str) -> impl Iterator<Item = Splice> + '_ {
+        let quoted = serde_json::to_string(&resource(new)).unwrap_or_default();
+        let inside = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"')).unwrap_or_default();
+        let inside = Bytes::copy_from_slice(inside.as_bytes());
+        let repeated = self.envelope.other_models.iter().filter(|_| self.is_named());
+        repeated.map(move |t| (t.span.clone(), inside.clone()))
     }
 
     /// Sets `stream_options.include_usage` to true. None: it is already, or the body is not a JSON object.

@@ -50,12 +50,13 @@ pub use embed::{
     encode_embed_request,
 };
 pub use encode::encode_request;
-pub use error::{Failure, encode_error, encode_stream_error, parse_error};
+pub use error::{Failure, encode_error, encode_field_error, encode_stream_error, parse_error, words};
 pub use reply::{decode_reply, encode_reply};
 pub use request::decode_request;
 pub use schema::{from_json_schema, to_json_schema};
 pub use speak::{Encoder, Framing};
 pub use stream::Decoder;
+pub use tokens::decode_usage;
 
 /// Which of Google's two services the upstream is. Their bodies differ in a few fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,10 +2,13 @@
 //!
 //! Shapes and words are those of the providers:
 //! OpenAI <https://platform.openai.com/docs/guides/error-codes>: `{"error":{message,type,param,code}}`;
-//! Anthropic <https://docs.anthropic.com/en/api/errors>: `{"type":"error","error":{type,message},"request_id"}`.
+//! Anthropic <https://docs.anthropic.com/en/api/errors>: `{"type":"error","error":{type,message},"request_id"}`;
+//! Gemini <https://cloud.google.com/apis/design/errors>: `{"error":{code,message,status,details}}`.
 //! The official SDKs choose their exception class by status and read exactly these fields.
 
 use super::fault::UpstreamError;
+use crate::codec::gemini;
+use crate::exchange::Exchange;
 use crate::rejection::{ErrorKind, Rejection};
 use crate::surface::Dialect;
 use bytes::Bytes;
@@ -47,8 +50,19 @@ pub fn render(rejection: &Rejection, dialect: Dialect, request_id: &str) -> Rend
     let body = match dialect {
         Dialect::OpenAi | Dialect::Responses => json(&OpenAi { error: openai(rejection) }),
         Dialect::Anthropic => json(&anthropic(rejection, request_id)),
+        Dialect::Gemini => {
+            let (wait, field) = (rejection.retry_after, rejection.param.as_deref());
+            let reason = Some(google_reason(rejection.code));
+            gemini::encode_field_error(rejection.kind, &rejection.message, reason, wait, field)
+        }
     };
     Rendered { status: status(rejection.kind, dialect), headers, body: body.into() }
+}
+
+/// An error body as the call's client reads it: Google puts it into an array where the answer would have been one.
+pub fn framed(x: &Exchange, body: Bytes) -> Bytes {
+    let array = x.body.is_named() && x.body.stream() && x.body.framing() == gemini::Framing::Array;
+    if array { [b"[", &*body, b"]"].concat().into() } else { body }
 }
 
 /// An event for a stream that has begun, such that the official SDKs raise an API error from it.
@@ -71,6 +85,10 @@ pub fn event(rejection: &Rejection, dialect: Dialect, request_id: &str, sequence
             (b"event: error\ndata: ", data)
         }
         Dialect::Anthropic => (b"event: error\ndata: ", json(&anthropic(rejection, request_id))),
+        Dialect::Gemini => {
+            let reason = Some(google_reason(rejection.code));
+            return gemini::encode_stream_error(rejection.kind, &rejection.message, reason).into();
+        }
     };
     [head, &data, b"\n\n"].concat().into()
 }
@@ -91,13 +109,25 @@ pub fn pass_on(
             json(&OpenAi { error: OpenAiError { code, ..openai(&r) } })
         }
         Dialect::Anthropic => json(&anthropic(&r, request_id)),
+        Dialect::Gemini => gemini::encode_error(kind, &r.message, error.detail_code.as_deref(), None),
     };
     let status = match (status, dialect) {
+        // Its statuses are few, and the body says them, too.
+        (_, Dialect::Gemini) => gemini::words(kind).0,
         (503, Dialect::Anthropic) => 529,
         (529, Dialect::OpenAi | Dialect::Responses) => 503,
         (s, _) => s,
     };
     (status, body.into())
+}
+
+/// Google's own words for what clients look at; else the gateway's.
+fn google_reason(code: &'static str) -> &'static str {
+    match code {
+        "invalid_api_key" => "API_KEY_INVALID",
+        "missing_api_key" => "CREDENTIALS_MISSING",
+        other => other,
+    }
 }
 
 /// The status of an error kind in a dialect.

@@ -22,8 +22,9 @@ pub enum Fault {
 }
 
 /// Codes and types of error bodies that say that an account, not a request, is refused.
-/// OpenAI: <https://platform.openai.com/docs/guides/error-codes>; Anthropic: `error.details.error_code` of its SDK.
-const ACCOUNT: [&str; 16] = [
+/// OpenAI: <https://platform.openai.com/docs/guides/error-codes>; Anthropic: `error.details.error_code` of its SDK;
+/// Google: <https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto>.
+const ACCOUNT: [&str; 27] = [
     "insufficient_quota",
     "billing_not_active",
     "billing_hard_limit_reached",
@@ -40,15 +41,31 @@ const ACCOUNT: [&str; 16] = [
     "organization_type_not_supported",
     "parent_organization_required",
     "insufficient_balance",
+    "SERVICE_DISABLED",
+    "BILLING_DISABLED",
+    "API_KEY_INVALID",
+    "API_KEY_EXPIRED",
+    "API_KEY_SERVICE_BLOCKED",
+    "CONSUMER_SUSPENDED",
+    "CONSUMER_INVALID",
+    "USER_PROJECT_DENIED",
+    "ACCESS_TOKEN_EXPIRED",
+    "CREDENTIALS_MISSING",
+    "ACCOUNT_STATE_INVALID",
 ];
 
-/// Beginnings of messages that say the same without a code (Anthropic's 400s). Beginnings only: a message may quote
-/// what the client wrote.
-const ACCOUNT_MESSAGES: [&str; 4] = [
+/// Beginnings of messages that say the same without a code (Anthropic's and Google's 400s,
+/// <https://ai.google.dev/gemini-api/docs/troubleshooting>). Beginnings only: a message may quote what the client
+/// wrote.
+const ACCOUNT_MESSAGES: [&str; 8] = [
     "Your credit balance is too low",
     "This organization has been disabled",
     "You have reached your specified API usage limits",
     "Billing hard limit has been reached",
+    "API key not valid",
+    "API key expired",
+    "User location is not supported",
+    "Gemini API free tier is not available",
 ];
 
 /// Judges an answer that is not a 2xx.
@@ -81,11 +98,11 @@ fn refuses_account(e: &UpstreamError) -> bool {
 /// What an error body says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamError {
-    /// `error.type`.
+    /// `error.type`; Google's `error.status`.
     pub kind: Option<String>,
     /// `error.code` (a number is written out).
     pub code: Option<String>,
-    /// Anthropic's `error.details.error_code`.
+    /// Anthropic's `error.details.error_code`; `reason` of Google's `ErrorInfo`.
     pub detail_code: Option<String>,
     /// `error.message`. It may quote the prompt: never for the log.
     pub message: Option<String>,
@@ -103,7 +120,7 @@ impl UpstreamError {
 const MAX_ERROR_BODY: usize = 256 * 1024;
 
 /// Reads an error body of any dialect: `{"error":{…}}`, `{"type":"error","error":{…}}`, `{"error":"…"}`, Responses'
-/// flat error event, `response.failed`, or the bare object of FastAPI servers.
+/// flat error event, `response.failed`, the bare object of FastAPI servers, or Google's array of one.
 pub fn describe(body: &[u8]) -> Option<UpstreamError> {
     if body.len() > MAX_ERROR_BODY {
         return None;
@@ -122,7 +139,10 @@ pub fn describe(body: &[u8]) -> Option<UpstreamError> {
         #[serde(borrow)]
         error: Option<&'a RawValue>,
     }
-    let outer: Outer<'_> = serde_json::from_slice(body).ok()?;
+    let outer = match body.trim_ascii_start().first() {
+        Some(b'[') => serde_json::from_slice::<Vec<Outer<'_>>>(body).ok()?.into_iter().next()?,
+        _ => serde_json::from_slice(body).ok()?,
+    };
     let not_null = |v: &&RawValue| v.get() != "null";
     if let Some(e) = outer.error.filter(not_null) {
         return Some(inner(e.get()));
@@ -140,6 +160,8 @@ fn inner(text: &str) -> UpstreamError {
         #[serde(default)]
         r#type: serde_json::Value,
         #[serde(default)]
+        status: serde_json::Value,
+        #[serde(default)]
         code: serde_json::Value,
         #[serde(default)]
         message: serde_json::Value,
@@ -153,9 +175,12 @@ fn inner(text: &str) -> UpstreamError {
     };
     if let Ok(e) = serde_json::from_str::<Inner>(text) {
         return UpstreamError {
-            kind: word(&e.r#type),
+            kind: word(&e.r#type).or_else(|| word(&e.status)),
             code: word(&e.code),
-            detail_code: e.details.get("error_code").and_then(word),
+            detail_code: match &e.details {
+                serde_json::Value::Array(list) => list.iter().filter_map(|d| d.get("reason")).find_map(word),
+                details => details.get("error_code").and_then(word),
+            },
             message: word(&e.message),
         };
     }
@@ -186,6 +211,13 @@ pub struct RetryHint {
 /// Reads `retry-after-ms`, `retry-after` (seconds or a date, RFC 9110 §10.2.3) and `x-should-retry`.
 pub fn retry_after(headers: &HeaderMap) -> RetryHint {
     retry_after_at(headers, OffsetDateTime::now_utc())
+}
+
+/// The same, and of a body that says it (Google's `RetryInfo`).
+pub fn retry_hint(headers: &HeaderMap, body: &[u8]) -> RetryHint {
+    let hint = retry_after(headers);
+    let told = || crate::codec::gemini::parse_error(body)?.retry_after;
+    RetryHint { after: hint.after.or_else(told), ..hint }
 }
 
 /// The same at a given time.

@@ -1,7 +1,9 @@
 //! `GET /v1/models` and `GET /v1/models/{id}` in the client's dialect.
 //!
 //! OpenAI <https://platform.openai.com/docs/api-reference/models>; Anthropic
-//! <https://docs.anthropic.com/en/api/models-list> (pages by `limit`, `before_id`, `after_id`).
+//! <https://docs.anthropic.com/en/api/models-list> (pages by `limit`, `before_id`, `after_id`); Gemini: [`gemini`].
+
+mod gemini;
 
 use crate::exchange::Exchange;
 use crate::filter::access::{is_visible, no_such_model, visible_models};
@@ -22,6 +24,8 @@ pub fn answer(x: &Exchange, query: Option<&str>) -> Result<Bytes, Rejection> {
         (Some(id), _) if !is_visible(x, id) => {
             Err(no_such_model(id, x.dialect, "is not visible to this key"))
         }
+        (Some(id), Dialect::Gemini) => gemini::one(x, id),
+        (None, Dialect::Gemini) => gemini::list(x, query.unwrap_or_default()),
         (Some(id), Dialect::Anthropic) => Ok(json(&Anthropic::new(id))),
         (Some(id), _) => Ok(json(&OpenAi::new(id))),
         (None, Dialect::Anthropic) => anthropic_list(x, query.unwrap_or_default()),

@@ -7,7 +7,7 @@ use crate::exchange::{Exchange, Principal, Request};
 use crate::filter::{Filter, Step};
 use crate::rejection::{ErrorKind, Rejection};
 use crate::selector;
-use crate::surface::{Dialect, Surface};
+use crate::surface::{self, Dialect, Surface};
 use sallyport_config::models::Model;
 use std::sync::Arc;
 
@@ -55,6 +55,8 @@ fn check(x: &Exchange) -> Result<(), Rejection> {
         Some(m) if !selector::speaks(m, &x.snapshot, x.surface) => {
             Err(no_such_model(model, x.dialect, "has no provider that speaks this API"))
         }
+        // They are the same model.
+        Some(_) if x.body.is_named() => Ok(()),
         Some(_) => match x.body.other_models().find(|m| !may_use(principal, m)) {
             Some(other) => Err(no_such_model(other, x.dialect, "(named beside the main one) is not allowed")),
             None => Ok(()),
@@ -85,6 +87,7 @@ fn may_use(principal: &Principal, model: &str) -> bool {
 fn no_model(dialect: Dialect) -> Rejection {
     let message = match dialect {
         Dialect::Anthropic => "model: Field required",
+        Dialect::Gemini => "model: is required in the path: models/NAME",
         Dialect::OpenAi | Dialect::Responses => "Missing required parameter: 'model'.",
     };
     Rejection::client(ErrorKind::InvalidRequest, "missing_required_parameter", message).param("model")
@@ -97,6 +100,11 @@ pub(crate) fn no_such_model(model: &str, dialect: Dialect, why: &str) -> Rejecti
     let shown: String = model.chars().filter(|c| !c.is_control()).take(100).collect();
     let message = match dialect {
         Dialect::Anthropic => format!("model: {shown}"),
+        Dialect::Gemini => format!(
+            "{} is not found, or you do not have access to it. Call ListModels to see the available models and \
+             their supported methods.",
+            surface::resource(&shown)
+        ),
         Dialect::OpenAi | Dialect::Responses => {
             format!("The model `{shown}` does not exist or you do not have access to it.")
         }

@@ -102,6 +102,14 @@ pub(crate) fn status_of(e: &UpstreamError) -> StatusCode {
             "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "RateLimitError" => 429,
             "timeout_error" => 504,
             "overloaded_error" => 529,
+            // Google's, where they come without their number.
+            "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => 400,
+            "UNAUTHENTICATED" => 401,
+            "PERMISSION_DENIED" => 403,
+            "NOT_FOUND" => 404,
+            "RESOURCE_EXHAUSTED" => 429,
+            "UNAVAILABLE" => 503,
+            "DEADLINE_EXCEEDED" => 504,
             // Some servers give the status itself as the code.
             w => w.parse().ok().filter(|n| (400..600).contains(n))?,
         })

@@ -20,11 +20,20 @@ impl Translation {
     /// # Errors
     /// The upstream sent what is no answer of its format.
     pub fn reply(&self, body: &[u8]) -> Result<Translated, Rejection> {
+        if let Some(aside) = self.aside {
+            return aside.reply(self.back.wire, body);
+        }
         let mut reply = self.decode_reply(body).map_err(|e| unreadable(&e))?;
         self.names.restore(&mut reply);
         self.custom.unwrap_reply(&mut reply);
         let tokens = reply.tokens;
-        Ok(Translated { body: self.encode_reply(&mut reply), tokens })
+        let mut body = self.encode_reply(&mut reply);
+        if self.one_event() {
+            body = [b"data: ", &*body, b"\r\n\r\n"].concat();
+        } else if self.array() {
+            body = [b"[", &*body, b"]"].concat();
+        }
+        Ok(Translated { body, tokens })
     }
 
     fn decode_reply(&self, body: &[u8]) -> Result<Reply, DecodeError> {

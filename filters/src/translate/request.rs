@@ -1,5 +1,6 @@
 //! The request: decoded once a call, encoded for each attempt.
 
+use super::aside::Aside;
 use super::fields;
 use super::way::Back;
 use crate::codec::chat::{self, ChatOptions};
@@ -27,6 +28,8 @@ pub struct Translation {
     /// Unix seconds of the call.
     pub(super) created: i64,
     pub(super) stream: bool,
+    /// How a Gemini client's stream is framed.
+    pub(super) framing: gemini::Framing,
     /// Chat's `include_usage`.
     pub(super) stream_usage: bool,
     /// Chat's functions from before tools.
@@ -34,6 +37,8 @@ pub struct Translation {
     pub(super) names: NameMap,
     pub(super) custom: CustomTools,
     pub(super) echo: Echo,
+    /// It is no turn of a conversation.
+    pub(super) aside: Option<Aside>,
 }
 
 /// What goes out.
@@ -64,7 +69,7 @@ pub fn decode(x: &Exchange, front: Wire) -> Result<Arc<Conversation>, Rejection>
     Ok(Arc::new(c))
 }
 
-fn invalid(e: &DecodeError) -> Rejection {
+pub(super) fn invalid(e: &DecodeError) -> Rejection {
     let message =
         if e.field.is_empty() { e.why.clone() } else { format!("Invalid '{}': {}.", e.field, e.why) };
     let rejection = Rejection::client(ErrorKind::InvalidRequest, "invalid_request", message);
@@ -136,18 +141,50 @@ impl Translation {
             id: x.id.simple().to_string(),
             created: x.started_at.unix_timestamp(),
             stream: c.settings.stream,
+            framing: x.body.framing(),
             stream_usage: c.settings.stream_usage,
             function_call: front == Wire::Chat && speaks_of_functions(&x.body.raw),
             names,
             custom,
             echo,
+            aside: None,
         };
         Ok((translation, Encoded { body, dropped }))
+    }
+
+    /// The way back of a call that is no turn of a conversation.
+    pub(super) fn of_aside(x: &Exchange, back: Back, served: &str, aside: Aside) -> Self {
+        Self {
+            front: Wire::Gemini,
+            back,
+            asked: x.model_asked().unwrap_or_default().to_owned(),
+            served: served.to_owned(),
+            id: x.id.simple().to_string(),
+            created: x.started_at.unix_timestamp(),
+            stream: false,
+            framing: x.body.framing(),
+            stream_usage: false,
+            function_call: false,
+            names: NameMap::default(),
+            custom: CustomTools::default(),
+            echo: Echo::default(),
+            aside: Some(aside),
+        }
     }
 
     /// Did the client ask for an event stream?
     pub fn stream(&self) -> bool {
         self.stream
+    }
+
+    /// Is the stream a JSON array, not events?
+    pub fn array(&self) -> bool {
+        self.front == Wire::Gemini && self.stream && self.framing == gemini::Framing::Array
+    }
+
+    /// Is a whole answer told as a stream of one event? (A Gemini client that asked for events can read nothing else.)
+    pub fn one_event(&self) -> bool {
+        self.front == Wire::Gemini && self.stream && self.framing == gemini::Framing::Sse
     }
 
     /// What comes back from the upstream.
@@ -184,7 +221,12 @@ struct Top<'a> {
 }
 
 /// Refuses what must not be lost; what may be is named.
-fn settle(losses: Losses, front: Wire, lossy: bool, provider: &str) -> Result<Vec<String>, Rejection> {
+pub(super) fn settle(
+    losses: Losses,
+    front: Wire,
+    lossy: bool,
+    provider: &str,
+) -> Result<Vec<String>, Rejection> {
     let serious = |l: &&Loss| !l.harmless && !(front == Wire::Responses && responses::harmless(&l.field));
     if !lossy && let Some(loss) = losses.0.iter().find(serious) {
         let field = fields::of_front(front, &loss.field).into_owned();

@@ -157,9 +157,7 @@ impl Translation {
             Wire::Chat => Box::new(chat::Encoder::new(self.chat())),
             Wire::Responses => Box::new(responses::Encoder::new(self.responses())),
             Wire::Messages => Box::new(messages::Encoder::new(self.messages())),
-            Wire::Gemini | Wire::Converse => {
-                Box::new(gemini::Encoder::new(self.gemini(), gemini::Framing::Sse))
-            }
+            Wire::Gemini | Wire::Converse => Box::new(gemini::Encoder::new(self.gemini(), self.framing)),
         };
         Stream {
             cutter: cutter(self.back.framing),
@@ -222,6 +220,24 @@ impl Stream {
     /// What was encoded before an error.
     pub fn take(&mut self) -> Bytes {
         self.out.split().freeze()
+    }
+
+    /// The last element of a Gemini client's array, where the gateway must end it with an error; None: the stream is
+    /// one of events.
+    pub fn break_off(&mut self, why: &Rejection) -> Option<Bytes> {
+        if !self.translation.array() {
+            return None;
+        }
+        let (code, status) = gemini::words(why.kind);
+        // A word that tells of no kind is told as the kind of its number.
+        let kind = if why.kind == ErrorKind::Upstream { "INTERNAL" } else { status };
+        self.say(StreamEvent::Error(UpstreamError {
+            kind: Some(kind.to_owned()),
+            code: Some(code.to_string()),
+            detail_code: Some(why.code.to_owned()),
+            message: Some(why.message.clone()),
+        }));
+        Some(self.take())
     }
 
     /// What the answer cost, as far as the upstream has said it.

@@ -1,5 +1,6 @@
 //! How an upstream is spoken to.
 
+use super::aside::is_aside;
 use crate::codec::Wire;
 use crate::codec::messages::Platform;
 use crate::surface::{Dialect, Surface};
@@ -45,6 +46,7 @@ pub const fn front(surface: Surface) -> Option<Wire> {
         Surface::Chat => Some(Wire::Chat),
         Surface::Responses => Some(Wire::Responses),
         Surface::Messages => Some(Wire::Messages),
+        Surface::Generate => Some(Wire::Gemini),
         _ => None,
     }
 }
@@ -72,10 +74,18 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
         {
             Some(Way::Platform(Platform::Bedrock))
         }
-        Kind::Gemini | Kind::Vertex(_) | Kind::Bedrock(_) => None,
+        Kind::Gemini => (dialect == Dialect::Gemini).then_some(Way::Verbatim),
+        Kind::Vertex(_) => {
+            let here = matches!(surface, Surface::Generate | Surface::GeminiCountTokens);
+            (here && !is_claude(model)).then_some(Way::Verbatim)
+        }
+        Kind::Bedrock(_) => None,
     };
     if native.is_some() {
         return native;
+    }
+    if is_aside(surface) {
+        return super::aside::way(provider.kind, surface).map(Way::Translated);
     }
     front(surface)?;
     Some(Way::Translated(match &provider.settings {

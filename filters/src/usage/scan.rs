@@ -1,7 +1,8 @@
 //! Finds wanted top-level members of a JSON body as it passes, piece by piece.
 //!
 //! No piece is kept: only the wanted values are copied, up to a bound. 20 MB of embeddings cost one pass over the
-//! bytes and no memory. What is not a JSON object (audio, plain text) is left alone after its first byte.
+//! bytes and no memory. What is not a JSON object (audio, plain text) is left alone after its first byte; where arrays
+//! of objects are expected (Gemini's stream without `alt=sse`) each is looked at.
 
 use smallvec::SmallVec;
 
@@ -14,6 +15,8 @@ const MAX_KEY: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     Usage,
+    /// Gemini's usage.
+    Metadata,
     Id,
     Store,
 }
@@ -26,6 +29,8 @@ enum State {
     Start,
     /// Inside the object.
     In,
+    /// Inside an array, between its objects.
+    Between,
     /// The object has ended.
     Ended,
     /// Not a JSON object.
@@ -36,6 +41,10 @@ enum State {
 #[derive(Clone, Debug, Default)]
 pub(super) struct BodyScan {
     state: State,
+    /// Arrays of objects are looked into.
+    arrays: bool,
+    /// The document is one.
+    array: bool,
     depth: u32,
     in_string: bool,
     escape: bool,
@@ -48,6 +57,11 @@ pub(super) struct BodyScan {
 }
 
 impl BodyScan {
+    /// A scan that looks into an array of objects, too.
+    pub(super) fn with_arrays() -> Self {
+        Self { arrays: true, ..Self::default() }
+    }
+
     /// Did the document end, or is it none?
     pub(super) fn ended(&self) -> bool {
         matches!(self.state, State::Ended | State::Off)
@@ -55,20 +69,7 @@ impl BodyScan {
 
     /// Reads on. `found` gets each wanted value once it is whole.
     pub(super) fn push(&mut self, piece: &[u8], mut found: impl FnMut(Wanted, &[u8])) {
-        let mut i = 0;
-        if self.state == State::Start {
-            i = piece.iter().position(|c| !c.is_ascii_whitespace()).unwrap_or(piece.len());
-            match piece.get(i) {
-                None => return,
-                Some(b'{') => {
-                    self.state = State::In;
-                    self.depth = 1;
-                    self.at_key = true;
-                    i += 1;
-                }
-                Some(_) => self.state = State::Off,
-            }
-        }
+        let mut i = self.begin(piece, 0);
         // From here the bytes of a wanted value are not yet copied.
         let mut from = i;
         while self.state == State::In && i < piece.len() {
@@ -91,12 +92,19 @@ impl BodyScan {
                 b'}' | b']' => {
                     self.depth = 0;
                     self.take(&piece[from.min(i)..i], &mut found);
+                    if self.array {
+                        self.state = State::Between;
+                        i = self.begin(piece, i + 1);
+                        from = i;
+                        continue;
+                    }
                     self.state = State::Ended;
                 }
                 b':' if self.at_key => {
                     self.at_key = false;
                     self.wanted = match self.key.as_slice() {
                         b"usage" => Some(Wanted::Usage),
+                        b"usageMetadata" | b"usage_metadata" => Some(Wanted::Metadata),
                         b"id" => Some(Wanted::Id),
                         b"store" => Some(Wanted::Store),
                         _ => None,
@@ -115,6 +123,29 @@ impl BodyScan {
         if self.state == State::In && self.wanted.is_some() {
             self.keep(&piece[from.min(piece.len())..]);
         }
+    }
+
+    /// Looks for the beginning of an object; returns where to read on.
+    fn begin(&mut self, piece: &[u8], mut i: usize) -> usize {
+        while let (State::Start | State::Between, Some(c)) = (self.state, piece.get(i)) {
+            i += 1;
+            match (c, self.state) {
+                (c, _) if c.is_ascii_whitespace() => {}
+                (b'{', _) => {
+                    self.state = State::In;
+                    self.depth = 1;
+                    self.at_key = true;
+                }
+                (b'[', State::Start) if self.arrays => {
+                    self.state = State::Between;
+                    self.array = true;
+                }
+                (b',', State::Between) => {}
+                (b']', State::Between) => self.state = State::Ended,
+                _ => self.state = State::Off,
+            }
+        }
+        i
     }
 
     /// Reads on inside a nested value, where only brackets and quotes matter, up to its end; returns where.

@@ -99,6 +99,7 @@ fn translated_error(
     let id = call.x.id.to_string();
     let (status, body) = dialect_error::pass_on(kind, status.as_u16(), error, call.x.dialect, &id);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let body = dialect_error::framed(&call.x, body);
     Answer { status, headers: translated::head(headers, &call.x, false), body }
 }
 
@@ -261,7 +262,7 @@ impl Attempt<'_> {
         body.truncate(ERROR_BODY);
         let body = body.freeze();
         let provider = &self.endpoint.provider.name;
-        let hint = fault::retry_after(&headers);
+        let hint = fault::retry_hint(&headers, &body);
         let said = translate::answer_of(self.back.map_or(Wire::Chat, |b| b.errors), status, &headers, &body);
         let (fault, told) = (said.fault, said.error);
         // A page of HTML (a load balancer in front of the provider) is told in the client's dialect.
@@ -307,7 +308,7 @@ impl Attempt<'_> {
         let mut hold = Hold::new(call.x.dialect, self.back, sse);
         let mut body = match self.translation.take() {
             Some(t) if sse => {
-                headers = translated::head(&headers, &call.x, true);
+                headers = translated::head(&headers, &call.x, !t.array());
                 Body::Translated(Box::new(t.into_stream()))
             }
             // Boxed: its state would make that of every call larger.
@@ -365,7 +366,7 @@ impl Attempt<'_> {
         loop {
             let failed = body.filter(call, &mut batch, &mut tasks, end);
             if let Err(why) = failed {
-                return self.cut(d, call, sse, tasks, why).await;
+                return self.cut(d, call, sse, &mut body, tasks, why).await;
             }
             if let Some(why) = body.failed() {
                 // The client has been told in its own words: only the end is due.
@@ -391,11 +392,12 @@ impl Attempt<'_> {
             }
             match receive(d, up, idle).await {
                 Received::Task(task) => end = push(task, &mut batch),
-                Received::Broken(e) => return self.cut(d, call, sse, tasks, broken(e.to_string())).await,
+                Received::Broken(e) => {
+                    return self.cut(d, call, sse, &mut body, tasks, broken(e.to_string())).await;
+                }
                 Received::TimedOut => {
-                    return self
-                        .cut(d, call, sse, tasks, timed_out(format!("no more bytes within {idle:?}")))
-                        .await;
+                    let why = timed_out(format!("no more bytes within {idle:?}"));
+                    return self.cut(d, call, sse, &mut body, tasks, why).await;
                 }
                 Received::Gone => return End::Gone,
             }
@@ -410,13 +412,16 @@ impl Attempt<'_> {
         d: &mut ServerSession,
         call: &mut Call,
         sse: bool,
+        body: &mut Body,
         mut tasks: Vec<HttpTask>,
         why: Rejection,
     ) -> End {
         let detail = why.detail.clone().unwrap_or_default();
         if sse {
             let sequence = call.x.meter.as_ref().map_or(0, |m| m.next_sequence());
-            let event = dialect_error::event(&why, call.x.dialect, &call.x.id.to_string(), sequence);
+            let event = body.break_off(&why).unwrap_or_else(|| {
+                dialect_error::event(&why, call.x.dialect, &call.x.id.to_string(), sequence)
+            });
             tasks.push(HttpTask::Body(Some(event), true));
             call.x.outcome.rejection = Some(why);
             return match send(d, call, tasks).await {

@@ -88,6 +88,14 @@ impl Body {
         Ok(())
     }
 
+    /// What ends a stream of the client's with an error, where that is no event.
+    pub(crate) fn break_off(&mut self, why: &Rejection) -> Option<Bytes> {
+        match self {
+            Self::Translated(stream) => stream.break_off(why),
+            _ => None,
+        }
+    }
+
     /// The provider told an error in mid-stream, and the client has been told it.
     pub(crate) fn failed(&self) -> Option<Rejection> {
         match self {

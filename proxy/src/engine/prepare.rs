@@ -36,12 +36,20 @@ pub(super) fn request(d: &ServerSession, call: &mut Call, target: &Target) -> Re
         }
         Way::Translated(wire) => {
             let back = back.ok_or_else(unserved)?;
+            let lossy = call.x.snapshot.config.translation.lossy.allowed();
+            if translate::is_aside(surface) {
+                let (translation, encoded, aside) = Translation::aside(&call.x, back, target, lossy)?;
+                call.x.dropped = encoded.dropped;
+                let out = Outgoing::translated(view(d), &call.x, target, wire, false, encoded.body);
+                let mut out = out.ok_or_else(unserved)?;
+                out.path_and_query = [&target.provider.base_path, aside.path(wire)].concat();
+                return prepared(out, Some(Box::new(translation)));
+            }
             let front = translate::front(surface).ok_or_else(unserved)?;
             let conversation = match &call.x.conversation {
                 Some(c) => c.clone(),
                 None => call.x.conversation.insert(translate::decode(&call.x, front)?).clone(),
             };
-            let lossy = call.x.snapshot.config.translation.lossy.allowed();
             let (translation, encoded) =
                 Translation::begin(&call.x, &conversation, front, back, target, lossy)?;
             call.x.dropped = encoded.dropped;

@@ -8,7 +8,7 @@ use pingora_core::BError;
 use pingora_core::protocols::http::{HttpTask, ServerSession};
 use pingora_http::ResponseHeader;
 use sallyport_config::model::Server;
-use sallyport_filters::dialect::error::render;
+use sallyport_filters::dialect::error::{framed, render};
 use sallyport_filters::exchange::Exchange;
 use sallyport_filters::rejection::Rejection;
 use sallyport_filters::surface::Dialect;
@@ -129,6 +129,7 @@ pub(crate) async fn reject(
 ) -> Result<(), BError> {
     let kept = make_way(d, settings).await;
     let (status, headers, body) = told(&rejection, call.x.dialect, call.x.id);
+    let body = framed(&call.x, body);
     call.x.outcome.rejection = Some(rejection);
     whole(d, &mut call.x, status, headers, body).await?;
     call.finished = true;

@@ -140,7 +140,7 @@ def server(directory, simulator):
         return made.stdout.strip()
 
     key = make_key("--surfaces", "*", "--models", "*")
-    narrow = make_key("--surfaces", "chat,messages,responses,models", "--models", "allowed-*")
+    narrow = make_key("--surfaces", "chat,messages,responses,generate,models", "--models", "allowed-*")
     for secret in (key, narrow):
         while status(url + "/v1/models", secret) != 200:
             assert time.monotonic() < deadline, log.read_text()

@@ -39,7 +39,7 @@ pub struct Failure {
 }
 
 /// Google's words for kinds of errors, and the HTTP status that goes with each.
-const fn words(kind: ErrorKind) -> (u16, &'static str) {
+pub const fn words(kind: ErrorKind) -> (u16, &'static str) {
     match kind {
         ErrorKind::InvalidRequest | ErrorKind::TooLarge | ErrorKind::Method => {
             (kind.status(), "INVALID_ARGUMENT")
@@ -64,6 +64,18 @@ pub fn encode_error(
     reason: Option<&str>,
     retry_after: Option<Duration>,
 ) -> Vec<u8> {
+    encode_field_error(kind, message, reason, retry_after, None)
+}
+
+/// The same with the field that is wrong, told as `BadRequest`.
+/// <https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>
+pub fn encode_field_error(
+    kind: ErrorKind,
+    message: &str,
+    reason: Option<&str>,
+    retry_after: Option<Duration>,
+    field: Option<&str>,
+) -> Vec<u8> {
     let (code, status) = words(kind);
     let mut json = Json::default();
     json.object();
@@ -72,13 +84,25 @@ pub fn encode_error(
     json.member("code", &code);
     json.member("message", message);
     json.member("status", status);
-    if reason.is_some() || retry_after.is_some() {
+    if reason.is_some() || retry_after.is_some() || field.is_some() {
         json.key("details");
         json.array();
         if let Some(reason) = reason {
             json.object();
             json.member("@type", "type.googleapis.com/google.rpc.ErrorInfo");
             json.member("reason", &reason.to_ascii_uppercase());
+            json.end_object();
+        }
+        if let Some(field) = field {
+            json.object();
+            json.member("@type", "type.googleapis.com/google.rpc.BadRequest");
+            json.key("fieldViolations");
+            json.array();
+            json.object();
+            json.member("field", field);
+            json.member("description", message);
+            json.end_object();
+            json.end_array();
             json.end_object();
         }
         if let Some(wait) = retry_after {

@@ -19,6 +19,11 @@ fn audio(details: Option<&List<Modality<'_>>>) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
+/// Reads a `usageMetadata` object of an answer that passes as it is. None: null, or no counts.
+pub fn decode_usage(raw: &[u8]) -> Option<Usage> {
+    read(&super::lenient::read::<Wire<'_>>(raw).ok()?).map(|t| t.usage)
+}
+
 /// Reads it. None: it has no counts (a blocked prompt on Vertex).
 pub(super) fn read(u: &Wire<'_>) -> Option<Tokens> {
     if u.prompt.is_none() && u.candidates.is_none() && u.total.is_none() && u.thoughts.is_none() {

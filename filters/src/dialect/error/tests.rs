@@ -3,7 +3,7 @@ use crate::rejection::{ErrorKind, Rejection};
 use std::fmt::Write;
 use std::time::Duration;
 
-const DIALECTS: [Dialect; 3] = [Dialect::OpenAi, Dialect::Responses, Dialect::Anthropic];
+const DIALECTS: [Dialect; 4] = [Dialect::OpenAi, Dialect::Responses, Dialect::Anthropic, Dialect::Gemini];
 
 /// One rejection of each kind.
 fn all() -> Vec<Rejection> {
@@ -73,5 +73,40 @@ fn every_error_has_a_body_of_its_dialect_and_tells_no_detail() {
             let retry = out.headers.iter().find(|(n, _)| n == "retry-after").map(|(_, v)| v.clone());
             assert_eq!(retry, (r.kind == ErrorKind::RateLimit).then(|| "2".parse().unwrap()));
         }
+    }
+}
+
+/// A Gemini client reads an array where it asked for one.
+#[test]
+fn an_array_of_one_where_the_answer_would_be_an_array() {
+    use crate::body::RequestBody;
+    use crate::codec::gemini::Framing;
+    use crate::surface::{Named, Surface};
+    let mut x = crate::testing::World::new().call(Surface::Generate, "{}");
+    for (stream, framing, want) in
+        [(true, Framing::Array, &b"[{}]"[..]), (true, Framing::Sse, b"{}"), (false, Framing::Array, b"{}")]
+    {
+        x.body = RequestBody::unread(Some(Named { model: "m".into(), stream, framing }));
+        assert_eq!(framed(&x, Bytes::from_static(b"{}")), want);
+    }
+}
+
+/// The provider's words in Google's shape, under a status that Google has.
+#[test]
+fn a_providers_error_in_googles_words() {
+    let e = UpstreamError {
+        message: Some("busy".into()),
+        kind: Some("overloaded_error".into()),
+        ..Default::default()
+    };
+    for (kind, status, want) in [
+        (ErrorKind::Unavailable, 529, (503, "UNAVAILABLE")),
+        (ErrorKind::InvalidRequest, 422, (400, "INVALID_ARGUMENT")),
+        (ErrorKind::RateLimit, 429, (429, "RESOURCE_EXHAUSTED")),
+    ] {
+        let (status, body) = pass_on(kind, status, &e, Dialect::Gemini, "id");
+        let v: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status, v["error"]["status"].as_str().unwrap()), want);
+        assert_eq!((&v["error"]["code"], &v["error"]["message"]), (&status.into(), &"busy".into()));
     }
 }

@@ -134,3 +134,36 @@ fn retry_hints() {
     assert!(hint(&[("x-should-retry", "false")]).never && !hint(&[("x-should-retry", "true")]).never);
     assert_eq!(hint(&[]), RetryHint::default());
 }
+
+/// Google's: a number, a status word, and reasons in details; in an array where the answer would have been one.
+#[test]
+fn googles_errors() {
+    let key = br#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT",
+        "details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com"}]}}"#;
+    let e = describe(key).unwrap();
+    assert_eq!(
+        (e.kind.as_deref(), e.code.as_deref(), e.detail_code.as_deref()),
+        (Some("INVALID_ARGUMENT"), Some("400"), Some("API_KEY_INVALID"))
+    );
+    assert_eq!(e.word().as_deref(), Some("API_KEY_INVALID"));
+    let in_array = [b"[", &key[..], b"]"].concat();
+    assert_eq!(describe(&in_array), Some(e));
+    assert_eq!(describe(b"[]"), None);
+    for (status, body, want) in [
+        (400, &key[..], Fault::CredentialsOrCredit),
+        (400, &in_array, Fault::CredentialsOrCredit),
+        (400, br#"{"error":{"code":400,"message":"Invalid value at 'contents'","status":"INVALID_ARGUMENT"}}"#, Fault::ClientsOwn),
+        (400, br#"{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}"#, Fault::CredentialsOrCredit),
+        (404, br#"{"error":{"code":404,"message":"models/x is not found","status":"NOT_FOUND"}}"#, Fault::ClientsOwn),
+        (429, br#"{"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED"}}"#, Fault::Retryable),
+        (503, br#"{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}"#, Fault::Retryable),
+    ] {
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(upstream_fault(status, body), want, "{}", String::from_utf8_lossy(body));
+    }
+    let wait = br#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"22s"}]}}"#;
+    assert_eq!(retry_hint(&HeaderMap::new(), wait).after, Some(Duration::from_secs(22)));
+    let mut h = HeaderMap::new();
+    h.insert("retry-after", "3".parse().unwrap());
+    assert_eq!(retry_hint(&h, wait).after, Some(Duration::from_secs(3)), "the head is nearer");
+}

@@ -59,3 +59,37 @@ fn anthropic_pages() {
     );
     assert_eq!(ask(&w, Dialect::Anthropic, Some("gpt-5"), None).unwrap_err().message, "model: gpt-5");
 }
+
+#[test]
+fn gemini_pages() {
+    let mut w = World::new();
+    let names: Vec<String> = (0..55).map(|n| format!("m-{n:02}")).collect();
+    w.snapshot.models =
+        Arc::new(ModelTable::new(names.iter().map(|n| model(n, vec![route("anthropic", None, 1)]))));
+    let page = |query: &str| {
+        let v = ask(&w, Dialect::Gemini, None, Some(query)).unwrap();
+        let ids: Vec<_> = v["models"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| m["name"].as_str().unwrap().trim_start_matches("models/").to_owned())
+            .collect();
+        (ids, v["nextPageToken"].as_str().map(str::to_owned))
+    };
+    let (first, token) = page("");
+    assert_eq!(first, names[..50]);
+    let token = token.unwrap();
+    assert_eq!(page(&format!("pageSize=3&pageToken={token}")).0, names[50..53]);
+    assert_eq!(page(&format!("pageToken={token}")), (names[50..].to_vec(), None));
+    assert_eq!(page("pageSize=100000"), (names.clone(), None));
+    assert_eq!(page("pageSize=0&pageToken=").0.len(), 50);
+    for bad in ["pageSize=-1", "pageSize=x", "pageToken=*"] {
+        let e = ask(&w, Dialect::Gemini, None, Some(bad)).unwrap_err();
+        assert_eq!(e.kind, ErrorKind::InvalidRequest, "{bad}");
+    }
+    let one = ask(&w, Dialect::Gemini, Some("m-07"), None).unwrap();
+    assert_eq!((&one["name"], &one["displayName"]), (&json!("models/m-07"), &json!("m-07")));
+    assert_eq!(one["supportedGenerationMethods"][0], "generateContent");
+    let e = ask(&w, Dialect::Gemini, Some("nope"), None).unwrap_err();
+    assert!(e.message.starts_with("models/nope is not found"), "{}", e.message);
+}
