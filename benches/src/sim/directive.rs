@@ -17,7 +17,7 @@
 //! | `eol` | `lf` `crlf` `cr` | line ends of the event stream |
 //! | `tokens` | n | length of the answer in tokens (default 16) |
 //! | `bytes` | n | length of the answer in bytes of text, instead of `tokens` |
-//! | `echo` | switch | the answer is the text of the last user message |
+//! | `echo` | switch | the answer is the text of the last user message, or of the tools' results behind it |
 //! | `unicode` | switch | the answer's words hold characters of 2 to 4 bytes |
 //! | `stamp` | switch | each token of a stream is the time of its sending (µs since the epoch, 16 digits) |
 //! | `cached` | n | input tokens reported as read from the prompt cache |

@@ -12,6 +12,7 @@
 mod tally;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use tally::Counts;
@@ -100,22 +101,43 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// The text of the last user message, for `echo`.
+/// The text of the last message that is the user's or a tool's result, for `echo`.
 pub(crate) fn last_user_text(ask: &Ask<'_>) -> String {
     let Some(raw) = ask.messages.or(ask.input).or(ask.prompt) else { return String::new() };
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(raw.get()) else { return String::new() };
+    let Ok(value) = serde_json::from_str::<Value>(raw.get()) else { return String::new() };
     let Some(turns) = value.as_array() else { return text_of(&value) };
-    let is_user = |turn: &&serde_json::Value| turn.get("role").and_then(|r| r.as_str()) == Some("user");
+    // the results of parallel calls are turns of their own in OpenAI's dialects
+    let results = turns.iter().rev().skip_while(|t| is_other(t)).take_while(|t| is_result(t)).count();
+    if results > 0 {
+        let last = turns.iter().rposition(is_result).unwrap_or_default();
+        return turns[last + 1 - results..=last].iter().map(text_of).collect();
+    }
+    let is_user = |turn: &&Value| turn.get("role").and_then(Value::as_str) == Some("user");
     turns.iter().rev().find(is_user).or(turns.last()).map(text_of).unwrap_or_default()
 }
 
-fn text_of(value: &serde_json::Value) -> String {
+fn field<'v>(turn: &'v Value, name: &str) -> &'v str {
+    turn.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_result(turn: &Value) -> bool {
+    field(turn, "role") == "tool"
+        || matches!(field(turn, "type"), "function_call_output" | "custom_tool_call_output")
+}
+
+fn is_other(turn: &Value) -> bool {
+    matches!(field(turn, "role"), "system" | "developer" | "assistant")
+}
+
+fn text_of(value: &Value) -> String {
     match value {
-        serde_json::Value::String(s) => s.clone(),
-        serde_json::Value::Array(parts) => parts.iter().map(text_of).collect(),
-        serde_json::Value::Object(o) => {
-            o.get("content").or_else(|| o.get("text")).map(text_of).unwrap_or_default()
-        }
+        Value::String(s) => s.clone(),
+        Value::Array(parts) => parts.iter().map(text_of).collect(),
+        Value::Object(o) => ["content", "output", "text"]
+            .iter()
+            .find_map(|k| o.get(*k))
+            .map(text_of)
+            .unwrap_or_default(),
         _ => String::new(),
     }
 }
@@ -128,5 +150,7 @@ mod tests {
     fn echo_takes_the_last_user_text() {
         let body = r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":[{"type":"text","text":"c"},{"type":"text","text":"d"}]}]}"#;
         assert_eq!(last_user_text(&Ask::parse(body.as_bytes()).unwrap()), "cd");
+        let looped = r#"{"input":[{"role":"user","content":"a"},{"type":"function_call","name":"f","arguments":"{}"},{"type":"function_call_output","output":"b"},{"type":"function_call_output","output":[{"type":"input_text","text":"c"}]},{"role":"developer","content":"d"}]}"#;
+        assert_eq!(last_user_text(&Ask::parse(looped.as_bytes()).unwrap()), "bc", "results of tools too");
     }
 }

@@ -171,7 +171,14 @@ struct Top<'a> {
 
 /// Refuses what must not be lost; what may be is named.
 fn settle(losses: Losses, front: Wire, lossy: bool, provider: &str) -> Result<Vec<String>, Rejection> {
-    let serious = |l: &&Loss| !l.harmless && !(front == Wire::Responses && responses::harmless(&l.field));
+    let serious = |l: &&Loss| {
+        !l.harmless
+            && match front {
+                Wire::Responses => !responses::harmless(&l.field),
+                Wire::Messages => !messages::harmless(&l.field),
+                _ => true,
+            }
+    };
     if !lossy && let Some(loss) = losses.0.iter().find(serious) {
         let field = fields::of_front(front, &loss.field).into_owned();
         let message =
@@ -185,3 +192,6 @@ fn settle(losses: Losses, front: Wire, lossy: bool, provider: &str) -> Result<Ve
     dropped.dedup();
     Ok(dropped)
 }
+
+#[cfg(test)]
+mod tests;
