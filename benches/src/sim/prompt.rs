@@ -5,7 +5,7 @@
 //! `instructions`, and of all keys and string values in `tools`; divided by 4, rounded up. Images, files and other
 //! base64 data do not count.
 //!
-//! **Triggers** in the last message of the user (not in one that carries a tool's result):
+//! **Triggers** in what the user said since the model's last turn (not in what carries a tool's result):
 //! `[tool]` calls the first tool with arguments made from its schema; `[tool:NAME]` calls that tool;
 //! `[tool:NAME {"a":1}]` with these arguments. Several triggers make several parallel calls.
 
@@ -55,6 +55,10 @@ pub(crate) struct Ask<'a> {
     pub(crate) output_format: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) thinking: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) reasoning: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) include: Option<&'a RawValue>,
 }
 
 /// `stream_options` of chat completions.
@@ -101,43 +105,37 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// The text of the last message that is the user's or a tool's result, for `echo`.
+/// The text behind the model's last turn, the user's and that of tools' results, for `echo`.
 pub(crate) fn last_user_text(ask: &Ask<'_>) -> String {
     let Some(raw) = ask.messages.or(ask.input).or(ask.prompt) else { return String::new() };
     let Ok(value) = serde_json::from_str::<Value>(raw.get()) else { return String::new() };
     let Some(turns) = value.as_array() else { return text_of(&value) };
-    // the results of parallel calls are turns of their own in OpenAI's dialects
-    let results = turns.iter().rev().skip_while(|t| is_other(t)).take_while(|t| is_result(t)).count();
-    if results > 0 {
-        let last = turns.iter().rposition(is_result).unwrap_or_default();
-        return turns[last + 1 - results..=last].iter().map(text_of).collect();
-    }
-    let is_user = |turn: &&Value| turn.get("role").and_then(Value::as_str) == Some("user");
-    turns.iter().rev().find(is_user).or(turns.last()).map(text_of).unwrap_or_default()
+    // a prefilled answer at the end is no turn of its own
+    let end = turns.iter().rposition(|t| !is_models(t)).map_or(0, |at| at + 1);
+    let start = turns[..end].iter().rposition(is_models).map_or(0, |at| at + 1);
+    turns[start..end]
+        .iter()
+        .filter(|t| !matches!(field(t, "role"), "system" | "developer"))
+        .map(text_of)
+        .collect()
 }
 
 fn field<'v>(turn: &'v Value, name: &str) -> &'v str {
     turn.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn is_result(turn: &Value) -> bool {
-    field(turn, "role") == "tool"
-        || matches!(field(turn, "type"), "function_call_output" | "custom_tool_call_output")
-}
-
-fn is_other(turn: &Value) -> bool {
-    matches!(field(turn, "role"), "system" | "developer" | "assistant")
+fn is_models(turn: &Value) -> bool {
+    field(turn, "role") == "assistant"
+        || matches!(field(turn, "type"), "reasoning" | "function_call" | "custom_tool_call")
 }
 
 fn text_of(value: &Value) -> String {
     match value {
         Value::String(s) => s.clone(),
         Value::Array(parts) => parts.iter().map(text_of).collect(),
-        Value::Object(o) => ["content", "output", "text"]
-            .iter()
-            .find_map(|k| o.get(*k))
-            .map(text_of)
-            .unwrap_or_default(),
+        Value::Object(o) => {
+            ["content", "output", "text"].iter().find_map(|k| o.get(*k)).map(text_of).unwrap_or_default()
+        }
         _ => String::new(),
     }
 }

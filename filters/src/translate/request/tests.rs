@@ -3,7 +3,7 @@ use super::*;
 fn lost(fields: &[&str]) -> Losses {
     let mut losses = Losses::default();
     for field in fields {
-        losses.add(field, "no such field");
+        losses.add(*field, "no such field");
     }
     losses
 }
