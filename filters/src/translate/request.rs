@@ -227,7 +227,14 @@ pub(super) fn settle(
     lossy: bool,
     provider: &str,
 ) -> Result<Vec<String>, Rejection> {
-    let serious = |l: &&Loss| !l.harmless && !(front == Wire::Responses && responses::harmless(&l.field));
+    let serious = |l: &&Loss| {
+        !l.harmless
+            && match front {
+                Wire::Responses => !responses::harmless(&l.field),
+                Wire::Messages => !messages::harmless(&l.field),
+                _ => true,
+            }
+    };
     if !lossy && let Some(loss) = losses.0.iter().find(serious) {
         let field = fields::of_front(front, &loss.field).into_owned();
         let message =
@@ -241,3 +248,6 @@ pub(super) fn settle(
     dropped.dedup();
     Ok(dropped)
 }
+
+#[cfg(test)]
+mod tests;
