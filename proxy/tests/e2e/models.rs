@@ -50,7 +50,7 @@ async fn openai_shape() {
         let one = gateway.get(path, &auth).await;
         assert_eq!(one.expect(200).json()["object"], "model", "{path}");
     }
-    for path in ["/v1/models/off", "/v1/models/nothing", "/v1/models/gpt-5x"] {
+    for path in ["/v1/models/off", "/v1/models/nothing", "/v1/models/only-openaix"] {
         let none = gateway.get(path, &auth).await;
         error_type("/v1/models", &none.expect(404).json());
     }

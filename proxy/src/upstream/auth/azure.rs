@@ -74,7 +74,9 @@ impl Azure {
     fn grant(&self, tenant: &str, client_id: &str, proof: &[(&str, &str)]) -> Result<Ask, AuthError> {
         let authority = self.env.get("AZURE_AUTHORITY_HOST");
         let authority = authority.as_deref().unwrap_or(self.cloud.authority).trim_end_matches('/');
-        let url = Url::parse(&format!("{authority}/{tenant}/oauth2/v2.0/token"))
+        // The SDKs take a bare host name too.
+        let scheme = if authority.contains("://") { "" } else { "https://" };
+        let url = Url::parse(&format!("{scheme}{authority}/{tenant}/oauth2/v2.0/token"))
             .map_err(|_| AuthError::Setup("AZURE_AUTHORITY_HOST is not a URL".into()))?;
         let scope = format!("{}/.default", self.cloud.resource);
         let mut fields =
