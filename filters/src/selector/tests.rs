@@ -2,6 +2,7 @@ use super::*;
 use crate::testing::{model, provider, route, snapshot};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use sallyport_config::model::ProviderKind;
 use std::sync::Arc;
 
 fn world() -> Snapshot {
