@@ -21,20 +21,21 @@ pub(super) fn event(data: &[u8]) -> Option<Usage> {
     usage(e.usage?.get().as_bytes())
 }
 
-/// Takes in a later report. Counts are cumulative: the larger one is the newer one, and one that a report leaves out
-/// stands as it was.
+/// Takes in a later report. Each says all that is known by then, and the last one is right, also where it says less
+/// than one before (a prompt that was counted anew); but a count that it leaves out stands as it was.
 pub(super) fn merge(sum: &mut Option<Usage>, later: Usage) {
     let Some(own) = sum else {
         *sum = Some(later);
         return;
     };
+    let told = |old: u64, new: u64| if new > 0 { new } else { old };
     // Answer and thoughts are counted apart, and each may be told without the other.
     let answer = |u: &Usage| u.output.saturating_sub(u.reasoning);
-    let answer = answer(own).max(answer(&later));
-    own.reasoning = own.reasoning.max(later.reasoning);
+    let answer = told(answer(own), answer(&later));
+    own.reasoning = told(own.reasoning, later.reasoning);
     own.output = answer.saturating_add(own.reasoning);
-    own.input = own.input.max(later.input);
-    own.cached_input = own.cached_input.max(later.cached_input);
+    own.input = told(own.input, later.input);
+    own.cached_input = told(own.cached_input, later.cached_input).min(own.input);
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ fn counts() {
 
     let (t, sent, _, path) = ask(Surface::GeminiCountTokens, "anthropic", whole);
     assert_eq!(path, "/messages/count_tokens");
-    assert_eq!(sent["messages"][0]["content"][0]["text"], "hi", "{sent}");
+    assert_eq!(sent["messages"][0]["content"], "hi", "{sent}");
     assert!(sent.get("max_tokens").is_none() && sent.get("temperature").is_none(), "{sent}");
     assert_eq!(told(&t, json!({"input_tokens": 9})).0, json!({"totalTokens": 9}));
     assert!(t.reply(b"{}").is_err());
