@@ -158,6 +158,7 @@ def openai():
     # Codex gives its messages ids and tells of itself
     for name in ("EasyInputMessage", "Message"):
         s.types[name]["f"].setdefault("id", "s")
+    s.types["ResponseReasoningItem"]["r"].remove("id")  # nor does it give them to reasoning
     roots["responses"]["f"].setdefault("client_metadata", {"m": "s"})
     return {"roots": roots, "types": s.types}
 
