@@ -151,10 +151,16 @@ def openai():
     from openai.types.responses import response_create_params as responses
 
     s = Shapes()
-    return {"roots": {
+    roots = {
         "chat": merged(s, chat.CompletionCreateParamsNonStreaming, chat.CompletionCreateParamsStreaming),
         "responses": merged(s, responses.ResponseCreateParamsNonStreaming, responses.ResponseCreateParamsStreaming),
-    }, "types": s.types}
+    }
+    # Codex gives its messages ids and tells of itself
+    for name in ("EasyInputMessage", "Message"):
+        s.types[name]["f"].setdefault("id", "s")
+    s.types["ResponseReasoningItem"]["r"].remove("id")  # nor does it give them to reasoning
+    roots["responses"]["f"].setdefault("client_metadata", {"m": "s"})
+    return {"roots": roots, "types": s.types}
 
 
 def gemini():

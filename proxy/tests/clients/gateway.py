@@ -21,7 +21,7 @@ PATIENCE = 60.0
 
 # The simulated models think before they answer, so that sealed thoughts must find their way back through the agent;
 # the simulator refuses those that were changed. `echo`: what a tool gave comes back as the answer.
-DIRECTIVES = ";reasoning=8;echo"
+DIRECTIVES = ";reasoning=8;echo;reasoning_content"
 WAYS = {
     "to-anthropic": ("anthropic", "claude-sim" + DIRECTIVES),
     "to-openai": ("openai", "gpt-sim" + DIRECTIVES),

@@ -39,3 +39,14 @@ def test_parallel_tool_calls(gateway, model, run, workdir, metered):
     assert sorted(path.name for path in workdir.glob("proof-*")) == ["proof-1.txt", "proof-2.txt"]
     assert "out-1" in answer["result"] and "out-2" in answer["result"], answer
     metered(model, before)
+
+
+def test_its_own_count_of_the_context(gateway, model, run):
+    before = len(gateway.calls(model, 0))
+    answer = ask(run, gateway, model, "/context")
+    assert not answer["is_error"] and "Context Usage" in answer["result"], answer
+    calls = gateway.calls(model, before + 1)[before:]
+    assert {call["surface"] for call in calls} == {"count_tokens"}, calls
+    # Elsewhere nobody counts for Anthropic's clients (404): Claude Code then estimates.
+    statuses = {call["status"] for call in calls}
+    assert statuses == {200} if model == "to-anthropic" else statuses <= {200, 404}, calls

@@ -12,7 +12,14 @@ use std::collections::HashSet;
 
 /// Checks a chat completion.
 pub(super) fn chat(turn: &Turn<'_>) -> Result<(), Fault> {
-    let body = read(turn)?;
+    let mut body = read(turn)?;
+    if turn.behaviour.reasoning_content {
+        // servers that show thoughts take them back
+        let messages = body.get_mut("messages").and_then(Value::as_array_mut).into_iter().flatten();
+        messages.filter_map(Value::as_object_mut).for_each(|message| {
+            message.remove("reasoning_content");
+        });
+    }
     strict::check(Body::Chat, &body).map_err(|wrong| Fault::wrong(Dialect::OpenAi, &wrong))?;
     let name = turn.model.split(';').next().unwrap_or_default();
     let reasons = ["o1", "o3", "o4", "gpt-5"].iter().any(|start| name.starts_with(start));
