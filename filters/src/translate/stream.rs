@@ -174,6 +174,11 @@ impl Stream {
         self.tokens
     }
 
+    /// The number of the next event, where the client's format numbers them.
+    pub fn next_sequence(&self) -> u64 {
+        self.encoder.next_sequence()
+    }
+
     /// Has the answer come to its own end?
     pub fn ended(&self) -> bool {
         self.ended

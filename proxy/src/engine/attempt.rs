@@ -356,7 +356,8 @@ impl Attempt<'_> {
         loop {
             let failed = body.filter(call, &mut batch, &mut tasks, end);
             if let Err(why) = failed {
-                return self.cut(d, call, sse, tasks, why).await;
+                let next = sse.then(|| body.next_sequence(call));
+                return self.cut(d, call, next, tasks, why).await;
             }
             if let Some(why) = body.failed() {
                 // The client has been told in its own words: only the end is due.
@@ -382,11 +383,14 @@ impl Attempt<'_> {
             }
             match receive(d, up, idle).await {
                 Received::Task(task) => end = push(task, &mut batch),
-                Received::Broken(e) => return self.cut(d, call, sse, tasks, broken(e.to_string())).await,
+                Received::Broken(e) => {
+                    let next = sse.then(|| body.next_sequence(call));
+                    return self.cut(d, call, next, tasks, broken(e.to_string())).await;
+                }
                 Received::TimedOut => {
-                    return self
-                        .cut(d, call, sse, tasks, timed_out(format!("no more bytes within {idle:?}")))
-                        .await;
+                    let next = sse.then(|| body.next_sequence(call));
+                    let why = timed_out(format!("no more bytes within {idle:?}"));
+                    return self.cut(d, call, next, tasks, why).await;
                 }
                 Received::Gone => return End::Gone,
             }
@@ -395,18 +399,17 @@ impl Attempt<'_> {
     }
 
     /// The upstream broke off in mid-answer. A stream gets an error event in the client's dialect and an orderly
-    /// end; any other body must not look complete: the connection is cut.
+    /// end; any other body must not look complete: the connection is cut. `next`: the number of a stream's next event.
     async fn cut(
         &self,
         d: &mut ServerSession,
         call: &mut Call,
-        sse: bool,
+        next: Option<u64>,
         mut tasks: Vec<HttpTask>,
         why: Rejection,
     ) -> End {
         let detail = why.detail.clone().unwrap_or_default();
-        if sse {
-            let sequence = call.x.meter.as_ref().map_or(0, |m| m.next_sequence());
+        if let Some(sequence) = next {
             let event = dialect_error::event(&why, call.x.dialect, &call.x.id.to_string(), sequence);
             tasks.push(HttpTask::Body(Some(event), true));
             call.x.outcome.rejection = Some(why);

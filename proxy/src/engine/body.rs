@@ -84,6 +84,14 @@ impl Body {
         Ok(())
     }
 
+    /// The number of the next event, where the client's format numbers them.
+    pub(crate) fn next_sequence(&self, call: &Call) -> u64 {
+        match self {
+            Self::Translated(stream) => stream.next_sequence(),
+            _ => call.x.meter.as_ref().map_or(0, |m| m.next_sequence()),
+        }
+    }
+
     /// The provider told an error in mid-stream, and the client has been told it.
     pub(crate) fn failed(&self) -> Option<Rejection> {
         match self {

@@ -1,7 +1,7 @@
 //! Whole answers: <https://platform.claude.com/docs/en/api/messages/create>.
 
 use super::blocks::{Reader, optional};
-use super::fields::{Message, place, whole};
+use super::fields::{Content, Message, place, whole};
 use super::write::{Json, Sink};
 use super::{carrier, citation, say, stop, tokens};
 use crate::codec::DecodeError;
@@ -25,6 +25,9 @@ pub fn decode_reply(body: &[u8]) -> Result<Reply, DecodeError> {
     let m: Message<'_> = whole(body).map_err(|e| DecodeError::new("", place(&e)))?;
     if !m.object || m.fields.get("error").is_some() {
         return Err(DecodeError::new("", "not a message"));
+    }
+    if matches!(m.content, Content::Absent) {
+        return Err(DecodeError::new("content", "the answer has none"));
     }
     let mut reader = Reader { answer: true, ..Reader::default() };
     let text = |key: &str| optional(&m.fields, "", key);
