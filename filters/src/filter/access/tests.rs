@@ -95,13 +95,17 @@ fn key_and_team_must_both_allow_and_empty_is_nothing() {
 fn unknown_forbidden_and_unservable_models_look_the_same() {
     let mut w = World::new();
     w.key.models = set(&["gpt-*", "claude-*", "lost", "nothing"]);
-    let message = |model: &str| {
-        let e = enter(&w, Surface::Chat, &body(model)).unwrap_err();
+    let message = |surface: Surface, model: &str| {
+        let e = enter(&w, surface, &body(model)).unwrap_err();
         assert_eq!((e.kind, e.code, e.param), (ErrorKind::NotFound, "model_not_found", None));
         e.message.replace(model, "M")
     };
-    // forbidden, unknown, at a provider of another dialect, at a provider that is gone
-    let all: Vec<_> = ["fast", "nothing", "claude-opus-5", "lost"].map(message).into();
+    // forbidden, unknown, at a provider that is gone
+    let mut all: Vec<_> = ["fast", "nothing", "lost"].map(|m| message(Surface::Chat, m)).into();
+    // at a provider that has no such API, nor anything that it could be translated to
+    let none =
+        [Surface::Embeddings, Surface::Moderations, Surface::Completions, Surface::Images, Surface::Audio];
+    all.extend(none.map(|s| message(s, "claude-opus-5")));
     assert!(all.iter().all(|m| *m == all[0]), "{all:?}");
     assert_eq!(all[0], "The model `M` does not exist or you do not have access to it.");
     let e = enter(&w, Surface::Responses, &body("nope")).unwrap_err();
@@ -110,6 +114,20 @@ fn unknown_forbidden_and_unservable_models_look_the_same() {
     assert_eq!(e.message, "model: nope");
     let e = enter(&w, Surface::Chat, &body(&format!("a\\n{}", "b".repeat(500)))).unwrap_err();
     assert!(e.message.len() < 200 && !e.message.contains('\n'));
+}
+
+/// A conversation reaches every kind of provider; what is not one reaches those that have it.
+#[test]
+fn translated_surfaces_serve_every_model() {
+    let w = World::new();
+    for surface in [Surface::Chat, Surface::Responses, Surface::Messages] {
+        for model in ["gpt-5", "fast", "claude-opus-5", "claude-by-glob"] {
+            assert!(enter(&w, surface, &body(model)).is_ok(), "{surface:?} {model}");
+        }
+    }
+    for (surface, model) in [(Surface::ResponsesCompact, "claude-opus-5"), (Surface::CountTokens, "gpt-5")] {
+        assert_eq!(enter(&w, surface, &body(model)).unwrap_err().code, "model_not_found", "{surface:?}");
+    }
 }
 
 #[test]
@@ -152,14 +170,21 @@ fn visible_are_named_allowed_and_served() {
         x.dialect = dialect;
         visible_models(&x).iter().map(|m| m.name.to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(names(&w, Dialect::OpenAi), ["fast", "gpt-5"]);
-    assert_eq!(names(&w, Dialect::Anthropic), ["claude-opus-5"]);
+    let dialects = [Dialect::OpenAi, Dialect::Responses, Dialect::Anthropic];
+    for dialect in dialects {
+        // No glob, and not `lost`, whose provider is unknown.
+        assert_eq!(names(&w, dialect), ["claude-opus-5", "fast", "gpt-5"], "{dialect:?}");
+    }
     w.team.models = set(&["gpt-*"]);
-    assert_eq!(names(&w, Dialect::OpenAi), ["gpt-5"]);
-    assert!(names(&w, Dialect::Anthropic).is_empty());
+    for dialect in dialects {
+        assert_eq!(names(&w, dialect), ["gpt-5"], "{dialect:?}");
+    }
     let mut w = World::new();
-    w.key.models = set(&["claude-*"]);
-    let mut x = w.call(Surface::Models, "");
-    x.dialect = Dialect::Anthropic;
-    assert!(is_visible(&x, "claude-opus-5") && is_visible(&x, "claude-by-glob") && !is_visible(&x, "gpt-5"));
+    w.key.models = set(&["claude-*", "lost"]);
+    for dialect in dialects {
+        let mut x = w.call(Surface::Models, "");
+        x.dialect = dialect;
+        assert!(is_visible(&x, "claude-opus-5") && is_visible(&x, "claude-by-glob"), "{dialect:?}");
+        assert!(!is_visible(&x, "gpt-5") && !is_visible(&x, "lost"), "{dialect:?}");
+    }
 }
