@@ -23,6 +23,9 @@ mod e2e {
     mod state;
     mod stored_responses;
     mod streams;
+    mod translated;
+    mod translated_errors;
+    mod translated_streams;
     mod upstream_tls;
     mod verbatim;
 
@@ -37,6 +40,7 @@ mod e2e {
         pub(crate) mod process;
         pub(crate) mod samples;
         pub(crate) mod setups;
+        pub(crate) mod speech;
         pub(crate) mod stub;
         pub(crate) mod tls;
         pub(crate) mod wait;
