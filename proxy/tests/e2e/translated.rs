@@ -122,11 +122,8 @@ async fn texts() {
 #[tokio::test]
 async fn calls() {
     let house = House::new(object!({})).await;
-    let one = Said::text("I look.").call(
-        "call_1",
-        "weather",
-        r#"{"city":"Zürich","n":1.50,"deep":{"a":[1,2,{}]}}"#,
-    );
+    let one =
+        Said::text("I look.").call("call_1", "weather", r#"{"city":"Zürich","n":1.5,"deep":{"a":[1,2,{}]}}"#);
     says_the_same(&house, &one, ask::tools).await;
     // Nothing but calls, several of them, one without arguments.
     let many = Said::text("")

@@ -19,7 +19,8 @@ pub(crate) fn cut(text: &str) -> Vec<Event> {
         let field = |name: &str| block.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default().trim();
         (field("event:").to_owned(), field("data:").to_owned())
     };
-    text.split("\n\n").filter(|b| !b.is_empty()).map(event).collect()
+    // Comments keep the connection alive and mean nothing.
+    text.split("\n\n").filter(|b| !b.is_empty() && !b.starts_with(':')).map(event).collect()
 }
 
 /// An answer, whole or streamed, as its content type says.
