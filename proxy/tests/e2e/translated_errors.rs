@@ -2,20 +2,40 @@
 
 use super::support::answer::{answer, json, sse};
 use super::support::gateway::Gateway;
-use super::support::setups::{error_type, provider, with};
-use super::support::speech::{Format, Said, ask, back, error_body, error_event, hear, say, translated};
+use super::support::setups::{error_type, provider};
+use super::support::speech::{Format, KINDS, Said, ask, back, error_body, error_event, say, translated};
 use super::support::stub::{Received, Stub};
 use super::translated::{House, kinds, spoken};
 use serde_json::{Value, json as object};
 
-/// Model `m` at `first`, and at `second` only when that fails.
-async fn pair(first: (&str, &Stub), second: (&str, &Stub), more: Value) -> Gateway {
-    let all = object!({
-        "providers": [provider("first", first.0, &first.1.url()), provider("second", second.0, &second.1.url())],
-        "models": [{"name": "m", "routes": [
-            {"provider": "first", "weight": 1}, {"provider": "second", "weight": 0}]}],
-    });
-    Gateway::start(with(all, more)).await
+/// Models `one-two`: at a provider of kind `one` whose upstream is `first`, and at one of kind `two` at `second` only
+/// when that fails.
+async fn pairs_of(first: &Stub, second: &Stub) -> Gateway {
+    let named = |place: &str, stub: &Stub| KINDS.map(|k| provider(&format!("{place}-{k}"), k, &stub.url()));
+    let providers = [named("first", first), named("second", second)].concat();
+    let mut models = Vec::new();
+    for (one, two) in KINDS.into_iter().flat_map(|one| KINDS.map(|two| (one, two))) {
+        models.push(object!({"name": format!("{one}-{two}"), "routes": [
+            {"provider": format!("first-{one}"), "weight": 1}, {"provider": format!("second-{two}"), "weight": 0}]}));
+    }
+    Gateway::start(object!({"providers": providers, "models": models})).await
+}
+
+/// The second one served: told so by answer, upstreams and log.
+async fn fails_over(gateway: &Gateway, front: Format, one: &str, two: &str, stream: bool) {
+    let mut body = ask::tools(front, stream);
+    body["model"] = format!("{one}-{two}").into();
+    let got = gateway.post(front.path(), body.to_string()).await;
+    let what = format!("{front:?}: {one} to {two}: {}", got.text());
+    got.expect(200);
+    assert!(got.text().contains("Hi."), "{what}");
+    let call = gateway.logged(&got.id()).await;
+    assert_eq!(
+        (&call["attempts"], &call["provider"]),
+        (&object!(2), &object!(format!("second-{two}"))),
+        "{call}"
+    );
+    assert!(call["error_code"].is_null(), "{what} {call}");
 }
 
 /// Answers every call in the words of the format that it came in.
@@ -124,17 +144,12 @@ async fn pages() {
 /// another dialect.
 #[tokio::test]
 async fn a_first_event_that_is_an_error() {
-    for (front, kind) in translated() {
-        let format = back(front, kind);
-        let first = Stub::answering(move |_| sse([error_event(format, "server_error", "boom")])).await;
-        let second = well().await;
-        let gateway = pair((kind, &first), (kind, &second), object!({})).await;
-        let got = gateway.post(front.path(), ask::text(front, true).to_string()).await;
-        assert_eq!(hear::answer(front, &got).text, "Hi.", "{front:?} {kind}");
-        assert_eq!((first.received().len(), second.received().len()), (1, 1));
-        let call = gateway.logged(&got.id()).await;
-        assert_eq!((&call["attempts"], &call["provider"]), (&object!(2), &object!("second")), "{call}");
-        assert!(call["error_code"].is_null(), "{call}");
+    let first = Stub::answering(|r| sse([error_event(spoken(r), "server_error", "boom")])).await;
+    let second = well().await;
+    let gateway = pairs_of(&first, &second).await;
+    for (n, (front, kind)) in translated().enumerate() {
+        fails_over(&gateway, front, kind, kind, true).await;
+        assert_eq!((first.received().len(), second.received().len()), (n + 1, n + 1), "{front:?} {kind}");
     }
 }
 
@@ -155,7 +170,9 @@ async fn a_first_event_that_is_an_error_and_no_other_provider() {
 /// From a provider of the client's own dialect to one of another, and back.
 #[tokio::test]
 async fn failover_across_dialects() {
-    let down = |r: &Received| json(500, error_body(spoken(r), "api_error", "down"));
+    let first = Stub::answering(|r| json(500, error_body(spoken(r), "api_error", "down"))).await;
+    let second = well().await;
+    let gateway = pairs_of(&first, &second).await;
     for (front, own, other) in [
         (Format::Chat, "openai", "anthropic"),
         (Format::Responses, "openai", "openai-compatible"),
@@ -163,18 +180,9 @@ async fn failover_across_dialects() {
     ] {
         for (one, two) in [(own, other), (other, own)] {
             for stream in [false, true] {
-                let (first, second) = (Stub::answering(down).await, well().await);
-                let gateway = pair((one, &first), (two, &second), object!({})).await;
-                let got = gateway.post(front.path(), ask::tools(front, stream).to_string()).await;
-                assert_eq!(hear::answer(front, &got).text, "Hi.", "{front:?}: {one} to {two}");
-                assert_eq!(spoken(&first.only()), back(front, one));
-                assert_eq!(spoken(&second.only()), back(front, two));
-                let call = gateway.logged(&got.id()).await;
-                assert_eq!(
-                    (&call["attempts"], &call["provider"]),
-                    (&object!(2), &object!("second")),
-                    "{call}"
-                );
+                fails_over(&gateway, front, one, two, stream).await;
+                let last = |stub: &Stub| spoken(&stub.received().pop().unwrap());
+                assert_eq!((last(&first), last(&second)), (back(front, one), back(front, two)));
             }
         }
     }
