@@ -27,28 +27,22 @@ mod e2e {
     mod translated_errors;
     mod translated_requests;
     mod translated_streams;
-    mod translated_turns;
     mod upstream_tls;
     mod verbatim;
 
     mod support {
         pub(crate) mod answer;
-        pub(crate) mod ask;
         pub(crate) mod client;
         pub(crate) mod database;
         pub(crate) mod gateway;
         pub(crate) mod h2client;
         pub(crate) mod h2stub;
-        pub(crate) mod hear;
-        pub(crate) mod hear_stream;
         pub(crate) mod ports;
         pub(crate) mod process;
         pub(crate) mod samples;
-        pub(crate) mod scene;
         pub(crate) mod setups;
+        pub(crate) mod speech;
         pub(crate) mod stub;
-        pub(crate) mod tell;
-        pub(crate) mod tell_stream;
         pub(crate) mod tls;
         pub(crate) mod wait;
         pub(crate) mod wire;

@@ -174,7 +174,7 @@ impl Stream {
         self.tokens
     }
 
-    /// The number of the next event, where the client's format numbers them.
+    /// The number that an event behind all that was written so far would have.
     pub fn next_sequence(&self) -> u64 {
         self.encoder.next_sequence()
     }

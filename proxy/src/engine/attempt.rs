@@ -356,8 +356,7 @@ impl Attempt<'_> {
         loop {
             let failed = body.filter(call, &mut batch, &mut tasks, end);
             if let Err(why) = failed {
-                let next = sse.then(|| body.next_sequence(call));
-                return self.cut(d, call, next, tasks, why).await;
+                return self.cut(d, call, sse, tasks, why).await;
             }
             if let Some(why) = body.failed() {
                 // The client has been told in its own words: only the end is due.
@@ -383,14 +382,11 @@ impl Attempt<'_> {
             }
             match receive(d, up, idle).await {
                 Received::Task(task) => end = push(task, &mut batch),
-                Received::Broken(e) => {
-                    let next = sse.then(|| body.next_sequence(call));
-                    return self.cut(d, call, next, tasks, broken(e.to_string())).await;
-                }
+                Received::Broken(e) => return self.cut(d, call, sse, tasks, broken(e.to_string())).await,
                 Received::TimedOut => {
-                    let next = sse.then(|| body.next_sequence(call));
-                    let why = timed_out(format!("no more bytes within {idle:?}"));
-                    return self.cut(d, call, next, tasks, why).await;
+                    return self
+                        .cut(d, call, sse, tasks, timed_out(format!("no more bytes within {idle:?}")))
+                        .await;
                 }
                 Received::Gone => return End::Gone,
             }
@@ -399,17 +395,18 @@ impl Attempt<'_> {
     }
 
     /// The upstream broke off in mid-answer. A stream gets an error event in the client's dialect and an orderly
-    /// end; any other body must not look complete: the connection is cut. `next`: the number of a stream's next event.
+    /// end; any other body must not look complete: the connection is cut.
     async fn cut(
         &self,
         d: &mut ServerSession,
         call: &mut Call,
-        next: Option<u64>,
+        sse: bool,
         mut tasks: Vec<HttpTask>,
         why: Rejection,
     ) -> End {
         let detail = why.detail.clone().unwrap_or_default();
-        if let Some(sequence) = next {
+        if sse {
+            let sequence = call.x.meter.as_ref().map_or(0, |m| m.next_sequence());
             let event = dialect_error::event(&why, call.x.dialect, &call.x.id.to_string(), sequence);
             tasks.push(HttpTask::Body(Some(event), true));
             call.x.outcome.rejection = Some(why);

@@ -67,6 +67,9 @@ impl Body {
                     push(stream.take());
                 }
                 count(x, stream.tokens(), stream.ended());
+                if let Some(meter) = &mut x.meter {
+                    meter.numbered(stream.next_sequence());
+                }
                 verdict?;
             }
             Self::Pieces => {
@@ -82,14 +85,6 @@ impl Body {
             }
         }
         Ok(())
-    }
-
-    /// The number of the next event, where the client's format numbers them.
-    pub(crate) fn next_sequence(&self, call: &Call) -> u64 {
-        match self {
-            Self::Translated(stream) => stream.next_sequence(),
-            _ => call.x.meter.as_ref().map_or(0, |m| m.next_sequence()),
-        }
     }
 
     /// The provider told an error in mid-stream, and the client has been told it.

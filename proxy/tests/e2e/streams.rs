@@ -122,7 +122,7 @@ async fn an_upstream_that_dies_in_mid_stream_is_told() {
 }
 
 /// The half event that came before must not swallow the error event: the last event is one of its own.
-pub(super) fn check_error_event(path: &str, text: &str) {
+fn check_error_event(path: &str, text: &str) {
     let event = text.trim_end().rsplit("\n\n").next().unwrap();
     let field = |name: &str| event.lines().find_map(|l| l.strip_prefix(name)).map(str::trim);
     let data: Value =

@@ -23,11 +23,9 @@ pub struct EncodeReply {
 /// It is no message.
 pub fn decode_reply(body: &[u8]) -> Result<Reply, DecodeError> {
     let m: Message<'_> = whole(body).map_err(|e| DecodeError::new("", place(&e)))?;
-    if !m.object || m.fields.get("error").is_some() {
+    // A page or an error that came with a good status must not become an answer without words.
+    if !m.object || m.fields.get("error").is_some() || matches!(m.content, Content::Absent) {
         return Err(DecodeError::new("", "not a message"));
-    }
-    if matches!(m.content, Content::Absent) {
-        return Err(DecodeError::new("content", "the answer has none"));
     }
     let mut reader = Reader { answer: true, ..Reader::default() };
     let text = |key: &str| optional(&m.fields, "", key);
