@@ -188,7 +188,7 @@ struct Top<'a> {
 
 /// Refuses what must not be lost; what may be is named.
 fn settle(losses: Losses, front: Wire, lossy: bool, provider: &str) -> Result<Vec<String>, Rejection> {
-    let serious = |l: &&Loss| !l.harmless && !(front == Wire::Responses && responses::harmless(&l.field));
+    let serious = |l: &&Loss| !(l.harmless || front == Wire::Responses && responses::harmless(&l.field));
     if !lossy && let Some(loss) = losses.0.iter().find(serious) {
         let field = fields::of_front(front, &loss.field).into_owned();
         let message =

@@ -157,6 +157,7 @@ async fn requests() {
         for stream in [false, true] {
             let (got, sent) = house.ask(front, kind, ask::tools(front, stream)).await;
             got.expect(200);
+            assert_eq!(got.head.has("request-id"), front == Format::Messages, "{:?}", got.head);
             let format = back(front, kind);
             assert_eq!(sent.target(), format!("/{kind}{}", format.path()));
             let bearer = format!("Bearer {UPSTREAM_KEY}");

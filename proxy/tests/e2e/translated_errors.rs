@@ -93,6 +93,11 @@ async fn statuses() {
                 assert_eq!(got.json()["error"]["message"], "The words of the provider.", "{what}");
                 assert_eq!(got.head.get("retry-after"), Some("77"), "{what}");
                 assert_eq!(got.head.get("x-request-id"), Some("req_up"), "{what}");
+                if front == Format::Messages {
+                    // What Anthropic's SDKs read; header and body say the same.
+                    let id = got.head.get("request-id").unwrap_or_else(|| panic!("{what} {:?}", got.head));
+                    assert_eq!(got.json()["request_id"], id, "{what}");
+                }
                 let call = gateway.logged(&got.id()).await;
                 let source = if status < 429 { "client" } else { "upstream" };
                 assert_eq!(

@@ -155,7 +155,7 @@ def test_responses_structured(oai, model):
 
 @each
 def test_responses_limit(oai, model):
-    answer = oai.responses.create(model=f"{model};tokens=50", input="x", max_output_tokens=5)
+    answer = oai.responses.create(model=f"{model};tokens=50", input="x", max_output_tokens=16)
     assert answer.status == "incomplete" and answer.incomplete_details.reason == "max_output_tokens"
 
 
@@ -222,8 +222,10 @@ def test_messages_thinking(ant, model):
 
 @each
 def test_messages_limit(ant, model):
-    answer = ant.messages.create(model=f"{model};tokens=50", max_tokens=5, messages=user("x"))
-    assert answer.stop_reason == "max_tokens" and answer.usage.output_tokens == 5
+    # 16 is the least that the Responses API takes.
+    answer = ant.messages.create(model=f"{model};tokens=50", max_tokens=16, messages=user("x"))
+    assert answer.stop_reason == "max_tokens" and answer.usage.output_tokens == 16
+    assert answer._request_id
 
 
 # What goes wrong
@@ -287,7 +289,7 @@ def test_what_cannot_be_said_names_the_field(oai, ant):
         oai.chat.completions.create(model="claude-sim", messages=user("x"), seed=7)
     assert caught.value.param == "seed" and caught.value.code == "unsupported_parameter"
     with pytest.raises(anthropic.BadRequestError) as caught:
-        ant.messages.create(model="gpt-sim", max_tokens=9, messages=user("x"), top_k=5)
+        ant.messages.create(model="gpt-sim", max_tokens=9, messages=user("x"), extra_body={"top_k": 5})
     assert "top_k" in caught.value.body["error"]["message"]
     with pytest.raises(openai.BadRequestError):
         oai.responses.create(model="claude-sim", input="x", background=True)
