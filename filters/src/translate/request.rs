@@ -9,7 +9,8 @@ use crate::codec::responses::{self, Echo};
 use crate::codec::tool_names::{self, NameMap, Rules};
 use crate::codec::{DecodeError, Wire, converse, gemini, messages};
 use crate::exchange::{Exchange, Target};
-use crate::ir::{Conversation, Loss, Losses};
+use crate::ir::block::{Body, Thinking};
+use crate::ir::{Conversation, Loss, Losses, Origin};
 use crate::rejection::{ErrorKind, Rejection};
 use sallyport_config::model::ProviderKind;
 use std::sync::Arc;
@@ -66,7 +67,23 @@ pub fn decode(x: &Exchange, front: Wire) -> Result<Arc<Conversation>, Rejection>
     let mut c = decoded.map_err(|e| invalid(&e))?;
     // Signatures that travelled in call ids, because the client's format has no field for them.
     gemini::extract_conversation(&mut c);
+    summarise(&mut c);
     Ok(Arc::new(c))
+}
+
+/// What is shown of OpenAI's sealed thoughts is a summary. Formats that have one text for both give it back as the
+/// thought itself; it must reach OpenAI as what it was.
+fn summarise(c: &mut Conversation) {
+    for block in c.messages.iter_mut().flat_map(|m| &mut m.content) {
+        if let Body::Thinking(Thinking { text, summary, signature: Some(s), redacted: _ }) = &mut block.body
+            && s.origin == Origin::OpenAi
+            && !s.value.is_empty()
+            && summary.is_empty()
+            && !text.is_empty()
+        {
+            summary.push(std::mem::take(text));
+        }
+    }
 }
 
 pub(super) fn invalid(e: &DecodeError) -> Rejection {

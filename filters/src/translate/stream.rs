@@ -245,6 +245,11 @@ impl Stream {
         self.tokens
     }
 
+    /// The number that an event behind all that was written so far would have.
+    pub fn next_sequence(&self) -> u64 {
+        self.encoder.next_sequence()
+    }
+
     /// Has the answer come to its own end?
     pub fn ended(&self) -> bool {
         self.ended

@@ -71,6 +71,9 @@ impl Body {
                     push(stream.take());
                 }
                 count(x, stream.tokens(), stream.ended());
+                if let Some(meter) = &mut x.meter {
+                    meter.numbered(stream.next_sequence());
+                }
                 verdict?;
             }
             Self::Pieces => {
