@@ -26,7 +26,7 @@ async fn upstream(sample: &'static Sample) -> Stub {
 
 fn setup(kind: &str, url: &str) -> Value {
     let base = if kind == "anthropic" { anthropic(url) } else { openai(url) };
-    with(base, object!({"prices": {"m": price(), "the-real-one": price()}}))
+    with(base, object!({"prices": {"models": {"m": price(), "the-real-one": price()}}}))
 }
 
 /// Asserts Google's envelope; its `code` and `status`.
@@ -84,7 +84,7 @@ async fn an_answer_and_its_record() {
                 (&object!(asked), &object!(served)),
                 "{call}"
             );
-            assert_eq!(call["cost_nanos"], sample.nanos, "{call}");
+            assert_eq!(call["cost"]["nanos"], sample.nanos, "{call}");
         }
     }
 }
@@ -99,7 +99,7 @@ async fn a_stream_in_both_framings() {
         assert!(got.head.get("content-type").unwrap().starts_with("text/event-stream"));
         let call = gateway.logged(&got.id()).await;
         assert_eq!(
-            (&call["streamed"], &call["cost_nanos"]),
+            (&call["streamed"], &call["cost"]["nanos"]),
             (&object!(true), &object!(sample.nanos)),
             "{call}"
         );
@@ -107,7 +107,7 @@ async fn a_stream_in_both_framings() {
         assert_eq!(got.expect(200).head.get("content-type"), Some("application/json"));
         let Value::Array(in_array) = got.json() else { panic!("no array: {}", got.text()) };
         let call = gateway.logged(&got.id()).await;
-        assert_eq!(call["cost_nanos"], sample.nanos, "{call}");
+        assert_eq!(call["cost"]["nanos"], sample.nanos, "{call}");
         for all in [&in_events, &in_array] {
             assert_eq!(text_of(all), "Hé");
             let last = all.last().unwrap();
