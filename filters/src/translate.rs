@@ -42,7 +42,7 @@ pub const fn front(surface: Surface) -> Option<Wire> {
 /// How `provider` is spoken to for a call on `surface`; None: it cannot serve it.
 pub fn way(provider: &Provider, surface: Surface) -> Option<Way> {
     let native = crate::selector::serves(provider.kind, surface.dialect());
-    let verbatim = native && !(surface == Surface::Responses && !has_responses(provider));
+    let verbatim = native && (surface != Surface::Responses || has_responses(provider));
     if verbatim {
         return Some(Way::Verbatim);
     }
