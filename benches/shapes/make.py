@@ -155,6 +155,8 @@ def openai():
         "chat": merged(s, chat.CompletionCreateParamsNonStreaming, chat.CompletionCreateParamsStreaming),
         "responses": merged(s, responses.ResponseCreateParamsNonStreaming, responses.ResponseCreateParamsStreaming),
     }
+    # answers are given back as they came
+    s.types["ChatCompletionAssistantMessage"]["f"]["annotations"] = ["*"]
     # Codex gives its messages ids and tells of itself
     for name in ("EasyInputMessage", "Message"):
         s.types[name]["f"].setdefault("id", "s")

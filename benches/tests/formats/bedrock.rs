@@ -63,7 +63,7 @@ async fn converse_says_the_same_with_and_without_a_stream() {
     }
     let reply = collected.finish().unwrap();
     let tokens = reply.tokens.unwrap();
-    assert_eq!(u64::from(tokens.usage.output), whole["usage"]["outputTokens"].as_u64().unwrap());
+    assert_eq!(tokens.usage.output, whole["usage"]["outputTokens"].as_u64().unwrap());
     assert_eq!(tokens.usage.cached_input, 1);
     assert_eq!(reply.choices[0].content.len(), 2);
 }
