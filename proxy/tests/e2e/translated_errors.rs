@@ -55,8 +55,11 @@ fn wanting(front: Format, status: u16, stream: bool) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// Status and type of an error.
+type Reads = (u16, &'static str);
+
 /// Status there, type of the error; status and type that a client of each dialect reads.
-const STATUSES: [(u16, &str, [(u16, &str); 2]); 7] = [
+const STATUSES: [(u16, &str, [Reads; 2]); 7] = [
     (400, "invalid_request_error", [(400, "invalid_request_error"), (400, "invalid_request_error")]),
     (404, "not_found_error", [(404, "invalid_request_error"), (404, "not_found_error")]),
     (413, "request_too_large", [(413, "invalid_request_error"), (413, "request_too_large")]),

@@ -12,9 +12,9 @@ pub(crate) fn object(format: Format, got: &Answer) -> Value {
     }
     let text = got.text();
     let events = cut(&text).into_iter().filter(|(_, data)| data != "[DONE]");
-    let events = events.map(|(_, data)| serde_json::from_str::<Value>(&data).unwrap());
+    let mut events = events.map(|(_, data)| serde_json::from_str::<Value>(&data).unwrap());
     match format {
-        Format::Responses => events.last().unwrap()["response"].clone(),
+        Format::Responses => events.next_back().unwrap()["response"].clone(),
         Format::Messages => messages(events),
         Format::Chat => chat(events),
     }
