@@ -111,3 +111,15 @@ in_group() {
     fi
     exec setsid "$@"
 }
+
+# A virtual environment with exactly the versions of requirements.txt; made anew only when that file changes.
+python_env() {
+    local want have=""
+    want=$(sha256sum proxy/tests/sdk/requirements.txt | cut -d' ' -f1)
+    [[ -f .venv/requirements.sha256 ]] && have=$(<.venv/requirements.sha256)
+    [[ $want == "$have" ]] && return 0
+    rm -rf .venv
+    step "making a Python environment" python3 -m venv .venv
+    step "installing the official SDKs" .venv/bin/pip install --disable-pip-version-check -q -r proxy/tests/sdk/requirements.txt
+    printf '%s\n' "$want" >.venv/requirements.sha256
+}

@@ -13,21 +13,28 @@
 //! client left).
 
 mod anthropic;
+mod bedrock;
 mod body;
 mod call;
 mod control;
 pub mod directive;
 mod endpoint;
 mod fault;
+mod gemini;
 mod ids;
+mod memory;
 mod multipart;
+mod neutral;
 mod openai;
+mod platform;
 mod prompt;
 mod reply;
 mod schema;
 mod script;
+mod seal;
 mod server;
 mod stats;
+mod strict;
 mod text;
 
 pub use server::{Sim, SimOptions};

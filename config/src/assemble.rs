@@ -6,6 +6,7 @@
 
 mod intern;
 mod models;
+mod prefixes;
 mod providers;
 
 pub use providers::default_base_url;
@@ -185,7 +186,12 @@ impl Assembler {
         let mut findings = Vec::new();
         next.providers = providers::all(&next.config, self.providers.values(), &self.keyring, &mut findings);
         let models = models::all(&next.config, self.models.values(), &next.providers, &mut findings);
-        next.models = Arc::new(ModelTable::new(models));
+        let mut table = ModelTable::new(models);
+        if next.config.routing.prefixes {
+            let off = models::off(&next.config, self.models.values());
+            table = table.with_prefixes(prefixes::models(&next.providers), off);
+        }
+        next.models = Arc::new(table);
         self.findings = findings;
     }
 

@@ -7,6 +7,7 @@ pub mod check;
 mod decode;
 mod document;
 mod errors;
+pub mod google;
 pub mod last_good;
 pub mod live;
 mod load;

@@ -3,7 +3,15 @@
 //!
 //! Durations are written `250ms`, `30s`, `5m`, `1h`; sizes `64KiB`, `32MiB`.
 
+mod kinds;
+mod provider;
+
 pub use crate::units::{Duration, Secret, Size};
+pub use kinds::{
+    AnthropicSettings, AzureOpenaiSettings, BedrockApi, BedrockSettings, Entra, KindSettings,
+    ManagedIdentity, OpenaiCompatibleSettings, OpenaiSettings, VertexSettings, WorkloadIdentity,
+};
+pub use provider::{HttpVersions, Provider, ProviderKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,6 +48,8 @@ pub struct Config {
     pub translation: Translation,
     /// Token prices.
     pub prices: Prices,
+    /// How a model's name finds its provider.
+    pub routing: Routing,
     /// Upstream providers.
     pub providers: Vec<Provider>,
     /// Models that clients may ask for.
@@ -63,6 +73,7 @@ impl Default for Config {
             filters: FILTERS.iter().map(|f| FilterEntry { name: (*f).to_owned(), enabled: true }).collect(),
             translation: Translation::default(),
             prices: Prices::default(),
+            routing: Routing::default(),
             providers: Vec::new(),
             models: Vec::new(),
         }
@@ -372,18 +383,6 @@ pub struct LongPrompt {
     pub reasoning: Option<f64>,
 }
 
-/// What an upstream speaks and how it wants to be authenticated.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProviderKind {
-    /// api.openai.com.
-    Openai,
-    /// api.anthropic.com.
-    Anthropic,
-    /// Anything that speaks OpenAI's API (vLLM, Ollama, …).
-    OpenaiCompatible,
-}
-
 /// Calls that go to a provider of another dialect.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
@@ -411,49 +410,20 @@ impl Lossy {
     }
 }
 
-/// HTTP versions offered to an upstream.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum HttpVersions {
-    /// TLS: ALPN h2 and http/1.1; plain: HTTP/1.1.
-    #[default]
-    Auto,
-    /// HTTP/1.1 only.
-    H1,
-    /// HTTP/2 only (plain: prior knowledge).
-    H2,
+/// How a model's name finds its provider where no entry of `models` says so.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Routing {
+    /// Names of well-known models go to the only enabled provider of their kind: `gpt-`, `o1`, `o3`, `o4`, `chatgpt-`
+    /// and `text-embedding-` to `openai`, `claude-` to `anthropic`, `gemini-` to `gemini` or else `vertex`. An entry
+    /// of `models` that matches the name comes first, also one that is off.
+    pub prefixes: bool,
 }
 
-/// An upstream provider.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct Provider {
-    /// Unique name.
-    pub name: String,
-    /// What it speaks.
-    pub kind: ProviderKind,
-    /// Base URL including the version path. Default: the public API of the kind.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub base_url: Option<url::Url>,
-    /// API key.
-    #[serde(default)]
-    pub api_key: Option<Secret>,
-    /// Headers added to each request (`OpenAI-Organization`, …).
-    #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
-    /// HTTP versions.
-    #[serde(default)]
-    pub http: HttpVersions,
-    /// PEM file with the authorities for this provider, instead of the general ones.
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
-    /// Name in the certificate and in SNI, where it is not the host of `base_url`.
-    #[serde(default)]
-    pub tls_name: Option<String>,
-    /// False: no traffic.
-    #[serde(default = "yes")]
-    pub enabled: bool,
+impl Default for Routing {
+    fn default() -> Self {
+        Self { prefixes: true }
+    }
 }
 
 /// A model that clients may ask for.

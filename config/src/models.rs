@@ -1,5 +1,6 @@
 //! Model names → weighted upstreams.
 
+use crate::pattern::glob;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -30,6 +31,10 @@ pub struct Route {
 pub struct ModelTable {
     exact: HashMap<Arc<str>, Arc<Model>>,
     globs: Vec<Arc<Model>>,
+    /// Used when nothing else matches.
+    prefixes: Vec<Arc<Model>>,
+    /// Names that are switched off: no prefix serves them.
+    off: Vec<Arc<str>>,
 }
 
 impl ModelTable {
@@ -52,9 +57,25 @@ impl ModelTable {
         table
     }
 
+    /// Adds well-known names, used when no other entry matches, be it one that is `off`.
+    #[must_use]
+    pub fn with_prefixes(mut self, prefixes: Vec<Model>, off: Vec<Arc<str>>) -> Self {
+        self.prefixes = prefixes.into_iter().map(Arc::new).collect();
+        self.off = off;
+        self
+    }
+
     /// The model that serves `name`.
     pub fn find(&self, name: &str) -> Option<&Arc<Model>> {
-        self.exact.get(name).or_else(|| self.globs.iter().find(|m| crate::pattern::glob(&m.name, name)))
+        self.exact
+            .get(name)
+            .or_else(|| self.globs.iter().find(|m| glob(&m.name, name)))
+            .or_else(|| self.by_prefix(name))
+    }
+
+    fn by_prefix(&self, name: &str) -> Option<&Arc<Model>> {
+        let found = self.prefixes.iter().find(|m| glob(&m.name, name))?;
+        (!self.off.iter().any(|off| glob(off, name))).then_some(found)
     }
 
     /// Models with an exact name (what `GET /v1/models` can list), sorted by name.
@@ -64,7 +85,7 @@ impl ModelTable {
         all
     }
 
-    /// Every model, globs included.
+    /// Every model that has an entry, globs included.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Model>> {
         self.exact.values().chain(self.globs.iter())
     }
@@ -85,5 +106,22 @@ mod tests {
             assert_eq!(t.find(ask).map(|m| &*m.name), Some(want), "{ask}");
         }
         assert!(ModelTable::new([model("a")]).find("ab").is_none());
+    }
+
+    #[test]
+    fn prefixes_serve_what_nothing_else_does() {
+        let t = ModelTable::new(["gpt-5", "gpt-4*"].map(model))
+            .with_prefixes(["gpt-*", "o3*"].map(model).into(), vec!["gpt-oss*".into(), "o3-pro".into()]);
+        for (ask, want) in [
+            ("gpt-5", Some("gpt-5")),
+            ("gpt-4o", Some("gpt-4*")),
+            ("gpt-6", Some("gpt-*")),
+            ("o3-mini", Some("o3*")),
+            ("o3-pro", None),
+            ("gpt-oss-20b", None),
+            ("my-gpt-6", None),
+        ] {
+            assert_eq!(t.find(ask).map(|m| &*m.name), want, "{ask}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! makes a new one that shares all that did not change (persistent maps), so that one key's change costs
 //! microseconds and a reader never waits.
 
-use crate::model::{Config, HttpVersions, ProviderKind, Secret};
+use crate::model::{Config, HttpVersions, KindSettings, ProviderKind, Secret};
 use crate::pattern::PatternSet;
 use crate::prices::PriceTable;
 use std::path::PathBuf;
@@ -117,6 +117,8 @@ pub struct Provider {
     pub base_path: Arc<str>,
     /// API key.
     pub api_key: Option<Secret>,
+    /// What only its kind has.
+    pub settings: KindSettings,
     /// Headers added to each request.
     pub headers: Vec<(String, Secret)>,
     /// HTTP versions.

@@ -64,6 +64,7 @@ pub(crate) fn provider(n: u128, name: &str, ring: &KeyRing) -> ProviderRow {
         base_url: "https://up.example:8443/v1/".into(),
         api_key: Some(api_key),
         settings: serde_json::json!({ "headers": { "x-org": "o" }, "http": "h1" }),
+        secrets: None,
         enabled: true,
     }
 }

@@ -2,9 +2,11 @@
 //! there. Each finding names the setting; its file and line come from the document.
 
 mod chain;
+mod kinds;
 mod providers;
 mod sections;
 
+pub(crate) use kinds::check_kind;
 pub(crate) use providers::{check_base_url, check_header, check_model_name, check_provider_name};
 pub(crate) use sections::check_price;
 

@@ -66,4 +66,9 @@ pub trait StreamDecoder: Send + std::fmt::Debug {
 pub trait StreamEncoder: Send + std::fmt::Debug {
     /// Appends the bytes that say `event`: none, one or several whole events.
     fn event(&mut self, event: &StreamEvent, out: &mut BytesMut);
+
+    /// The number of the next event, in formats that number them, for whoever must add one.
+    fn next_sequence(&self) -> u64 {
+        0
+    }
 }

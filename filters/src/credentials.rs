@@ -64,9 +64,10 @@ fn key_of(pair: &str) -> Option<&str> {
     (name == "key" || (name.contains('%') && percent_decode_str(name).eq(*b"key"))).then_some(value)
 }
 
-/// Writes `?query` behind a path, without `key`, the rest verbatim; nothing if nothing is left.
+/// Writes `?query` behind a path (`&query` if the path has a query already), without `key`, the rest verbatim; nothing
+/// if nothing is left.
 pub(crate) fn append_query_without_key(out: &mut String, query: &str) {
-    let mut sign = '?';
+    let mut sign = if out.contains('?') { '&' } else { '?' };
     for pair in query.split('&').filter(|p| !p.is_empty() && key_of(p).is_none()) {
         out.push(sign);
         out.push_str(pair);

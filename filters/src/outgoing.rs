@@ -1,16 +1,19 @@
 //! What is sent to an upstream: path, headers, and the client's own bytes with splices.
 
-mod address;
+pub mod address;
 mod gemini;
 mod headers;
 
 pub use headers::{filter_response_headers, translated_response_headers, upstream_request_id};
 
-use crate::codec::Wire;
+use crate::codec::messages::{self, Platform};
+use crate::codec::{DecodeError, Wire};
 use crate::credentials;
 use crate::exchange::{Exchange, Request, Target};
+use address::Operation;
 use bytes::{BufMut, Bytes};
 use http::HeaderMap;
+use sallyport_config::model::ProviderKind;
 use std::ops::Range;
 
 /// A request to an upstream, rendered anew for each attempt.
@@ -44,7 +47,7 @@ impl Outgoing {
         let provider = &target.provider;
         let mut out = Self {
             path_and_query: gemini::path_and_query(x, target)
-                .unwrap_or_else(|| same_path(request, &provider.base_path)),
+                .unwrap_or_else(|| same_path(request, x, target)),
             headers: headers::for_upstream(request.headers, provider),
             body: x.body.raw.clone(),
             splices: Vec::new(),
@@ -58,21 +61,54 @@ impl Outgoing {
     }
 
     /// The request for `target` in another wire format: a body of our own, and of the client's head only what says who
-    /// asks and which trace it belongs to.
+    /// asks and which trace it belongs to. None: the provider does not speak it.
     pub fn translated(
         request: Request<'_>,
+        x: &Exchange,
         target: &Target,
         back: Wire,
         stream: bool,
         body: Vec<u8>,
-    ) -> Self {
+    ) -> Option<Self> {
         let provider = &target.provider;
-        Self {
-            path_and_query: address::of(provider, back, target.model.as_deref().unwrap_or_default(), stream),
+        let model = target.model.as_deref().or(x.model_asked()).unwrap_or_default();
+        Some(Self {
+            path_and_query: address::address(provider, back, Operation::Generate, model, stream)?,
             headers: headers::for_translated(request.headers, provider, stream),
             body: body.into(),
             splices: Vec::new(),
+        })
+    }
+
+    /// The client's own Messages request for Claude on another platform: byte for byte, but for what the platform has
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// The body is not what it should be.
+    pub fn on_platform(
+        request: Request<'_>,
+        x: &Exchange,
+        target: &Target,
+        platform: Platform,
+    ) -> Result<Self, DecodeError> {
+        let provider = &target.provider;
+        let model = target.model.as_deref().or(x.model_asked()).unwrap_or_default();
+        let stream = x.body.stream();
+        let path_and_query = address::address(provider, Wire::Messages, Operation::Generate, model, stream)
+            .ok_or_else(|| DecodeError::new("", "the provider has no such call"))?;
+        let betas = request.headers.get_all("anthropic-beta").iter().filter_map(|v| v.to_str().ok());
+        let betas: Vec<&str> =
+            betas.flat_map(|v| v.split(',')).map(str::trim).filter(|b| !b.is_empty()).collect();
+        let mut headers = headers::for_translated(request.headers, provider, stream);
+        if platform == Platform::Vertex
+            && !betas.is_empty()
+            && let Ok(value) = http::HeaderValue::from_str(&betas.join(","))
+        {
+            // Bedrock has them in the body.
+            headers.insert("anthropic-beta", value);
         }
+        let splices = messages::splices(&x.body.raw, platform, &betas, false)?;
+        Ok(Self { path_and_query, headers, body: x.body.raw.clone(), splices })
     }
 
     /// Replaces `range` of the client's body (empty range: inserts before it; several insertions at one place
@@ -129,12 +165,20 @@ impl Outgoing {
 }
 
 /// The client's own path and query at the provider, without the key.
-fn same_path(request: Request<'_>, base_path: &str) -> String {
+fn same_path(request: Request<'_>, x: &Exchange, target: &Target) -> String {
+    let provider = &target.provider;
     let path = request.path.strip_prefix("/v1").unwrap_or(request.path);
     let query = request.query.unwrap_or_default();
-    let mut out = String::with_capacity(base_path.len() + path.len() + query.len() + 1);
-    out.push_str(base_path);
-    out.push_str(path);
+    let mut out = if provider.kind == ProviderKind::AzureOpenai {
+        let model = target.model.as_deref().or(x.body.model()).unwrap_or_default();
+        // Azure has a path for each of OpenAI's.
+        address::address(provider, Wire::Chat, Operation::Other(path), model, false).unwrap_or_default()
+    } else {
+        let mut p = String::with_capacity(provider.base_path.len() + path.len() + query.len() + 1);
+        p.push_str(&provider.base_path);
+        p.push_str(path);
+        p
+    };
     credentials::append_query_without_key(&mut out, query);
     out
 }

@@ -11,9 +11,8 @@ use crate::exchange::Target;
 use crate::surface::{Dialect, Surface};
 use crate::translate;
 use rand::{Rng, RngCore};
-use sallyport_config::model::ProviderKind;
 use sallyport_config::models::{Model, Route};
-use sallyport_config::snapshot::Snapshot;
+use sallyport_config::snapshot::{Provider, Snapshot};
 use smallvec::SmallVec;
 
 /// Upstreams for one call, the next one to try first. Few models have more than four.
@@ -68,10 +67,7 @@ pub fn candidates_by(
         .routes
         .iter()
         .filter(|r| {
-            snapshot
-                .providers
-                .get(&r.provider)
-                .is_some_and(|p| p.enabled && translate::way(p, surface).is_some())
+            snapshot.providers.get(&r.provider).is_some_and(|p| p.enabled && can(p, r, model, surface))
         })
         .collect();
     strategy.order(&mut routes, rng);
@@ -85,25 +81,16 @@ pub fn candidates_by(
     targets.into_iter()
 }
 
-/// Does a kind of provider take a dialect as it is?
-pub const fn serves(kind: ProviderKind, dialect: Dialect) -> bool {
-    match dialect {
-        Dialect::OpenAi | Dialect::Responses => {
-            matches!(kind, ProviderKind::Openai | ProviderKind::OpenaiCompatible)
-        }
-        Dialect::Anthropic => matches!(kind, ProviderKind::Anthropic),
-        // No kind of provider speaks it yet: it is translated.
-        Dialect::Gemini => false,
-    }
-}
-
 /// Has the model a provider, enabled or not, for the surface? (If none is enabled just now, that is a 503, not a
 /// model that does not exist.)
 pub fn speaks(model: &Model, snapshot: &Snapshot, surface: Surface) -> bool {
-    model
-        .routes
-        .iter()
-        .any(|r| snapshot.providers.get(&r.provider).is_some_and(|p| translate::way(p, surface).is_some()))
+    let serves = |r: &Route| snapshot.providers.get(&r.provider).is_some_and(|p| can(p, r, model, surface));
+    model.routes.iter().any(serves)
+}
+
+/// Can a provider serve the surface by this route?
+fn can(provider: &Provider, route: &Route, model: &Model, surface: Surface) -> bool {
+    translate::way(provider, route.model.as_deref().unwrap_or(&model.name), surface).is_some()
 }
 
 /// Has the model a provider, enabled or not, for clients of the dialect?

@@ -7,7 +7,7 @@ use crate::surface::Surface;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use proptest::prelude::*;
-use sallyport_config::model::{Config, HttpVersions, Price, ProviderKind, Secret};
+use sallyport_config::model::{Config, HttpVersions, KindSettings, Price, ProviderKind, Secret};
 use sallyport_config::models::{Model, ModelTable, Route};
 use sallyport_config::pattern::PatternSet;
 use sallyport_config::prices::PriceTable;
@@ -185,6 +185,7 @@ pub(crate) fn provider(name: &str, kind: ProviderKind) -> Provider {
         authority: "api.example".into(),
         base_path: "/base/v1".into(),
         api_key: Some(Secret::new(format!("{name}-secret"))),
+        settings: KindSettings::default_of(kind),
         headers: Vec::new(),
         http: HttpVersions::Auto,
         ca_file: None,

@@ -177,6 +177,11 @@ impl Meter {
         self.complete = complete;
     }
 
+    /// For a stream that is translated: the number that its next event would have.
+    pub fn numbered(&mut self, next: u64) {
+        self.sequence = next.checked_sub(1);
+    }
+
     /// What is known so far; None: nothing was said.
     pub fn usage(&self) -> Option<Usage> {
         let a = self.anthropic.as_ref();

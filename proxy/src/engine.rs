@@ -22,6 +22,7 @@ use call::Call;
 use http::StatusCode;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::{BError, Error, ErrorType};
+use prepare::Prepared;
 use request_body::Read;
 use sallyport_config::model::Server;
 use sallyport_filters::dialect::fault::Fault;
@@ -181,7 +182,7 @@ async fn attempts(
         let provider = &*target.provider.name;
         // What an earlier attempt said is no longer how the call ended.
         call.x.outcome.upstream_error = None;
-        let (mut out, translation) = match prepare::request(d, call, target) {
+        let Prepared { mut out, back, translation } = match prepare::request(d, call, target) {
             Ok(prepared) => prepared,
             // Another upstream may have words for it.
             Err(_) if current + 1 < targets.len() => {
@@ -198,16 +199,21 @@ async fn attempts(
             on_same += 1;
         }
         let endpoint = gw.upstreams.endpoint(&target.provider, settings);
+        let authorized = endpoint.authorizer().authorize(&mut out, &method, &target.provider.authority).await;
         let mut attempt = Attempt {
             ups: &gw.upstreams,
             endpoint: &endpoint,
             settings,
             method: &method,
             out: &out,
-            back: translation.as_ref().map(|t| t.back()),
+            back,
             translation,
         };
-        let failure = match attempt.run(d, call).await {
+        let end = match authorized {
+            Ok(()) => attempt.run(d, call).await,
+            Err(e) => End::Failed(Failure::unauthorized(e.rejection(provider))),
+        };
+        let failure = match end {
             End::Delivered => {
                 gw.metrics.attempt(provider, "ok");
                 call.finished = true;
@@ -224,6 +230,9 @@ async fn attempts(
             }
             End::Failed(f) => f,
         };
+        if failure.kind == selector::Failure::Answer(Fault::CredentialsOrCredit) {
+            endpoint.authorizer().refused();
+        }
         if failure.stale && stale < STALE_RETRIES {
             stale += 1;
             continue;

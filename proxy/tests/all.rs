@@ -24,6 +24,10 @@ mod e2e {
     mod state;
     mod stored_responses;
     mod streams;
+    mod translated;
+    mod translated_errors;
+    mod translated_requests;
+    mod translated_streams;
     mod upstream_tls;
     mod verbatim;
 
@@ -38,6 +42,7 @@ mod e2e {
         pub(crate) mod process;
         pub(crate) mod samples;
         pub(crate) mod setups;
+        pub(crate) mod speech;
         pub(crate) mod stub;
         pub(crate) mod tls;
         pub(crate) mod wait;

@@ -70,14 +70,18 @@ pub struct ProviderRow {
     pub id: Uuid,
     /// Unique.
     pub name: String,
-    /// The same word as in YAML: `openai`, `anthropic`, `openai-compatible`.
+    /// The same word as in YAML: `openai`, `azure-openai`, `anthropic`, …
     pub kind: String,
-    /// Base URL including the version path (`https://api.openai.com/v1`).
+    /// Base URL including the version path (`https://api.openai.com/v1`); empty: the public API of the kind.
     pub base_url: String,
     /// AES-256-GCM envelope of the API key; AAD `providers/<id>/api_key`.
     pub api_key: Option<Vec<u8>>,
     /// The remaining fields of YAML's provider, as an object.
     pub settings: serde_json::Value,
+    /// AES-256-GCM envelope of those of the remaining fields that are secret: JSON of the form of `settings`, over
+    /// which it is laid; AAD `providers/<id>/secrets`.
+    #[serde(default)]
+    pub secrets: Option<Vec<u8>>,
     /// False: no traffic.
     pub enabled: bool,
 }

@@ -2,7 +2,7 @@
 
 use crate::state::About;
 use crate::token::to_hex;
-use sallyport_config::model::{HttpVersions, ProviderKind, Secret};
+use sallyport_config::model::{HttpVersions, KindSettings, ProviderKind, Secret};
 use sallyport_config::models::{Model, Route};
 use sallyport_config::snapshot::{Provider, Snapshot, Source};
 use serde::Serialize;
@@ -87,6 +87,11 @@ struct ProviderView {
     base_url: String,
     /// Its API key.
     api_key: SecretView,
+    /// What only its kind has, as in YAML; secrets are masked.
+    #[schema(value_type = Option<Object>)]
+    settings: KindSettings,
+    /// The secrets among them.
+    secrets: Vec<HeaderView>,
     /// Headers added to each request.
     headers: Vec<HeaderView>,
     /// HTTP versions offered to it.
@@ -106,8 +111,16 @@ struct ProviderView {
 enum Kind {
     /// api.openai.com.
     Openai,
+    /// OpenAI's models in Azure.
+    AzureOpenai,
     /// api.anthropic.com.
     Anthropic,
+    /// Google's Gemini API.
+    Gemini,
+    /// Google Cloud's Vertex AI.
+    Vertex,
+    /// AWS Bedrock.
+    Bedrock,
     /// Anything that speaks OpenAI's API.
     OpenaiCompatible,
 }
@@ -135,7 +148,7 @@ struct SecretView {
     fingerprint: Option<String>,
 }
 
-/// A header added to each request.
+/// A secret with a name: a header added to each request, a setting.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ProviderHeader)]
 struct HeaderView {
@@ -212,15 +225,22 @@ impl From<&Provider> for ProviderView {
         let mut headers: Vec<_> =
             p.headers.iter().map(|(n, v)| HeaderView { name: n.clone(), value: Some(v).into() }).collect();
         headers.sort_by(|a, b| a.name.cmp(&b.name));
+        let secrets = p.settings.secrets().into_iter();
         Self {
             name: p.name.to_string(),
             kind: match p.kind {
                 ProviderKind::Openai => Kind::Openai,
+                ProviderKind::AzureOpenai => Kind::AzureOpenai,
                 ProviderKind::Anthropic => Kind::Anthropic,
+                ProviderKind::Gemini => Kind::Gemini,
+                ProviderKind::Vertex => Kind::Vertex,
+                ProviderKind::Bedrock => Kind::Bedrock,
                 ProviderKind::OpenaiCompatible => Kind::OpenaiCompatible,
             },
             base_url: format!("http{}://{}{}", if p.tls { "s" } else { "" }, p.authority, p.base_path),
             api_key: p.api_key.as_ref().into(),
+            settings: p.settings.clone(),
+            secrets: secrets.map(|(n, v)| HeaderView { name: n.to_owned(), value: Some(v).into() }).collect(),
             headers,
             http: match p.http {
                 HttpVersions::Auto => Http::Auto,

@@ -11,11 +11,12 @@ use std::net::SocketAddr;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Simulates OpenAI's and Anthropic's APIs.
+/// Simulates the APIs of OpenAI, Azure, Anthropic, Gemini, Vertex and Bedrock.
 ///
 /// How an answer behaves is said by directives: in the model name (`gpt-x;latency=200;gap=20;tokens=100`), in
 /// headers (`x-sim-latency: 200`) or for all requests with --set. Keys: latency gap burst split eol tokens bytes
-/// echo unicode stamp cached cache_write reasoning usage status error retry_after html error_event drop cut stall
+/// echo unicode stamp cached cache_write reasoning redacted
+/// reasoning_content strict forgetful usage status error retry_after html error_event drop cut stall
 /// hang first seed. See the module documentation of `sim::directive`.
 #[derive(Parser)]
 #[command(version)]
@@ -26,7 +27,7 @@ struct Args {
     /// Name in the statistics and in the `x-sim-name` header of all answers.
     #[arg(long, env = "SIM_NAME", default_value = "sim")]
     name: String,
-    /// Requests must carry this key (Bearer, x-api-key or api-key).
+    /// Requests must carry this key (Bearer, x-api-key, api-key, x-goog-api-key, ?key=, or as SigV4's access key).
     #[arg(long, env = "SIM_AUTH")]
     auth: Option<String>,
     /// Directives for all requests, e.g. `latency=5;tokens=20;status=500@0.01`.

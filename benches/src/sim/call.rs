@@ -10,16 +10,17 @@ use crate::sim::directive::Behaviour;
 use crate::sim::endpoint::{Endpoint, route};
 use crate::sim::fault::{Dialect, Fault};
 use crate::sim::ids::Dice;
+use crate::sim::memory::Memory;
 use crate::sim::openai::store::Store;
 use crate::sim::prompt::Ask;
 use crate::sim::script::Script;
 use crate::sim::server::SimOptions;
 use crate::sim::stats::{Guard, Stats, lock};
-use crate::sim::{anthropic, openai};
+use crate::sim::{anthropic, bedrock, gemini, neutral, openai, platform};
 use bytes::Bytes;
 use fate::Fate;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use reading::{authenticate, direct, read, read_whole};
 use respond::{JSON, respond};
@@ -34,18 +35,27 @@ pub(crate) struct State {
     pub(crate) stats: Arc<Stats>,
     /// Responses that clients may ask for again.
     pub(crate) store: Mutex<Store>,
+    /// Calls behind sealed thoughts.
+    pub(crate) memory: Mutex<Memory>,
     number: AtomicU64,
 }
 
 impl State {
     pub(crate) fn new(options: SimOptions) -> Self {
-        Self { options, stats: Arc::default(), store: Mutex::default(), number: AtomicU64::new(0) }
+        Self {
+            options,
+            stats: Arc::default(),
+            store: Mutex::default(),
+            memory: Mutex::default(),
+            number: AtomicU64::new(0),
+        }
     }
 
     /// Forgets everything but what is open. The dice start again too: a seeded run can be repeated.
     pub(crate) fn reset(&self) {
         self.stats.reset();
         lock(&self.store).clear();
+        lock(&self.memory).clear();
         self.number.store(0, Relaxed);
     }
 }
@@ -57,6 +67,7 @@ pub(crate) struct Turn<'a> {
     /// The id in the path.
     pub(crate) id: Option<&'a str>,
     pub(crate) query: &'a str,
+    pub(crate) is_azure: bool,
     pub(crate) body: &'a Bytes,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) ask: Ask<'a>,
@@ -77,6 +88,8 @@ pub(crate) enum Answer {
     Events(Script),
     /// Something else that comes bit by bit.
     Pieces(&'static str, Script),
+    /// An AWS event stream.
+    Frames(Script),
 }
 
 impl Answer {
@@ -132,6 +145,13 @@ pub(crate) async fn serve(
 }
 
 fn dialect(parts: &Parts) -> Dialect {
+    let path = parts.uri.path();
+    // models of OpenAI's may have colons in their names
+    if (parts.method != Method::GET || path.contains("/v1beta/") || path.contains("/openai/"))
+        && let Some(place) = platform::find(path)
+    {
+        return place.dialect;
+    }
     let is_anthropic =
         parts.headers.contains_key("anthropic-version") || parts.uri.path().contains("/v1/messages");
     if is_anthropic { Dialect::Anthropic } else { Dialect::OpenAi }
@@ -141,6 +161,11 @@ fn request_id(dialect: Dialect, dice: &mut Dice) -> String {
     match dialect {
         Dialect::OpenAi => dice.hex("req_", 32),
         Dialect::Anthropic => dice.alnum("req_011C", 20),
+        Dialect::Azure | Dialect::Bedrock => {
+            let hex = dice.hex("", 32);
+            format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+        }
+        Dialect::Gemini => dice.alnum("", 22),
     }
 }
 
@@ -156,10 +181,16 @@ fn decide(state: &State, parts: &Parts, body: &Bytes, dialect: Dialect) -> Plan 
         Ok(found) => found,
         Err(fault) => return refuse(Endpoint::Other, behaviour, fault, request_id),
     };
-    if let Err(fault) = authenticate(state, &parts.headers, dialect) {
+    let query = parts.uri.query().unwrap_or("");
+    if let Err(fault) = authenticate(state, &parts.headers, query, dialect) {
         return refuse(endpoint, behaviour, fault, request_id);
     }
-    let (ask, model) = match read(endpoint, &parts.headers, body, dialect) {
+    let neutral = match neutral::of(endpoint, body) {
+        Ok(neutral) => neutral,
+        Err(e) => return refuse(endpoint, behaviour, Fault::unreadable(dialect, &e), request_id),
+    };
+    let text = neutral.as_deref().unwrap_or(body);
+    let (ask, model) = match read(endpoint, &parts.headers, text, body, dialect, id) {
         Ok(read) => read,
         Err(fault) => return refuse(endpoint, behaviour, fault, request_id),
     };
@@ -185,7 +216,8 @@ fn decide(state: &State, parts: &Parts, body: &Bytes, dialect: Dialect) -> Plan 
         state,
         endpoint,
         id,
-        query: parts.uri.query().unwrap_or(""),
+        query,
+        is_azure: dialect == Dialect::Azure,
         body,
         headers: &parts.headers,
         ask,
@@ -196,7 +228,10 @@ fn decide(state: &State, parts: &Parts, body: &Bytes, dialect: Dialect) -> Plan 
     };
     let outcome = match (endpoint, dialect) {
         (Endpoint::Messages | Endpoint::CountTokens, _)
+        | (Endpoint::RawPredict | Endpoint::StreamRawPredict | Endpoint::VertexCount, _)
         | (Endpoint::Models | Endpoint::Model, Dialect::Anthropic) => anthropic::answer(turn),
+        (_, Dialect::Gemini) => gemini::answer(turn),
+        (_, Dialect::Bedrock) => bedrock::answer(turn),
         _ => openai::answer(turn),
     };
     Plan { behaviour, fate, endpoint, outcome, request_id }

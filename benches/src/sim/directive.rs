@@ -17,12 +17,16 @@
 //! | `eol` | `lf` `crlf` `cr` | line ends of the event stream |
 //! | `tokens` | n | length of the answer in tokens (default 16) |
 //! | `bytes` | n | length of the answer in bytes of text, instead of `tokens` |
-//! | `echo` | switch | the answer is the text of the last user message |
+//! | `echo` | switch | the answer is the text of the last user message, or of the tools' results behind it |
 //! | `unicode` | switch | the answer's words hold characters of 2 to 4 bytes |
 //! | `stamp` | switch | each token of a stream is the time of its sending (µs since the epoch, 16 digits) |
 //! | `cached` | n | input tokens reported as read from the prompt cache |
 //! | `cache_write` | n | input tokens reported as written to the prompt cache |
 //! | `reasoning` | n | reasoning (thinking) tokens before the answer |
+//! | `redacted` | switch | Anthropic, Bedrock: thoughts are redacted |
+//! | `reasoning_content` | switch | chat: thoughts are shown in `reasoning_content`, as DeepSeek and vLLM do |
+//! | `strict` | switch | `strict=0`: bodies are not checked, as far as they can be answered |
+//! | `forgetful` | switch | results of tools are taken without the thoughts that led to the calls |
 //! | `usage` | switch | `usage=0`: the answer says nothing about usage |
 //! | `status` | code | answer with this error status |
 //! | `error` | type | type of the error body, e.g. `insufficient_quota` |
@@ -93,6 +97,14 @@ pub struct Behaviour {
     pub cache_write: u32,
     /// Reasoning tokens.
     pub reasoning: Option<u32>,
+    /// Thoughts are redacted.
+    pub redacted: bool,
+    /// Chat shows thoughts.
+    pub reasoning_content: bool,
+    /// Bodies are not checked.
+    pub lax: bool,
+    /// Thoughts may be missing.
+    pub forgetful: bool,
     /// No usage in the answer.
     pub no_usage: bool,
     /// Error status.
@@ -188,6 +200,10 @@ impl Behaviour {
             "cached" => self.cached = parse(key, value)?,
             "cache_write" => self.cache_write = parse(key, value)?,
             "reasoning" => self.reasoning = Some(parse(key, value)?),
+            "redacted" => self.redacted = switch(key, value)?,
+            "reasoning_content" => self.reasoning_content = switch(key, value)?,
+            "strict" => self.lax = !switch(key, value)?,
+            "forgetful" => self.forgetful = switch(key, value)?,
             "usage" => self.no_usage = !switch(key, value)?,
             "status" => self.status = Some(chance(key, value, status)?),
             "error" => self.error = Some(value.to_owned()),

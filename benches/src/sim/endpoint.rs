@@ -1,6 +1,7 @@
 //! Which call is it? Paths are recognised behind the last `/v1/`, so that any base path works.
 
 use crate::sim::fault::{Dialect, Fault};
+use crate::sim::platform::{self, Place};
 use http::Method;
 
 /// The calls that are spoken. The discriminant is the index into [`NAMES`].
@@ -25,11 +26,23 @@ pub(crate) enum Endpoint {
     Model,
     Messages,
     CountTokens,
+    RawPredict,
+    StreamRawPredict,
+    VertexCount,
+    Generate,
+    GenerateStream,
+    GeminiCount,
+    Embed,
+    BatchEmbed,
+    Converse,
+    ConverseStream,
+    Invoke,
+    InvokeStream,
     Other,
 }
 
 /// Names in the statistics.
-pub(crate) const NAMES: [&str; 20] = [
+pub(crate) const NAMES: [&str; 32] = [
     "POST /v1/chat/completions",
     "POST /v1/completions",
     "POST /v1/responses",
@@ -49,6 +62,18 @@ pub(crate) const NAMES: [&str; 20] = [
     "GET /v1/models/{id}",
     "POST /v1/messages",
     "POST /v1/messages/count_tokens",
+    "POST :rawPredict",
+    "POST :streamRawPredict",
+    "POST count-tokens:rawPredict",
+    "POST :generateContent",
+    "POST :streamGenerateContent",
+    "POST :countTokens",
+    "POST :embedContent",
+    "POST :batchEmbedContents",
+    "POST /model/{id}/converse",
+    "POST /model/{id}/converse-stream",
+    "POST /model/{id}/invoke",
+    "POST /model/{id}/invoke-with-response-stream",
     "other",
 ];
 
@@ -58,7 +83,17 @@ pub(crate) fn route<'p>(
     path: &'p str,
     dialect: Dialect,
 ) -> Result<(Endpoint, Option<&'p str>), Fault> {
-    let tail = path.rfind("/v1/").map_or("", |at| &path[at + 4..]).trim_end_matches('/');
+    if let Some(Place { endpoint: Some(endpoint), model, .. }) = platform::find(path)
+        && method != Method::GET
+    {
+        return match endpoint {
+            Endpoint::Other => Err(unknown(method, path, dialect)),
+            _ if method != Method::POST => Err(wrong_method(&Method::POST, dialect)),
+            endpoint => Ok((endpoint, model)),
+        };
+    }
+    let version = path.rfind("/v1/").map(|at| at + 4).or_else(|| path.rfind("/v1beta/").map(|at| at + 8));
+    let tail = version.map_or("", |at| &path[at..]).trim_end_matches('/');
     let (wanted, endpoint, id) = match tail {
         "chat/completions" => (Method::POST, Endpoint::Chat, None),
         "messages" => (Method::POST, Endpoint::Messages, None),
@@ -87,21 +122,31 @@ pub(crate) fn route<'p>(
         },
     };
     if *method != wanted {
-        return Err(match dialect {
-            Dialect::OpenAi => Fault {
-                code: Some("method_not_supported"),
-                ..Fault::new(405, format!("Only {wanted} requests are accepted."))
-            },
-            Dialect::Anthropic => Fault::new(405, "Method Not Allowed"),
-        });
+        return Err(wrong_method(&wanted, dialect));
     }
     Ok((endpoint, id))
+}
+
+fn wrong_method(wanted: &Method, dialect: Dialect) -> Fault {
+    match dialect {
+        Dialect::OpenAi => Fault {
+            code: Some("method_not_supported"),
+            ..Fault::new(405, format!("Only {wanted} requests are accepted."))
+        },
+        _ => Fault::new(405, "Method Not Allowed"),
+    }
 }
 
 fn unknown(method: &Method, path: &str, dialect: Dialect) -> Fault {
     match dialect {
         Dialect::OpenAi => Fault::new(404, format!("Invalid URL ({method} {path})")),
         Dialect::Anthropic => Fault::new(404, "Not found"),
+        Dialect::Azure => Fault::new(404, "Resource not found"),
+        Dialect::Gemini => Fault::new(404, format!("Requested entity was not found: {path}")),
+        Dialect::Bedrock => Fault {
+            kind: Some("UnknownOperationException".to_owned()),
+            ..Fault::new(404, format!("There is no operation {method} {path}"))
+        },
     }
 }
 

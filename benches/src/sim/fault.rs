@@ -1,13 +1,22 @@
 //! Errors in the shape of the provider whose API was called.
 
+mod cloud;
+mod wrong;
+
 use crate::sim::directive::Behaviour;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// Whose API a request speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAi,
+    /// OpenAI's API with errors, ids and filters of its own.
+    Azure,
     Anthropic,
+    /// Gemini's API and Vertex's for Google's models.
+    Gemini,
+    Bedrock,
 }
 
 /// An error answer.
@@ -18,7 +27,7 @@ pub(crate) struct Fault {
     pub(crate) kind: Option<String>,
     pub(crate) message: String,
     /// OpenAI: the field at fault.
-    pub(crate) param: Option<&'static str>,
+    pub(crate) param: Option<Cow<'static, str>>,
     /// OpenAI: the machine-readable reason.
     pub(crate) code: Option<&'static str>,
     /// Seconds.
@@ -35,31 +44,48 @@ impl Fault {
     /// A required field is not there.
     pub(crate) fn missing(dialect: Dialect, field: &'static str) -> Self {
         match dialect {
-            Dialect::OpenAi => Self {
-                param: Some(field),
+            Dialect::OpenAi | Dialect::Azure => Self {
+                param: Some(field.into()),
                 code: Some("missing_required_parameter"),
                 ..Self::new(400, format!("Missing required parameter: '{field}'."))
             },
             Dialect::Anthropic => Self::new(400, format!("{field}: Field required")),
+            Dialect::Gemini => Self::new(400, format!("* Request.{field}: {field} is not specified\n")),
+            Dialect::Bedrock => Self::new(
+                400,
+                format!(
+                    "1 validation error detected: Value null at '{field}' failed to satisfy constraint: Member must \
+                     not be null"
+                ),
+            ),
         }
     }
 
     /// The body is not JSON of the expected types.
     pub(crate) fn unreadable(dialect: Dialect, why: &serde_json::Error) -> Self {
         match dialect {
-            Dialect::OpenAi => Self::new(
+            Dialect::OpenAi | Dialect::Azure => Self::new(
                 400,
                 "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your \
                  HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid \
                  JSON.)",
             ),
             Dialect::Anthropic => Self::new(400, format!("The request body is not valid JSON: {why}")),
+            Dialect::Gemini => Self::new(400, format!("Invalid JSON payload received. {why}")),
+            Dialect::Bedrock => Self {
+                kind: Some("SerializationException".to_owned()),
+                ..Self::new(400, format!("The request body is not valid JSON: {why}"))
+            },
         }
     }
 
     /// An error that a directive asked for.
     pub(crate) fn injected(dialect: Dialect, status: u16, behaviour: &Behaviour) -> Self {
-        let (message, code) = match (dialect, status) {
+        let family = if dialect == Dialect::Azure { Dialect::OpenAi } else { dialect };
+        let (message, code) = match (family, status) {
+            (Dialect::Gemini, _) => (cloud::google(status).1, None),
+            (Dialect::Bedrock, _) => (cloud::amazon(status).1, None),
+            (Dialect::Azure, _) => ("", None),
             (Dialect::OpenAi, 401) => ("Incorrect API key provided: sk-sim***.", Some("invalid_api_key")),
             (Dialect::OpenAi, 404) => {
                 ("The model does not exist or you do not have access to it.", Some("model_not_found"))
@@ -102,6 +128,11 @@ impl Fault {
             return kind;
         }
         match (dialect, self.status) {
+            (Dialect::Gemini, status) => cloud::google(status).0,
+            (Dialect::Bedrock, status) => cloud::amazon(status).0,
+            (Dialect::Azure, 429) => "requests",
+            (Dialect::Azure, 500..) => "server_error",
+            (Dialect::Azure, _) => "invalid_request_error",
             (Dialect::OpenAi, 429) => "requests",
             (Dialect::OpenAi, 500..) => "server_error",
             (Dialect::OpenAi, _) => "invalid_request_error",
@@ -125,6 +156,9 @@ impl Fault {
                 "message": self.message, "type": self.kind(dialect), "param": self.param, "code": self.code}}),
             Dialect::Anthropic => json!({"type": "error", "error": {
                 "type": self.kind(dialect), "message": self.message}, "request_id": request_id}),
+            Dialect::Azure => cloud::azure(self),
+            Dialect::Gemini => cloud::status(self, self.kind(dialect)),
+            Dialect::Bedrock => json!({"message": self.message}),
         }
     }
 

@@ -1,6 +1,7 @@
 //! OpenAI's API.
 
 mod audio;
+mod azure;
 mod chat;
 mod completions;
 mod embeddings;
@@ -8,7 +9,10 @@ mod images;
 mod models;
 mod moderations;
 mod responses;
+mod rules;
 pub(crate) mod store;
+
+pub(crate) use embeddings::vector;
 
 use crate::sim::call::{Answer, Turn};
 use crate::sim::endpoint::Endpoint;
@@ -19,6 +23,9 @@ use serde_json::value::RawValue;
 
 /// Answers any call of this dialect.
 pub(crate) fn answer(turn: Turn<'_>) -> Result<Answer, Fault> {
+    if turn.is_azure {
+        azure::check(&turn)?;
+    }
     match turn.endpoint {
         Endpoint::Chat => chat::answer(turn),
         Endpoint::Completions => completions::answer(turn),
@@ -37,7 +44,7 @@ pub(crate) fn answer(turn: Turn<'_>) -> Result<Answer, Fault> {
         Endpoint::Transcriptions => audio::transcribe(turn),
         Endpoint::Models => Ok(models::list(&turn)),
         Endpoint::Model => Ok(models::get(&turn)),
-        Endpoint::Messages | Endpoint::CountTokens | Endpoint::Other => Err(Fault::new(404, "Invalid URL")),
+        _ => Err(Fault::new(404, "Invalid URL")),
     }
 }
 

@@ -5,13 +5,14 @@
 //! `instructions`, and of all keys and string values in `tools`; divided by 4, rounded up. Images, files and other
 //! base64 data do not count.
 //!
-//! **Triggers** in the last message of the user (not in one that carries a tool's result):
+//! **Triggers** in what the user said since the model's last turn (not in what carries a tool's result):
 //! `[tool]` calls the first tool with arguments made from its schema; `[tool:NAME]` calls that tool;
 //! `[tool:NAME {"a":1}]` with these arguments. Several triggers make several parallel calls.
 
 mod tally;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use tally::Counts;
@@ -54,6 +55,10 @@ pub(crate) struct Ask<'a> {
     pub(crate) output_format: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) thinking: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) reasoning: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) include: Option<&'a RawValue>,
 }
 
 /// `stream_options` of chat completions.
@@ -100,21 +105,36 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// The text of the last user message, for `echo`.
+/// The text behind the model's last turn, the user's and that of tools' results, for `echo`.
 pub(crate) fn last_user_text(ask: &Ask<'_>) -> String {
     let Some(raw) = ask.messages.or(ask.input).or(ask.prompt) else { return String::new() };
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(raw.get()) else { return String::new() };
+    let Ok(value) = serde_json::from_str::<Value>(raw.get()) else { return String::new() };
     let Some(turns) = value.as_array() else { return text_of(&value) };
-    let is_user = |turn: &&serde_json::Value| turn.get("role").and_then(|r| r.as_str()) == Some("user");
-    turns.iter().rev().find(is_user).or(turns.last()).map(text_of).unwrap_or_default()
+    // a prefilled answer at the end is no turn of its own
+    let end = turns.iter().rposition(|t| !is_models(t)).map_or(0, |at| at + 1);
+    let start = turns[..end].iter().rposition(is_models).map_or(0, |at| at + 1);
+    turns[start..end]
+        .iter()
+        .filter(|t| !matches!(field(t, "role"), "system" | "developer"))
+        .map(text_of)
+        .collect()
 }
 
-fn text_of(value: &serde_json::Value) -> String {
+fn field<'v>(turn: &'v Value, name: &str) -> &'v str {
+    turn.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_models(turn: &Value) -> bool {
+    field(turn, "role") == "assistant"
+        || matches!(field(turn, "type"), "reasoning" | "function_call" | "custom_tool_call")
+}
+
+fn text_of(value: &Value) -> String {
     match value {
-        serde_json::Value::String(s) => s.clone(),
-        serde_json::Value::Array(parts) => parts.iter().map(text_of).collect(),
-        serde_json::Value::Object(o) => {
-            o.get("content").or_else(|| o.get("text")).map(text_of).unwrap_or_default()
+        Value::String(s) => s.clone(),
+        Value::Array(parts) => parts.iter().map(text_of).collect(),
+        Value::Object(o) => {
+            ["content", "output", "text"].iter().find_map(|k| o.get(*k)).map(text_of).unwrap_or_default()
         }
         _ => String::new(),
     }
@@ -128,5 +148,7 @@ mod tests {
     fn echo_takes_the_last_user_text() {
         let body = r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":[{"type":"text","text":"c"},{"type":"text","text":"d"}]}]}"#;
         assert_eq!(last_user_text(&Ask::parse(body.as_bytes()).unwrap()), "cd");
+        let looped = r#"{"input":[{"role":"user","content":"a"},{"type":"function_call","name":"f","arguments":"{}"},{"type":"function_call_output","output":"b"},{"type":"function_call_output","output":[{"type":"input_text","text":"c"}]},{"role":"developer","content":"d"}]}"#;
+        assert_eq!(last_user_text(&Ask::parse(looped.as_bytes()).unwrap()), "bc", "results of tools too");
     }
 }

@@ -54,7 +54,8 @@ pub(crate) struct Reply {
 impl Reply {
     /// Decides on the answer.
     pub(crate) fn to(ask: &Ask<'_>, tally: &Tally, behaviour: &Behaviour) -> Self {
-        let thinks = kind(ask.thinking).as_deref() == Some("enabled");
+        let thinks = matches!(kind(ask.thinking).as_deref(), Some("enabled" | "adaptive"))
+            || asks_for_sealed_reasoning(ask);
         let reasoning = behaviour.reasoning.unwrap_or(if thinks { THINKING } else { 0 });
         let calls = tool_calls(ask, tally);
         let mut reply = Self { thinking: Text::words(reasoning, false), calls, ..Self::default() };
@@ -94,6 +95,13 @@ fn text(ask: &Ask<'_>, behaviour: &Behaviour) -> Text {
         Some(bytes) => Text::bytes(bytes),
         None => Text::words(behaviour.tokens.unwrap_or(TOKENS), behaviour.unicode),
     }
+}
+
+/// A Responses client that wants to have reasoning sealed wants reasoning.
+fn asks_for_sealed_reasoning(ask: &Ask<'_>) -> bool {
+    let is_off = |raw: &RawValue| ["\"none\"", "\"minimal\""].iter().any(|word| raw.get().contains(word));
+    ask.include.is_some_and(|raw| raw.get().contains("reasoning.encrypted_content"))
+        && !ask.reasoning.is_some_and(is_off)
 }
 
 /// The schema of a structured answer, wherever the dialect keeps it.

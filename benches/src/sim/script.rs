@@ -57,6 +57,12 @@ impl Writer {
         self.marks.push(Mark { end: self.buf.len(), token: true });
     }
 
+    /// A frame of a binary stream.
+    pub(crate) fn frame(&mut self, frame: &[u8], token: bool) {
+        self.buf.extend_from_slice(frame);
+        self.marks.push(Mark { end: self.buf.len(), token });
+    }
+
     fn event(&mut self, name: &str, token: bool, data: &[&[u8]]) {
         if !name.is_empty() {
             self.buf.extend_from_slice(b"event: ");
@@ -83,6 +89,12 @@ impl Writer {
 }
 
 impl Script {
+    /// The events one by one.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let starts = std::iter::once(0).chain(self.marks.iter().map(|m| m.end));
+        starts.zip(&self.marks).map(|(start, mark)| (&self.bytes[start..mark.end], mark.token))
+    }
+
     /// Keeps the first `events` events.
     pub(crate) fn truncate(&mut self, events: usize) {
         self.marks.truncate(events);

@@ -59,3 +59,11 @@ pub(super) fn all<'a>(
     }
     out
 }
+
+/// Names of models that are switched off: what they match is not to be found in another way.
+pub(super) fn off<'a>(config: &Config, rows: impl Iterator<Item = &'a Arc<ModelRow>>) -> Vec<Arc<str>> {
+    let managed: HashSet<&str> = config.models.iter().map(|m| m.name.as_str()).collect();
+    let here = config.models.iter().filter(|m| !m.enabled).map(|m| m.name.as_str().into());
+    let stored = rows.filter(|r| !r.enabled && !managed.contains(r.name.as_str()));
+    here.chain(stored.map(|r| r.name.as_str().into())).collect()
+}

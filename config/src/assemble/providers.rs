@@ -1,26 +1,19 @@
 //! Providers, ready to be called.
 
+mod base_url;
+mod stored;
+
+pub use base_url::default_base_url;
+
 use super::Finding;
-use crate::model::{self, Config, HttpVersions, ProviderKind, Secret};
+use crate::model::{self, Config};
 use crate::snapshot::Provider;
-use crate::validate::{check_base_url, check_header, check_provider_name};
+use crate::validate::{check_base_url, check_header, check_kind, check_provider_name};
 use sallyport_schema::envelope::KeyRing;
 use sallyport_schema::rows::ProviderRow;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use url::Url;
-
-/// The public API of a kind, version path included. None: there is none, `base_url` must be given.
-pub const fn default_base_url(kind: ProviderKind) -> Option<&'static str> {
-    match kind {
-        ProviderKind::Openai => Some("https://api.openai.com/v1"),
-        ProviderKind::Anthropic => Some("https://api.anthropic.com/v1"),
-        ProviderKind::OpenaiCompatible => None,
-    }
-}
 
 pub(super) fn all<'a>(
     config: &Config,
@@ -31,7 +24,7 @@ pub(super) fn all<'a>(
     let mut out = imbl::HashMap::new();
     for p in &config.providers {
         // Validation has seen to it that this works.
-        if let Ok(provider) = from_yaml(p) {
+        if let Ok(provider) = provider(p, true) {
             out.insert(provider.name.clone(), Arc::new(provider));
         }
     }
@@ -53,74 +46,29 @@ pub(super) fn all<'a>(
     out
 }
 
-/// The fields of a stored provider that have no column of their own.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Settings {
-    headers: BTreeMap<String, Secret>,
-    http: HttpVersions,
-    ca_file: Option<PathBuf>,
-    tls_name: Option<String>,
-}
-
-fn from_yaml(p: &model::Provider) -> Result<Provider, String> {
-    let settings = Settings {
-        headers: p.headers.clone(),
-        http: p.http,
-        ca_file: p.ca_file.clone(),
-        tls_name: p.tls_name.clone(),
-    };
-    let url = p.base_url.clone();
-    provider(&p.name, p.kind, url, p.api_key.clone(), settings, p.enabled, true)
-}
-
 fn from_row(row: &ProviderRow, keyring: &KeyRing) -> Result<Provider, String> {
-    check_provider_name(&row.name)?;
-    let kind = ProviderKind::deserialize(serde_json::Value::from(row.kind.as_str()))
-        .map_err(|_| format!("unknown kind `{}`", row.kind))?;
-    let url = match row.base_url.as_str() {
-        "" => None,
-        text => Some(Url::parse(text).map_err(|_| "base_url is not a URL".to_owned())?),
-    };
-    let settings = match &row.settings {
-        serde_json::Value::Null => Settings::default(),
-        // Not serde's own words: they may quote a header's value.
-        other => {
-            Settings::deserialize(other).map_err(|_| "settings do not have the expected form".to_owned())?
-        }
-    };
-    let api_key = match &row.api_key {
-        None => None,
-        Some(sealed) => {
-            let aad = format!("providers/{}/api_key", row.id);
-            let opened =
-                keyring.open(&aad, sealed).map_err(|e| format!("its API key cannot be read: {e}"))?;
-            let text = std::str::from_utf8(&opened).map_err(|_| "its API key is not text".to_owned())?;
-            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
-                return Err("its API key is not visible ASCII text".into());
-            }
-            Some(Secret::new(text))
-        }
-    };
-    provider(&row.name, kind, url, api_key, settings, row.enabled, false)
+    let p = stored::written(row, keyring)?;
+    check_provider_name(&p.name)?;
+    if let Some((field, message)) = check_kind(&p).into_iter().next() {
+        return Err(format!("{field}: {message}"));
+    }
+    provider(&p, false)
 }
 
-fn provider(
-    name: &str,
-    kind: ProviderKind,
-    url: Option<Url>,
-    api_key: Option<Secret>,
-    settings: Settings,
-    enabled: bool,
-    managed: bool,
-) -> Result<Provider, String> {
-    let url = match (url, default_base_url(kind)) {
-        (Some(url), _) => url,
-        (None, Some(text)) => Url::parse(text).map_err(|e| e.to_string())?,
-        (None, None) => return Err("base_url is missing".into()),
-    };
-    check_base_url(&url).map_err(|e| format!("base_url: {e}"))?;
-    for (name, value) in &settings.headers {
+/// Where a provider is: what is written, else the public API of its kind.
+fn url_of(p: &model::Provider) -> Result<Url, String> {
+    let endpoint = p.bedrock.as_ref().and_then(|b| b.endpoint.as_ref());
+    if let Some(url) = p.base_url.as_ref().or(endpoint) {
+        check_base_url(url).map_err(|e| format!("base_url: {e}"))?;
+        return Ok(url.clone());
+    }
+    let text = base_url::default_of(&p.settings()).ok_or("base_url is missing")?;
+    Url::parse(&text).map_err(|e| format!("there is no address of this provider: {e}"))
+}
+
+fn provider(p: &model::Provider, managed: bool) -> Result<Provider, String> {
+    let url = url_of(p)?;
+    for (name, value) in &p.headers {
         check_header(name, value.expose()).map_err(|e| format!("header {name}: {e}"))?;
     }
     let tls = url.scheme() == "https";
@@ -132,26 +80,27 @@ fn provider(
         None => bracketed.to_owned(),
     };
     // An empty name would turn verification off: it is never let through.
-    let tls_name = settings.tls_name.as_deref().filter(|n| !n.trim().is_empty()).unwrap_or(host);
-    let mut p = Provider {
-        name: name.into(),
-        kind,
+    let tls_name = p.tls_name.as_deref().filter(|n| !n.trim().is_empty()).unwrap_or(host);
+    let mut made = Provider {
+        name: p.name.as_str().into(),
+        kind: p.kind,
         tls,
         host: host.into(),
         port,
         authority: authority.into(),
-        base_path: url.path().trim_end_matches('/').into(),
-        api_key,
-        headers: settings.headers.into_iter().collect(),
-        http: settings.http,
-        ca_file: settings.ca_file,
+        base_path: base_url::path(p.kind, url.path()).into(),
+        api_key: p.api_key.clone(),
+        settings: p.settings(),
+        headers: p.headers.clone().into_iter().collect(),
+        http: p.http,
+        ca_file: p.ca_file.clone(),
         tls_name: tls_name.into(),
-        enabled,
+        enabled: p.enabled,
         generation: 0,
         managed,
     };
-    p.generation = generation(&p);
-    Ok(p)
+    made.generation = generation(&made);
+    Ok(made)
 }
 
 /// A number that changes whenever anything of the provider does, and is the same after a restart.
@@ -160,7 +109,8 @@ fn generation(p: &Provider) -> u64 {
     // The secrets print as `***`: they are fed apart.
     hash.update(format!("{p:?}").as_bytes());
     hash.update(p.api_key.as_ref().map(|k| k.expose()).unwrap_or_default().as_bytes());
-    for (_, value) in &p.headers {
+    let headers = p.headers.iter().map(|(_, value)| value);
+    for value in headers.chain(p.settings.secrets().into_iter().map(|(_, value)| value)) {
         hash.update([0]);
         hash.update(value.expose().as_bytes());
     }

@@ -221,3 +221,96 @@ proptest! {
         prop_assert_eq!(picture(a.snapshot()), picture(whole.snapshot()));
     }
 }
+
+#[test]
+fn stored_providers_of_the_clouds() {
+    let ring = ring(1);
+    let cloud = |n, kind: &str, base_url: &str, settings, secrets: Option<serde_json::Value>| {
+        let mut p = provider(n, &format!("p{n}"), &ring);
+        p.kind = kind.into();
+        p.base_url = base_url.into();
+        p.api_key = None;
+        p.settings = settings;
+        p.secrets = secrets
+            .map(|s| ring.seal(&format!("providers/{}/secrets", p.id), s.to_string().as_bytes()).unwrap());
+        p
+    };
+    let json = |text: &str| serde_json::from_str(text).unwrap();
+    let a = assembler(StoredState {
+        providers: vec![
+            cloud(
+                1,
+                "azure-openai",
+                "https://n.openai.azure.com",
+                json(r#"{"azure_openai": {"entra": {"tenant_id": "t", "client_id": "c"}}}"#),
+                Some(json(r#"{"azure_openai": {"entra": {"client_secret": "hidden"}}}"#)),
+            ),
+            cloud(2, "vertex", "", json(r#"{"vertex": {"project": "p", "location": "us-east5"}}"#), None),
+            cloud(
+                3,
+                "bedrock",
+                "",
+                json(
+                    r#"{"bedrock": {"region": "eu-west-1", "access_key_id": "AK", "secret_access_key": "hidden"}}"#,
+                ),
+                None,
+            ),
+            cloud(4, "bedrock", "", json(r#"{"bedrock": {"region": "eu-west-1/"}}"#), None),
+            cloud(5, "openai", "", json(r#"{"kind": "bedrock"}"#), None),
+        ],
+        ..StoredState::default()
+    });
+    let told: Vec<_> = a.findings().iter().map(|f| f.message.as_str()).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].contains("bedrock.access_key_id stands in the settings in clear"), "{told:?}");
+    assert!(told[1].contains("bedrock.region: write a region"), "{told:?}");
+    assert!(told[2].contains("expected form"), "{told:?}");
+    let s = a.snapshot();
+    let crate::model::KindSettings::AzureOpenai(azure) = &s.providers["p1"].settings else { panic!() };
+    assert_eq!(azure.entra.as_ref().unwrap().client_secret.expose(), "hidden");
+    assert!(!format!("{:?}", s.providers["p1"]).contains("hidden"));
+    assert_eq!(&*s.providers["p2"].host, "us-east5-aiplatform.googleapis.com");
+    assert_eq!(&*s.providers["p2"].base_path, "/v1");
+}
+
+#[test]
+fn a_secret_in_the_settings_changes_the_generation() {
+    let of = |secret: &str| {
+        let yaml = format!(
+            "providers: [{{name: b, kind: bedrock, bedrock: {{region: r, access_key_id: a, secret_access_key: {secret}}}}}]"
+        );
+        let a = Assembler::new(&loaded(&yaml), StoredState::default(), Source::Store, ring(1));
+        a.snapshot().providers["b"].generation
+    };
+    assert_eq!(of("x"), of("x"));
+    assert_ne!(of("x"), of("y"));
+}
+
+#[test]
+fn well_known_names_find_the_only_provider_of_their_kind() {
+    let find = |yaml: &str, name: &str| {
+        let a = Assembler::new(&loaded(yaml), StoredState::default(), Source::Store, ring(1));
+        a.snapshot().models.find(name).map(|m| m.routes[0].provider.to_string())
+    };
+    let one = "providers: [{name: o, kind: openai, api_key: k}, {name: a, kind: anthropic, api_key: k}, \
+               {name: v, kind: vertex, vertex: {project: p, location: eu}}]\n";
+    for (name, want) in [
+        ("gpt-5", Some("o")),
+        ("o3-mini", Some("o")),
+        ("text-embedding-3-small", Some("o")),
+        ("claude-opus-5", Some("a")),
+        ("gemini-3-pro", Some("v")),
+        ("llama-4", None),
+    ] {
+        assert_eq!(find(one, name).as_deref(), want, "{name}");
+    }
+    let off = format!("{one}routing: {{prefixes: false}}");
+    assert_eq!(find(&off, "gpt-5"), None);
+    let switched = format!("{one}models: [{{name: 'gpt-5*', enabled: false, routes: []}}]");
+    assert_eq!(find(&switched, "gpt-5"), None);
+    assert_eq!(find(&switched, "gpt-4").as_deref(), Some("o"));
+    let two = "providers: [{name: o, kind: openai, api_key: k}, {name: p, kind: openai, api_key: k}, \
+               {name: g, kind: gemini, api_key: k, enabled: false}, {name: v, kind: vertex, vertex: {project: p, location: eu}}]\n";
+    assert_eq!(find(two, "gpt-5"), None, "which one?");
+    assert_eq!(find(two, "gemini-3").as_deref(), Some("v"), "one that is off does not count");
+}

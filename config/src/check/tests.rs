@@ -49,3 +49,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn secrets_of_typed_settings_are_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("t.yaml");
+    let sa = r#"{"type":"service_account","client_email":"e","private_key":"hidden-pem"}"#;
+    let yaml = format!(
+        "providers:\n\
+         - {{name: a, kind: azure-openai, base_url: 'https://h', azure_openai: {{entra: {{tenant_id: t, client_id: c, client_secret: hidden-a}}}}}}\n\
+         - {{name: v, kind: vertex, vertex: {{project: p, location: eu, credentials: '{sa}'}}}}\n\
+         - {{name: b, kind: bedrock, bedrock: {{region: r, access_key_id: hidden-id, secret_access_key: hidden-b, session_token: hidden-t}}}}\n"
+    );
+    std::fs::write(&file, yaml).unwrap();
+    let loaded = load(&[file], &env).unwrap();
+    for shown in [
+        render(&loaded),
+        format!("{:?}", loaded.config),
+        serde_json::to_string(&*loaded.config).unwrap(),
+        format!("{:?}", loaded.document),
+    ] {
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
+    assert!(render(&loaded).contains("client_secret: \"***\""));
+}

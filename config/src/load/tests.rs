@@ -65,7 +65,7 @@ fn unknown_keys_get_a_suggestion() {
         "providers: [{name: p, kind: openai, apikey: sk-123}]",
         &["providers[p]: unknown key", "did you mean `api_key`?"],
     );
-    only("zzz: 1", &["the sections are data_dir, instance, server"]);
+    only("zzz: 1", &["the sections are data_dir, instance"]);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn all_that_is_wrong_is_told_at_once_in_order() {
         "t.yaml:3:13: server.max_body: '3 bananas' is not a size",
         "t.yaml:4:12: server.threads: invalid type: string \"many\", expected usize",
         "t.yaml:5:15: log.format: `jsn` is none of text, json; did you mean `json`?",
-        "t.yaml:8:11: providers[a].kind: `opnai` is none of openai, anthropic, openai-compatible; did you mean `openai`?",
+        "t.yaml:8:11: providers[a].kind: `opnai` is none of openai, azure-openai, anthropic, gemini, vertex, bedrock, openai-compatible; did you mean `openai`?",
         "t.yaml:9:14: providers[a].enabled: invalid type: string \"yes\", expected a boolean; write true or false",
         "t.yaml:10:5: providers[1]: `name` is missing",
         "t.yaml:11:14: providers[1].api_key: environment variable MISSING is not set; set it, or write `${MISSING:-default}`",

@@ -1,8 +1,10 @@
 //! Providers and models.
 
 use super::Judge;
+use super::kinds::{check_kind, lacks_credentials};
 use super::sections::pem;
 use crate::addresses;
+use crate::google::GoogleCredentials;
 use crate::model::{Config, Model, Provider, ProviderKind};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -103,7 +105,7 @@ fn provider(c: &Config, p: &Provider, path: &str, judge: &mut Judge<'_>) {
             tls = url.scheme() == "https";
             match check_base_url(url) {
                 Err(message) => judge.error(&at("base_url"), message),
-                Ok(()) if url.path() == "/" => {
+                Ok(()) if url.path() == "/" && wants_version(p.kind) => {
                     judge.warn(
                         &at("base_url"),
                         "has no path: most APIs want the version in it, as in https://host/v1",
@@ -118,14 +120,17 @@ fn provider(c: &Config, p: &Provider, path: &str, judge: &mut Judge<'_>) {
         Some(key) if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) => {
             judge.error(&at("api_key"), "a key is visible ASCII text without spaces, and not empty");
         }
-        None if p.enabled && p.kind != ProviderKind::OpenaiCompatible && p.base_url.is_none() => {
-            judge.warn(
-                &at("api_key"),
-                "is not set: the provider will refuse every call; set it, or `enabled: false`",
-            );
-        }
         _ => {}
     }
+    if p.enabled
+        && let Some(message) = lacks_credentials(p)
+    {
+        judge.warn(&at("api_key"), message);
+    }
+    for (field, message) in check_kind(p) {
+        judge.error(&at(&field), message);
+    }
+    elsewhere(c, p, path, judge);
     let mut seen = HashSet::new();
     for (name, value) in &p.headers {
         let path = at(&format!("headers.{name}"));
@@ -148,6 +153,41 @@ fn provider(c: &Config, p: &Provider, path: &str, judge: &mut Judge<'_>) {
         if set && !tls {
             judge.warn(&at(field), "is not used: base_url is http://");
         }
+    }
+}
+
+/// Azure's and Bedrock's addresses end with the host.
+const fn wants_version(kind: ProviderKind) -> bool {
+    !matches!(kind, ProviderKind::AzureOpenai | ProviderKind::Bedrock)
+}
+
+/// Files and further addresses that the typed settings name.
+fn elsewhere(c: &Config, p: &Provider, path: &str, judge: &mut Judge<'_>) {
+    if let Some(url) = p.bedrock.as_ref().and_then(|b| b.endpoint.as_ref()) {
+        let path = format!("{path}.bedrock.endpoint");
+        match check_base_url(url) {
+            Err(message) => judge.error(&path, message),
+            Ok(()) => address(c, url, &path, judge),
+        }
+    }
+    let Some(vertex) = &p.vertex else { return };
+    let (text, field) = match (&vertex.credentials, &vertex.credentials_file) {
+        (Some(text), _) => (text.expose().to_owned(), "credentials"),
+        (None, Some(file)) => match std::fs::read_to_string(file) {
+            Ok(text) => (text, "credentials_file"),
+            Err(e) => {
+                let message = format!("cannot read {}: {e}", file.display());
+                return judge.error(&format!("{path}.vertex.credentials_file"), message);
+            }
+        },
+        (None, None) => return,
+    };
+    let path = format!("{path}.vertex.{field}");
+    match GoogleCredentials::parse(&text) {
+        // `credentials` itself was judged with the other settings.
+        Err(message) if field == "credentials_file" => judge.error(&path, message),
+        Err(_) => {}
+        Ok(credentials) => credentials.urls().iter().for_each(|(_, url)| address(c, url, &path, judge)),
     }
 }
 

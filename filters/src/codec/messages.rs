@@ -66,5 +66,23 @@ impl Default for RequestOptions {
     }
 }
 
+/// Fields of a request of this dialect that change cost, speed or bookkeeping, never what was asked: a loss of one of
+/// them is a hint ([`crate::ir::Loss::harmless`]), whatever the upstream. `context_management` clears what is old out
+/// of the context to save tokens; without it everything stays there. `field`: as
+/// [`crate::ir::Conversation::extra`] names it.
+pub fn harmless(field: &str) -> bool {
+    const TOP: [&str; 8] = [
+        "anthropic_beta",
+        "anthropic_version",
+        "billing_policy",
+        "cache_control",
+        "context_management",
+        "diagnostics",
+        "speed",
+        "user_profile_id",
+    ];
+    TOP.contains(&field)
+}
+
 #[cfg(test)]
 mod tests;

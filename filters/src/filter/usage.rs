@@ -25,11 +25,15 @@ impl Filter for UsageFilter {
         // A new attempt is counted anew: what a failed one said was never delivered.
         x.meter = Some(Meter::new(x.surface));
         x.usage_added = false;
-        if translate::way(&target.provider, x.surface) != Some(Way::Verbatim) {
+        let model = target.model.as_deref().or(x.model_asked()).unwrap_or_default();
+        if matches!(translate::way(&target.provider, model, x.surface), Some(Way::Translated(_))) {
             // The codec asks and tells.
             return Ok(());
         }
-        let openai = matches!(target.provider.kind, ProviderKind::Openai | ProviderKind::OpenaiCompatible);
+        let openai = matches!(
+            target.provider.kind,
+            ProviderKind::Openai | ProviderKind::AzureOpenai | ProviderKind::OpenaiCompatible
+        );
         let streams = matches!(x.surface, Surface::Chat | Surface::Completions) && x.body.stream();
         if openai
             && streams

@@ -1,9 +1,12 @@
 //! Where Gemini's own format is spoken: the model and the method stand in the path.
 
+use super::address::{Operation, address};
+use crate::codec::Wire;
 use crate::codec::gemini::Framing;
 use crate::exchange::{Exchange, Target};
 use crate::surface::{Surface, resource};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sallyport_config::model::ProviderKind;
 
 /// All but RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -20,6 +23,19 @@ pub(super) fn path_and_query(x: &Exchange, target: &Target) -> Option<String> {
         Surface::GeminiBatchEmbed => "batchEmbedContents",
         _ => return None,
     };
+    if target.provider.kind == ProviderKind::Vertex {
+        let model = target.model.as_deref().unwrap_or(asked);
+        let stream = x.body.stream();
+        let operation = match x.surface {
+            Surface::GeminiCountTokens => Operation::CountTokens,
+            _ => Operation::Generate,
+        };
+        let mut path = address(&target.provider, Wire::Gemini, operation, model, stream)?;
+        if x.body.framing() == Framing::Array {
+            path.truncate(path.strip_suffix("?alt=sse").unwrap_or(&path).len());
+        }
+        return Some(path);
+    }
     let mut out = target.provider.base_path.to_string();
     for segment in resource(target.model.as_deref().unwrap_or(asked)).split('/') {
         out.push('/');

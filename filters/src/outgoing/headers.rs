@@ -1,7 +1,7 @@
 //! Which headers pass, on the way up and on the way down.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use sallyport_config::model::ProviderKind;
+use sallyport_config::model::{KindSettings, ProviderKind};
 use sallyport_config::snapshot::Provider;
 
 /// Fields about one connection, not about the message (RFC 9110 §7.6.1), `proxy-*` included.
@@ -20,7 +20,15 @@ const HOP_BY_HOP: [HeaderName; 10] = [
 
 /// Sent by Anthropic's own clients; a request without it is refused.
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// <https://learn.microsoft.com/azure/foundry/openai/reference#authentication>
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+/// <https://ai.google.dev/gemini-api/docs/api-key>
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+/// <https://platform.openai.com/docs/api-reference/authentication>
+const OPENAI_ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
+const OPENAI_PROJECT: HeaderName = HeaderName::from_static("openai-project");
 
 /// Does a client's header stay here? `named`: values of its Connection headers.
 fn stays_here(name: &HeaderName, named: &[&str]) -> bool {
@@ -35,6 +43,24 @@ fn stays_here(name: &HeaderName, named: &[&str]) -> bool {
         | "openai-organization" | "openai-project" => true,
         n if n.starts_with("x-forwarded-") || n.starts_with("x-sallyport-") => true,
         n => HOP_BY_HOP.contains(name) || is_named(n, named),
+    }
+}
+
+/// Does a client's header mean nothing to a cloud, or mislead it? OpenAI, Anthropic and their like get what their own
+/// clients send, untouched.
+fn is_foreign(name: &HeaderName, kind: ProviderKind) -> bool {
+    let n = name.as_str();
+    let anthropic = n.starts_with("anthropic-");
+    match kind {
+        ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::OpenaiCompatible => false,
+        ProviderKind::AzureOpenai => anthropic,
+        // Betas go in the header there, the version in the body. The quota's project is ours.
+        ProviderKind::Vertex => {
+            (anthropic && *name != ANTHROPIC_BETA) || n.starts_with("openai-") || n == "x-goog-user-project"
+        }
+        ProviderKind::Gemini => anthropic || n.starts_with("openai-") || n == "x-goog-user-project",
+        // `x-amz-*` belongs to the signature.
+        ProviderKind::Bedrock => anthropic || n.starts_with("openai-") || n.starts_with("x-amz-"),
     }
 }
 
@@ -53,7 +79,7 @@ pub(super) fn for_upstream(client: &HeaderMap, provider: &Provider) -> HeaderMap
     let named = connection_values(client);
     let mut out = HeaderMap::with_capacity(client.len() + provider.headers.len() + 3);
     for (name, value) in client {
-        if !stays_here(name, &named) {
+        if !stays_here(name, &named) && !is_foreign(name, provider.kind) {
             out.append(name, value.clone());
         }
     }
@@ -82,17 +108,9 @@ fn finish(out: &mut HeaderMap, provider: &Provider) {
     // Events must be readable as they pass.
     out.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some(key) = &provider.api_key {
-        let key = key.expose();
-        match provider.kind {
-            ProviderKind::Anthropic => set_secret(out, provider, X_API_KEY, key),
-            ProviderKind::Openai | ProviderKind::OpenaiCompatible => {
-                set_secret(out, provider, header::AUTHORIZATION, &format!("Bearer {key}"));
-            }
-        }
+        authenticate(out, provider, key.expose());
     }
-    if provider.kind == ProviderKind::Anthropic && !out.contains_key(ANTHROPIC_VERSION) {
-        out.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
-    }
+    settings(out, provider);
     for (name, value) in &provider.headers {
         match HeaderName::from_bytes(name.as_bytes()) {
             Ok(name) => set_secret(out, provider, name, value.expose()),
@@ -100,6 +118,66 @@ fn finish(out: &mut HeaderMap, provider: &Provider) {
                 tracing::error!(provider = %provider.name, header = %name, "not a header name: not sent")
             }
         }
+    }
+}
+
+/// An API key, where the kind wants it. (Tokens and signatures come later: they are made anew for each call.)
+fn authenticate(out: &mut HeaderMap, provider: &Provider, key: &str) {
+    match provider.kind {
+        ProviderKind::Anthropic => set_secret(out, provider, X_API_KEY, key),
+        ProviderKind::AzureOpenai => set_secret(out, provider, API_KEY, key),
+        ProviderKind::Gemini | ProviderKind::Vertex => set_secret(out, provider, X_GOOG_API_KEY, key),
+        ProviderKind::Openai | ProviderKind::OpenaiCompatible | ProviderKind::Bedrock => {
+            set_secret(out, provider, header::AUTHORIZATION, &format!("Bearer {key}"));
+        }
+    }
+}
+
+/// What the settings of the kind say in headers.
+fn settings(out: &mut HeaderMap, provider: &Provider) {
+    match &provider.settings {
+        KindSettings::Openai(s) => {
+            let both = [(OPENAI_ORGANIZATION, &s.organization), (OPENAI_PROJECT, &s.project)];
+            for (name, value) in both {
+                if let Some(value) = value {
+                    set(out, provider, name, value);
+                }
+            }
+        }
+        KindSettings::Anthropic(s) => {
+            if !out.contains_key(ANTHROPIC_VERSION) {
+                set(out, provider, ANTHROPIC_VERSION, s.version.as_deref().unwrap_or("2023-06-01"));
+            }
+            for beta in &s.betas {
+                if !names_beta(out, beta)
+                    && let Ok(value) = HeaderValue::from_str(beta)
+                {
+                    out.append(ANTHROPIC_BETA, value);
+                }
+            }
+        }
+        KindSettings::AzureOpenai(_)
+        | KindSettings::Gemini
+        | KindSettings::Vertex(_)
+        | KindSettings::Bedrock(_)
+        | KindSettings::OpenaiCompatible(_) => {}
+    }
+}
+
+/// Does the client ask for a beta itself? Several may stand in one header.
+fn names_beta(out: &HeaderMap, beta: &str) -> bool {
+    let all = out.get_all(ANTHROPIC_BETA).iter().filter_map(|v| v.to_str().ok());
+    all.flat_map(|v| v.split(',')).any(|b| b.trim() == beta)
+}
+
+/// Sets a header.
+fn set(out: &mut HeaderMap, provider: &Provider, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(v) => {
+            out.insert(name, v);
+        }
+        // The configuration check finds this first.
+        Err(_) => tracing::error!(provider = %provider.name, header = %name, "not a header value: not sent"),
     }
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::surface::Surface;
 use crate::testing::{World, headers, request, snapshot, target};
 use proptest::prelude::*;
-use sallyport_config::model::{ProviderKind, Secret};
+use sallyport_config::model::{AnthropicSettings, KindSettings, OpenaiSettings, ProviderKind, Secret};
 use std::sync::Arc;
 
 fn out(list: &[(&'static str, &str)], provider: &str, query: Option<&str>) -> Outgoing {
@@ -114,6 +114,61 @@ fn each_kind_has_its_own_credentials() {
     let o = out(&[("x-api-key", "sp-client")], "vllm", None);
     assert_eq!(o.headers["authorization"], "Bearer vllm-secret");
     assert!(!o.headers.contains_key("x-api-key") && !o.headers.contains_key("anthropic-version"));
+}
+
+fn to(kind: ProviderKind, settings: KindSettings, list: &[(&'static str, &str)]) -> HeaderMap {
+    let mut p = crate::testing::provider("p", kind);
+    p.settings = settings;
+    let x = crate::testing::exchange(snapshot(), Surface::Chat);
+    let h = headers(list);
+    Outgoing::new(request("/v1/x", None, &h), &x, &Target { provider: Arc::new(p), model: None }).headers
+}
+
+#[test]
+fn the_clouds_get_their_key_and_nothing_that_misleads_them() {
+    let client = [
+        ("authorization", "Bearer sp-client"),
+        ("anthropic-version", "2023-06-01"),
+        ("anthropic-beta", "a"),
+        ("openai-beta", "x"),
+        ("x-amz-security-token", "theirs"),
+        ("x-goog-user-project", "theirs"),
+    ];
+    let always = ["accept-encoding"];
+    for (kind, credential, kept) in [
+        (
+            ProviderKind::AzureOpenai,
+            ("api-key", "p-secret"),
+            &["openai-beta", "x-amz-security-token", "x-goog-user-project"][..],
+        ),
+        (ProviderKind::Gemini, ("x-goog-api-key", "p-secret"), &["x-amz-security-token"]),
+        (ProviderKind::Vertex, ("x-goog-api-key", "p-secret"), &["anthropic-beta", "x-amz-security-token"]),
+        (ProviderKind::Bedrock, ("authorization", "Bearer p-secret"), &["x-goog-user-project"]),
+    ] {
+        let out = to(kind, KindSettings::default_of(kind), &client);
+        assert_eq!(out[credential.0], credential.1, "{kind:?}");
+        assert!(out[credential.0].is_sensitive());
+        for name in kept.iter().chain(&always) {
+            assert!(out.contains_key(*name), "{kind:?} {name}");
+        }
+        assert_eq!(out.len(), kept.len() + always.len() + 1, "{kind:?} {out:?}");
+    }
+}
+
+#[test]
+fn settings_of_openai_and_anthropic() {
+    let s = OpenaiSettings { organization: Some("org-ours".into()), project: Some("proj-ours".into()) };
+    let out = to(ProviderKind::Openai, KindSettings::Openai(s), &[("openai-organization", "org-theirs")]);
+    assert_eq!(out["openai-organization"], "org-ours");
+    assert_eq!(out["openai-project"], "proj-ours");
+    let s = AnthropicSettings { version: Some("2024-01-01".into()), betas: vec!["b".into(), "d".into()] };
+    let s = KindSettings::Anthropic(s);
+    let out = to(ProviderKind::Anthropic, s.clone(), &[("anthropic-beta", "a, b"), ("anthropic-beta", "c")]);
+    assert_eq!(out["anthropic-version"], "2024-01-01");
+    let betas: Vec<_> = out.get_all("anthropic-beta").iter().collect();
+    assert_eq!(betas, ["a, b", "c", "d"]);
+    let out = to(ProviderKind::Anthropic, s, &[("anthropic-version", "2023-06-01")]);
+    assert_eq!(out["anthropic-version"], "2023-06-01");
 }
 
 #[test]

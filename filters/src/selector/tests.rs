@@ -2,6 +2,7 @@ use super::*;
 use crate::testing::{model, provider, route, snapshot};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use sallyport_config::model::ProviderKind;
 use std::sync::Arc;
 
 fn world() -> Snapshot {
@@ -47,17 +48,25 @@ fn what_cannot_serve_is_skipped() {
             route("a", Some("x"), 1),
         ],
     );
-    assert_eq!(order(&m, &s, Surface::Chat, 1), ["a"]);
-    assert_eq!(order(&m, &s, Surface::Responses, 1), ["a"]);
-    assert_eq!(order(&m, &s, Surface::Messages, 1), ["anthropic"]);
+    for conversation in [Surface::Chat, Surface::Responses, Surface::Messages] {
+        let mut all = order(&m, &s, conversation, 1);
+        all.sort();
+        assert_eq!(all, ["a", "anthropic"], "{conversation:?} is translated where need be");
+    }
+    // What has no translation stays with those who speak it.
+    for openai in [Surface::Completions, Surface::Embeddings, Surface::Moderations, Surface::Images] {
+        assert_eq!(order(&m, &s, openai, 1), ["a"], "{openai:?}");
+    }
+    assert_eq!(order(&m, &s, Surface::CountTokens, 1), ["anthropic"]);
     assert_eq!(order(&model("e", vec![]), &s, Surface::Chat, 1), Vec::<String>::new());
-    let target = candidates(&m, &s, Surface::Chat, &mut StdRng::seed_from_u64(1)).next().unwrap();
+    let target = candidates(&m, &s, Surface::Embeddings, &mut StdRng::seed_from_u64(1)).next().unwrap();
     assert_eq!(target.model.as_deref(), Some("x"));
     // Disabled is not unknown.
     let only_b = model("m", vec![route("b", None, 1)]);
     assert!(speaks(&only_b, &s, Surface::Chat) && order(&only_b, &s, Surface::Chat, 1).is_empty());
     assert!(
-        !speaks(&only_b, &s, Surface::Messages)
+        speaks(&only_b, &s, Surface::Messages)
+            && !speaks(&only_b, &s, Surface::CountTokens)
             && !speaks(&model("e", vec![route("gone", None, 1)]), &s, Surface::Chat)
     );
 }

@@ -5,6 +5,7 @@
 
 use super::reply::{Translated, unreadable};
 use super::request::{Encoded, Translation, invalid, settle};
+use super::way::Back;
 use crate::codec::gemini::{self, EmbedReply, EmbedRequest};
 use crate::codec::tool_names::{self, Rules};
 use crate::codec::{DecodeError, Wire, messages, responses};
@@ -88,7 +89,7 @@ impl Translation {
     /// 400 that names the client's field.
     pub fn aside(
         x: &Exchange,
-        back: Wire,
+        back: Back,
         target: &Target,
         lossy: bool,
     ) -> Result<(Self, Encoded, Aside), Rejection> {
@@ -97,7 +98,7 @@ impl Translation {
         let mut losses = Losses::default();
         let (aside, body) = if x.surface == Surface::GeminiCountTokens {
             let c = gemini::decode_count_request(&x.body.raw, asked).map_err(|e| invalid(&e))?;
-            (Aside::Count, count(c, back, served, &mut losses))
+            (Aside::Count, count(c, back.wire, served, &mut losses))
         } else {
             let r = gemini::decode_embed_request(&x.body.raw).map_err(|e| invalid(&e))?;
             let aside = Aside::Embed { batch: x.surface == Surface::GeminiBatchEmbed, texts: r.input.len() };

@@ -21,7 +21,7 @@ impl Translation {
     /// The upstream sent what is no answer of its format.
     pub fn reply(&self, body: &[u8]) -> Result<Translated, Rejection> {
         if let Some(aside) = self.aside {
-            return aside.reply(self.back, body);
+            return aside.reply(self.back.wire, body);
         }
         let mut reply = self.decode_reply(body).map_err(|e| unreadable(&e))?;
         self.names.restore(&mut reply);
@@ -37,7 +37,7 @@ impl Translation {
     }
 
     fn decode_reply(&self, body: &[u8]) -> Result<Reply, DecodeError> {
-        match self.back {
+        match self.back.wire {
             Wire::Chat => chat::decode_reply(body),
             Wire::Responses => responses::decode_reply(body),
             Wire::Messages => messages::decode_reply(body),

@@ -2,13 +2,15 @@
 
 use super::aside::Aside;
 use super::fields;
+use super::way::Back;
 use crate::codec::chat::{self, ChatOptions};
 use crate::codec::custom_tools::{self, CustomTools};
 use crate::codec::responses::{self, Echo};
 use crate::codec::tool_names::{self, NameMap, Rules};
 use crate::codec::{DecodeError, Wire, converse, gemini, messages};
 use crate::exchange::{Exchange, Target};
-use crate::ir::{Conversation, Loss, Losses};
+use crate::ir::block::{Body, Thinking};
+use crate::ir::{Conversation, Loss, Losses, Origin};
 use crate::rejection::{ErrorKind, Rejection};
 use sallyport_config::model::ProviderKind;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Translation {
     pub(super) front: Wire,
-    pub(super) back: Wire,
+    pub(super) back: Back,
     /// The model as the client asked for it.
     pub(super) asked: String,
     /// The model at the provider.
@@ -65,7 +67,23 @@ pub fn decode(x: &Exchange, front: Wire) -> Result<Arc<Conversation>, Rejection>
     let mut c = decoded.map_err(|e| invalid(&e))?;
     // Signatures that travelled in call ids, because the client's format has no field for them.
     gemini::extract_conversation(&mut c);
+    summarise(&mut c);
     Ok(Arc::new(c))
+}
+
+/// What is shown of OpenAI's sealed thoughts is a summary. Formats that have one text for both give it back as the
+/// thought itself; it must reach OpenAI as what it was.
+fn summarise(c: &mut Conversation) {
+    for block in c.messages.iter_mut().flat_map(|m| &mut m.content) {
+        if let Body::Thinking(Thinking { text, summary, signature: Some(s), redacted: _ }) = &mut block.body
+            && s.origin == Origin::OpenAi
+            && !s.value.is_empty()
+            && summary.is_empty()
+            && !text.is_empty()
+        {
+            summary.push(std::mem::take(text));
+        }
+    }
 }
 
 pub(super) fn invalid(e: &DecodeError) -> Rejection {
@@ -85,7 +103,7 @@ impl Translation {
         x: &Exchange,
         c: &Conversation,
         front: Wire,
-        back: Wire,
+        back: Back,
         target: &Target,
         lossy: bool,
     ) -> Result<(Self, Encoded), Rejection> {
@@ -93,10 +111,11 @@ impl Translation {
         let echo = if front == Wire::Responses { Echo::of(c) } else { Echo::default() };
         let mut losses = Losses::default();
         let mut c = c.clone();
-        let openai = target.provider.kind == ProviderKind::Openai;
-        let free_text = back == Wire::Responses || (back == Wire::Chat && openai);
+        let openai = matches!(target.provider.kind, ProviderKind::Openai | ProviderKind::AzureOpenai);
+        let wire = back.wire;
+        let free_text = wire == Wire::Responses || (wire == Wire::Chat && openai);
         let custom = if free_text { CustomTools::default() } else { custom_tools::wrap(&mut c, &mut losses) };
-        let rules = match back {
+        let rules = match wire {
             Wire::Chat => Rules::CHAT,
             Wire::Responses => Rules::RESPONSES,
             Wire::Messages => Rules::ANTHROPIC,
@@ -104,7 +123,7 @@ impl Translation {
             Wire::Converse => Rules::CONVERSE,
         };
         let names = tool_names::flatten(&mut c, &rules);
-        let body = match back {
+        let body = match wire {
             Wire::Chat => {
                 let options = if openai { ChatOptions::openai() } else { compatible(&target.provider.host) };
                 chat::encode_request(&c, &served, &options, &mut losses)
@@ -113,9 +132,21 @@ impl Translation {
                 responses::encode_request(&c, &served, &responses::RequestOptions::default(), &mut losses)
             }
             Wire::Messages => {
-                messages::encode_request(&c, &served, &messages::RequestOptions::default(), &mut losses)
+                let platform = match target.provider.kind {
+                    ProviderKind::Bedrock => messages::Platform::Bedrock,
+                    ProviderKind::Vertex => messages::Platform::Vertex,
+                    _ => messages::Platform::Anthropic,
+                };
+                let options = messages::RequestOptions { platform, ..Default::default() };
+                messages::encode_request(&c, &served, &options, &mut losses)
             }
-            Wire::Gemini => gemini::encode_request(&c, &served, &gemini::Options::default(), &mut losses),
+            Wire::Gemini => {
+                let platform = match target.provider.kind {
+                    ProviderKind::Vertex => gemini::Platform::Vertex,
+                    _ => gemini::Platform::GeminiApi,
+                };
+                gemini::encode_request(&c, &served, &gemini::Options::of(platform), &mut losses)
+            }
             Wire::Converse => converse::encode_request(&c, &served, &mut losses),
         };
         let dropped = settle(losses, front, lossy, &target.provider.name)?;
@@ -139,7 +170,7 @@ impl Translation {
     }
 
     /// The way back of a call that is no turn of a conversation.
-    pub(super) fn of_aside(x: &Exchange, back: Wire, served: &str, aside: Aside) -> Self {
+    pub(super) fn of_aside(x: &Exchange, back: Back, served: &str, aside: Aside) -> Self {
         Self {
             front: Wire::Gemini,
             back,
@@ -173,8 +204,8 @@ impl Translation {
         self.front == Wire::Gemini && self.stream && self.framing == gemini::Framing::Sse
     }
 
-    /// The upstream's wire format.
-    pub fn back(&self) -> Wire {
+    /// What comes back from the upstream.
+    pub fn back(&self) -> Back {
         self.back
     }
 }
@@ -214,12 +245,13 @@ pub(super) fn settle(
     provider: &str,
 ) -> Result<Vec<String>, Rejection> {
     let serious = |l: &&Loss| {
-        let harmless = match front {
-            Wire::Responses => responses::harmless(&l.field),
-            Wire::Gemini => gemini::harmless(&l.field),
-            _ => false,
-        };
-        !l.harmless && !harmless
+        !l.harmless
+            && match front {
+                Wire::Responses => !responses::harmless(&l.field),
+                Wire::Gemini => !gemini::harmless(&l.field),
+                Wire::Messages => !messages::harmless(&l.field),
+                _ => true,
+            }
     };
     if !lossy && let Some(loss) = losses.0.iter().find(serious) {
         let field = fields::of_front(front, &loss.field).into_owned();
@@ -234,3 +266,6 @@ pub(super) fn settle(
     dropped.dedup();
     Ok(dropped)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,9 @@
 use super::error::stream_fault;
 use super::reply::unreadable;
 use super::request::Translation;
-use crate::codec::custom_tools::Unwrapper;
+use super::way::{Back, Framing};
+use crate::codec::converse::invoke::{self, Unwrapper};
+use crate::codec::custom_tools;
 use crate::codec::eventstream::{FrameDecoder, Kind};
 use crate::codec::{
     DecodeError, StreamDecoder, StreamEncoder, Wire, chat, converse, gemini, messages, responses,
@@ -20,6 +22,7 @@ use bytes::{Bytes, BytesMut};
 enum Cutter {
     Sse(EventStream),
     Frames(FrameDecoder),
+    Chunks(FrameDecoder, Unwrapper),
 }
 
 /// An answer on its way.
@@ -29,7 +32,7 @@ pub struct Stream {
     cutter: Cutter,
     decoder: Box<dyn StreamDecoder>,
     encoder: Box<dyn StreamEncoder>,
-    custom: Option<Unwrapper>,
+    custom: Option<custom_tools::Unwrapper>,
     events: Vec<StreamEvent>,
     unwrapped: Vec<StreamEvent>,
     out: BytesMut,
@@ -39,10 +42,11 @@ pub struct Stream {
     ended: bool,
 }
 
-fn cutter(back: Wire) -> Cutter {
-    match back {
-        Wire::Converse => Cutter::Frames(FrameDecoder::new()),
-        _ => Cutter::Sse(EventStream::new()),
+fn cutter(framing: Framing) -> Cutter {
+    match framing {
+        Framing::Sse => Cutter::Sse(EventStream::new()),
+        Framing::Frames => Cutter::Frames(FrameDecoder::new()),
+        Framing::Chunks => Cutter::Chunks(FrameDecoder::new(), Unwrapper::default()),
     }
 }
 
@@ -92,7 +96,58 @@ fn feed(
             }
             Ok(())
         }
+        Cutter::Chunks(frames, unwrapper) => {
+            frames.push(&chunk);
+            while let Some(frame) = frames.next_frame().map_err(|e| DecodeError::new("", e.to_string()))? {
+                match frame.kind() {
+                    Kind::Event("chunk") => {
+                        let (name, json) = unwrapper.chunk(&frame.payload)?;
+                        decoder.event(name.as_bytes(), json, events)?;
+                    }
+                    _ => {
+                        // An exception is told in AWS's words whatever the model's format is.
+                        if let invoke::Unwrapped::Error(e) = unwrapper.frame(&frame, &mut BytesMut::new())? {
+                            events.push(StreamEvent::Error(e));
+                        }
+                    }
+                }
+            }
+            Ok(())
+        }
     }
+}
+
+/// Claude's own events out of AWS's frames, byte for byte.
+#[derive(Debug, Default)]
+pub struct Unwrapped {
+    frames: FrameDecoder,
+    unwrapper: Unwrapper,
+}
+
+impl Unwrapped {
+    /// Takes the next bytes and gives the events that are complete, as Anthropic would have sent them.
+    ///
+    /// # Errors
+    /// A broken frame, or the provider's own error.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<Bytes, Rejection> {
+        let broken = |e: String| unreadable(&DecodeError::new("", e));
+        let mut out = BytesMut::new();
+        self.frames.push(chunk);
+        while let Some(frame) = self.frames.next_frame().map_err(|e| broken(e.to_string()))? {
+            let unwrapped = self.unwrapper.frame(&frame, &mut out).map_err(|e| unreadable(&e))?;
+            if let invoke::Unwrapped::Error(e) = unwrapped {
+                return Err(failure(&e));
+            }
+        }
+        Ok(out.freeze())
+    }
+}
+
+/// The provider's own error in mid-stream.
+fn failure(e: &UpstreamError) -> Rejection {
+    let (_, kind, _) = stream_fault(e);
+    Rejection::upstream(kind, "upstream_error", "The model provider failed.")
+        .detail(format!("error event: {}", e.word().unwrap_or_default()))
 }
 
 impl Translation {
@@ -105,8 +160,8 @@ impl Translation {
             Wire::Gemini | Wire::Converse => Box::new(gemini::Encoder::new(self.gemini(), self.framing)),
         };
         Stream {
-            cutter: cutter(self.back),
-            decoder: decoder(self.back, &self.served, &self.id),
+            cutter: cutter(self.back.framing),
+            decoder: decoder(self.back.wire, &self.served, &self.id),
             encoder,
             custom: (!self.custom.is_empty()).then(|| self.custom.clone().unwrapper()),
             translation: self,
@@ -190,6 +245,11 @@ impl Stream {
         self.tokens
     }
 
+    /// The number that an event behind all that was written so far would have.
+    pub fn next_sequence(&self) -> u64 {
+        self.encoder.next_sequence()
+    }
+
     /// Has the answer come to its own end?
     pub fn ended(&self) -> bool {
         self.ended
@@ -197,10 +257,7 @@ impl Stream {
 
     /// The provider has told an error in mid-stream. The client has been told it; nothing more comes.
     pub fn failed(&self) -> Option<Rejection> {
-        let e = self.error.as_ref()?;
-        let (_, kind, _) = stream_fault(e);
-        let rejection = Rejection::upstream(kind, "upstream_error", "The model provider failed.");
-        Some(rejection.detail(format!("error event: {}", e.word().unwrap_or_default())))
+        self.error.as_ref().map(failure)
     }
 
     fn encode(&mut self) {
@@ -254,8 +311,9 @@ pub enum First {
 }
 
 /// Judges the beginning of an upstream's stream: all bytes that were held so far.
-pub fn first(back: Wire, held: &[Bytes]) -> First {
-    let (mut cutter, mut decoder, mut events) = (cutter(back), decoder(back, "", ""), Vec::new());
+pub fn first(back: Back, held: &[Bytes]) -> First {
+    let (mut cutter, mut decoder) = (cutter(back.framing), decoder(back.wire, "", ""));
+    let mut events = Vec::new();
     for chunk in held {
         if feed(&mut cutter, &mut *decoder, chunk.clone(), &mut events).is_err() {
             // The engine finds it again, and tells it.

@@ -22,7 +22,7 @@ use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_re
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::selector;
 use sallyport_filters::sse::{EventStream, Verdict};
-use sallyport_filters::translate::{self, Translation};
+use sallyport_filters::translate::{self, Back, Framing, Translation};
 
 /// An upstream's error body is held up to this size, so that it can be judged before it is passed on.
 const ERROR_BODY: usize = 256 * 1024;
@@ -76,6 +76,11 @@ impl Failure {
     }
     pub(super) fn timed_out(detail: String) -> Self {
         Self::connection(timed_out(detail), false)
+    }
+    /// There are no credentials for the provider.
+    pub(super) fn unauthorized(rejection: Rejection) -> Self {
+        let kind = selector::Failure::Answer(Fault::CredentialsOrCredit);
+        Self { kind, ..Self::connection(rejection, false) }
     }
     /// An answer that is not the format's.
     pub(super) fn unreadable(rejection: Rejection) -> Self {
@@ -139,8 +144,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) method: &'a Method,
     pub(crate) out: &'a Outgoing,
-    /// The upstream's wire format, where it is not the client's.
-    pub(crate) back: Option<Wire>,
+    /// What comes back, where it is not what the client gets.
+    pub(crate) back: Option<Back>,
     /// The way back of a translated request.
     pub(crate) translation: Option<Box<Translation>>,
 }
@@ -258,7 +263,7 @@ impl Attempt<'_> {
         let body = body.freeze();
         let provider = &self.endpoint.provider.name;
         let hint = fault::retry_hint(&headers, &body);
-        let said = translate::answer_of(self.back.unwrap_or(Wire::Chat), status, &headers, &body);
+        let said = translate::answer_of(self.back.map_or(Wire::Chat, |b| b.errors), status, &headers, &body);
         let (fault, told) = (said.fault, said.error);
         // A page of HTML (a load balancer in front of the provider) is told in the client's dialect.
         let speaks = told.is_some();
@@ -308,6 +313,10 @@ impl Attempt<'_> {
             }
             // Boxed: its state would make that of every call larger.
             Some(t) => return Box::pin(self.whole(d, call, up, &t, (status, headers, end))).await,
+            None if sse && self.back.is_some_and(|b| b.framing == Framing::Chunks) => {
+                headers = translated::head(&headers, &call.x, true);
+                Body::Unwrapped(Box::default(), EventStream::new())
+            }
             None if sse => {
                 // Events may be dropped or replaced: an announced length would be wrong.
                 headers.remove(header::CONTENT_LENGTH);

@@ -7,7 +7,7 @@ use pingora_core::BError;
 use pingora_core::protocols::http::{HttpTask, ServerSession};
 use sallyport_filters::event::{Event, Fate, Piece};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
-use sallyport_filters::sse::EventStream;
+use sallyport_filters::sse::{EventStream, StreamError};
 use sallyport_filters::translate;
 use std::time::Instant;
 
@@ -17,6 +17,8 @@ pub(crate) enum Body {
     Pieces,
     /// A stream that changes its format: what filters count, the codec has counted.
     Translated(Box<translate::Stream>),
+    /// Anthropic's events out of AWS's frames.
+    Unwrapped(Box<translate::Unwrapped>, EventStream),
 }
 
 impl Body {
@@ -34,18 +36,20 @@ impl Body {
             Self::Events(stream) => {
                 let body = |b: Bytes| HttpTask::Body(Some(b), false);
                 for piece in batch.drain(..) {
-                    let out = stream.push(piece, |e| chain.event(x, e)).map_err(|e| {
-                        Rejection::upstream(
-                            ErrorKind::Upstream,
-                            "upstream_bad_stream",
-                            "The model provider sent a stream that cannot be read.",
-                        )
-                        .detail(e.to_string())
-                    })?;
+                    let out = stream.push(piece, |e| chain.event(x, e)).map_err(unreadable)?;
                     tasks.extend(out.into_iter().map(body));
                 }
                 if end {
                     tasks.extend(stream.finish(|e| chain.event(x, e)).into_iter().map(body));
+                }
+            }
+            Self::Unwrapped(frames, stream) => {
+                for piece in batch.drain(..) {
+                    let events = frames.push(&piece)?;
+                    if !events.is_empty() {
+                        let out = stream.push(events, |e| chain.event(x, e)).map_err(unreadable)?;
+                        tasks.extend(out.into_iter().map(|b| HttpTask::Body(Some(b), false)));
+                    }
                 }
             }
             Self::Translated(stream) => {
@@ -67,6 +71,9 @@ impl Body {
                     push(stream.take());
                 }
                 count(x, stream.tokens(), stream.ended());
+                if let Some(meter) = &mut x.meter {
+                    meter.numbered(stream.next_sequence());
+                }
                 verdict?;
             }
             Self::Pieces => {
@@ -99,6 +106,15 @@ impl Body {
             _ => None,
         }
     }
+}
+
+fn unreadable(e: StreamError) -> Rejection {
+    Rejection::upstream(
+        ErrorKind::Upstream,
+        "upstream_bad_stream",
+        "The model provider sent a stream that cannot be read.",
+    )
+    .detail(e.to_string())
 }
 
 /// Sends tasks to the client and counts the bytes.

@@ -2,10 +2,9 @@
 //! that breaks before its first byte, can still fail over.
 
 use bytes::Bytes;
-use sallyport_filters::codec::Wire;
 use sallyport_filters::sse::{Verdict, first_event_of};
 use sallyport_filters::surface::Dialect;
-use sallyport_filters::translate::{self, First};
+use sallyport_filters::translate::{self, Back, First};
 
 /// A stream is passed on unverified when its first event has not come within so many bytes.
 const MOST: usize = 64 * 1024;
@@ -13,14 +12,14 @@ const MOST: usize = 64 * 1024;
 /// The hold on one answer.
 pub(crate) struct Hold {
     dialect: Dialect,
-    back: Option<Wire>,
+    back: Option<Back>,
     sse: bool,
     holding: bool,
 }
 
 impl Hold {
     /// `back`: the upstream's format, where it is not the client's.
-    pub(crate) fn new(dialect: Dialect, back: Option<Wire>, sse: bool) -> Self {
+    pub(crate) fn new(dialect: Dialect, back: Option<Back>, sse: bool) -> Self {
         Self { dialect, back, sse, holding: true }
     }
 

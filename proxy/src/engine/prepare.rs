@@ -6,26 +6,44 @@ use pingora_core::protocols::http::ServerSession;
 use sallyport_filters::exchange::Target;
 use sallyport_filters::outgoing::Outgoing;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
-use sallyport_filters::translate::{self, Translation, Way};
+use sallyport_filters::translate::{self, Back, Translation, Way};
 
-/// The request for `target`, and the way back of a translated one.
-pub(super) fn request(
-    d: &ServerSession,
-    call: &mut Call,
-    target: &Target,
-) -> Result<(Outgoing, Option<Box<Translation>>), Rejection> {
+/// A request, ready to be authenticated and sent.
+pub(super) struct Prepared {
+    pub(super) out: Outgoing,
+    /// What comes back, where it is not what the client gets.
+    pub(super) back: Option<Back>,
+    /// The way back of a translated request.
+    pub(super) translation: Option<Box<Translation>>,
+}
+
+/// The request for `target`.
+pub(super) fn request(d: &ServerSession, call: &mut Call, target: &Target) -> Result<Prepared, Rejection> {
     call.x.dropped.clear();
     let surface = call.x.surface;
-    match translate::way(&target.provider, surface) {
-        Some(Way::Verbatim) => Ok((Outgoing::new(view(d), &call.x, target), None)),
-        Some(Way::Translated(back)) => {
+    let model = target.model.as_deref().or(call.x.model_asked()).unwrap_or_default();
+    let way = translate::way(&target.provider, model, surface).ok_or_else(unserved)?;
+    let back = way.back(&target.provider);
+    let prepared = |out, translation| Ok(Prepared { out, back, translation });
+    match way {
+        Way::Verbatim => prepared(Outgoing::new(view(d), &call.x, target), None),
+        Way::Platform(platform) => {
+            let out = Outgoing::on_platform(view(d), &call.x, target, platform).map_err(|e| {
+                let why = e.why.clone();
+                Rejection::client(ErrorKind::InvalidRequest, "invalid_request", why).detail(e.to_string())
+            })?;
+            prepared(out, None)
+        }
+        Way::Translated(wire) => {
+            let back = back.ok_or_else(unserved)?;
             let lossy = call.x.snapshot.config.translation.lossy.allowed();
             if translate::is_aside(surface) {
                 let (translation, encoded, aside) = Translation::aside(&call.x, back, target, lossy)?;
                 call.x.dropped = encoded.dropped;
-                let mut out = Outgoing::translated(view(d), target, back, false, encoded.body);
-                out.path_and_query = [&target.provider.base_path, aside.path(back)].concat();
-                return Ok((out, Some(Box::new(translation))));
+                let out = Outgoing::translated(view(d), &call.x, target, wire, false, encoded.body);
+                let mut out = out.ok_or_else(unserved)?;
+                out.path_and_query = [&target.provider.base_path, aside.path(wire)].concat();
+                return prepared(out, Some(Box::new(translation)));
             }
             let front = translate::front(surface).ok_or_else(unserved)?;
             let conversation = match &call.x.conversation {
@@ -35,10 +53,10 @@ pub(super) fn request(
             let (translation, encoded) =
                 Translation::begin(&call.x, &conversation, front, back, target, lossy)?;
             call.x.dropped = encoded.dropped;
-            let out = Outgoing::translated(view(d), target, back, translation.stream(), encoded.body);
-            Ok((out, Some(Box::new(translation))))
+            let stream = translation.stream();
+            let out = Outgoing::translated(view(d), &call.x, target, wire, stream, encoded.body);
+            prepared(out.ok_or_else(unserved)?, Some(Box::new(translation)))
         }
-        None => Err(unserved()),
     }
 }
 

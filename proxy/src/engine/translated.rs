@@ -13,6 +13,7 @@ use sallyport_filters::filter::ResponseHead;
 use sallyport_filters::ir::Tokens;
 use sallyport_filters::outgoing::translated_response_headers;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
+use sallyport_filters::surface::Dialect;
 use sallyport_filters::translate::Translation;
 
 /// Largest whole answer that is translated, in bytes.
@@ -20,6 +21,9 @@ const MOST: usize = 64 * 1024 * 1024;
 
 /// Names the fields that the upstream did not get to see.
 const DROPPED: HeaderName = HeaderName::from_static("x-sallyport-dropped");
+
+/// What Anthropic calls the id of a request.
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// Longest list of dropped fields in a header, in bytes. (The call log has all of them.)
 const DROPPED_MOST: usize = 1024;
@@ -41,6 +45,12 @@ pub(super) fn head(theirs: &HeaderMap, x: &Exchange, stream: bool) -> HeaderMap 
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if stream {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    // Anthropic's SDKs read this one; bodies of errors say the same id.
+    if x.dialect == Dialect::Anthropic
+        && let Ok(id) = HeaderValue::from_str(&x.id.to_string())
+    {
+        headers.insert(ANTHROPIC_REQUEST_ID, id);
     }
     if !x.dropped.is_empty() {
         let mut list = String::new();

@@ -1,6 +1,6 @@
 //! One request on one pooled connection: written in one go, its answer read task by task.
 
-use super::Upstreams;
+use super::Pools;
 use super::endpoint::{Endpoint, EndpointError, Peers};
 use bytes::{BufMut, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Version, header};
@@ -62,7 +62,7 @@ impl Connection {
 
     /// Connects (or takes a pooled connection) and writes the whole request.
     pub(crate) async fn open(
-        ups: &Upstreams,
+        pools: &Pools,
         endpoint: &Endpoint,
         method: &Method,
         out: &Outgoing,
@@ -76,9 +76,9 @@ impl Connection {
             let Some(peer) = endpoint.pick(&peers) else { break };
             let index = peers.list.iter().position(|p| std::ptr::eq(p, peer)).unwrap_or_default();
             let got = if endpoint.raw {
-                ups.raw.get_stream(peer).await.map(|(s, reused)| (Transport::Raw(s), reused))
+                pools.raw.get_stream(peer).await.map(|(s, reused)| (Transport::Raw(s), reused))
             } else {
-                ups.http.get_http_session(peer).await.map(|(s, reused)| (Transport::Http(s), reused))
+                pools.http.get_http_session(peer).await.map(|(s, reused)| (Transport::Http(s), reused))
             };
             match got {
                 Ok((transport, reused)) => {
@@ -166,13 +166,13 @@ impl Connection {
     }
 
     /// The answer is complete: the connection goes back into the pool.
-    pub(crate) async fn release(self, ups: &Upstreams, keepalive: Duration) {
+    pub(crate) async fn release(self, pools: &Pools, keepalive: Duration) {
         let peer = &self.peers.list[self.index];
         match self.session {
             HttpSession::H1(mut h) if self.raw => {
                 h.respect_keepalive();
                 if let Some(stream) = h.reuse().await {
-                    ups.raw.release_stream(stream, peer.reuse_hash(), Some(keepalive));
+                    pools.raw.release_stream(stream, peer.reuse_hash(), Some(keepalive));
                 }
             }
             mut s => {
@@ -180,17 +180,17 @@ impl Connection {
                     h.respect_keepalive();
                 }
                 // Boxed: a state of 4 KB, most of it for the HTTP/2 half.
-                Box::pin(ups.http.release_http_session(s, peer, Some(keepalive))).await;
+                Box::pin(pools.http.release_http_session(s, peer, Some(keepalive))).await;
             }
         }
     }
 
     /// Gives the answer up. HTTP/1.1: the connection is closed; HTTP/2: the stream is reset.
-    pub(crate) async fn abandon(mut self, ups: &Upstreams) {
+    pub(crate) async fn abandon(mut self, pools: &Pools) {
         self.session.shutdown().await;
         if let HttpSession::H2(_) = self.session {
             let peer = self.peer().clone();
-            ups.http.release_http_session(self.session, &peer, None).await;
+            pools.http.release_http_session(self.session, &peer, None).await;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One provider, resolved: addresses, Pingora peers, and which of them is in use.
 
+use super::auth::Authorizer;
 use super::tls;
 use arc_swap::ArcSwapOption;
 use pingora_core::upstreams::peer::{ALPN, HttpPeer};
@@ -65,6 +66,7 @@ pub struct Endpoint {
     pub(crate) raw: bool,
     /// When idle connections are closed.
     pub(crate) keepalive: Duration,
+    authorizer: Authorizer,
     settings: Settings,
     peers: ArcSwapOption<Peers>,
     current: AtomicUsize,
@@ -72,7 +74,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(provider: Arc<Provider>, settings: &Settings) -> Self {
+    pub(crate) fn new(provider: Arc<Provider>, settings: &Settings, authorizer: Authorizer) -> Self {
         let raw = match provider.http {
             HttpVersions::H1 => true,
             HttpVersions::Auto => !provider.tls,
@@ -82,11 +84,17 @@ impl Endpoint {
             provider,
             raw,
             keepalive: settings.keepalive.get(),
+            authorizer,
             settings: settings.clone(),
             peers: ArcSwapOption::empty(),
             current: AtomicUsize::new(0),
             last_error: ArcSwapOption::empty(),
         }
+    }
+
+    /// What authenticates calls to the provider, beside its static headers.
+    pub fn authorizer(&self) -> &Authorizer {
+        &self.authorizer
     }
 
     /// Name of the provider.
@@ -193,7 +201,7 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sallyport_config::model::ProviderKind;
+    use sallyport_config::model::{KindSettings, ProviderKind};
 
     fn provider(host: &str, tls: bool) -> Arc<Provider> {
         Arc::new(Provider {
@@ -205,6 +213,7 @@ mod tests {
             authority: host.into(),
             base_path: "/v1".into(),
             api_key: None,
+            settings: KindSettings::default_of(ProviderKind::Openai),
             headers: Vec::new(),
             http: HttpVersions::Auto,
             ca_file: None,
@@ -217,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_private_address_is_refused_with_what_to_do() {
-        let e = Endpoint::new(provider("127.0.0.1", false), &Settings::default());
+        let e = Endpoint::new(provider("127.0.0.1", false), &Settings::default(), Authorizer::none());
         let err = e.peers().await.unwrap_err();
         assert!(err.to_string().contains("upstream.allow_networks"), "{err}");
         assert!(e.last_error().is_some());
@@ -227,7 +236,7 @@ mod tests {
     async fn tls_without_a_name_is_refused() {
         let settings =
             Settings { allow_networks: vec!["127.0.0.0/8".parse().unwrap()], ..Settings::default() };
-        let e = Endpoint::new(provider("127.0.0.1", true), &settings);
+        let e = Endpoint::new(provider("127.0.0.1", true), &settings, Authorizer::none());
         assert!(matches!(e.peers().await, Err(EndpointError::NoName(_))));
     }
 
@@ -237,7 +246,7 @@ mod tests {
             Settings { allow_networks: vec!["127.0.0.0/8".parse().unwrap()], ..Settings::default() };
         let mut p = (*provider("127.0.0.1", true)).clone();
         p.tls_name = "api.example.com".into();
-        let e = Endpoint::new(Arc::new(p), &settings);
+        let e = Endpoint::new(Arc::new(p), &settings, Authorizer::none());
         let peers = e.peers().await.unwrap();
         let peer = e.pick(&peers).unwrap();
         assert!(peer.options.verify_cert && peer.options.verify_hostname);

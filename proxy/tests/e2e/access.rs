@@ -183,6 +183,21 @@ async fn ambiguous_bodies_are_refused() {
 #[tokio::test]
 async fn an_unknown_model_is_not_found() {
     let (_stub, gateway) = gateway().await;
-    assert_eq!(ask(&gateway, &gateway.key, "/v1/chat/completions", "gpt-99").await, 404);
-    assert_eq!(ask(&gateway, &gateway.key, "/v1/messages", "gpt-99").await, 404);
+    assert_eq!(ask(&gateway, &gateway.key, "/v1/chat/completions", "mystery-99").await, 404);
+    assert_eq!(ask(&gateway, &gateway.key, "/v1/messages", "mystery-99").await, 404);
+}
+
+/// `routing.prefixes`: an entry in `models` is not needed, a right to the model is.
+#[tokio::test]
+async fn well_known_names_need_no_entry() {
+    let (_stub, gateway) = gateway().await;
+    assert_eq!(ask(&gateway, &gateway.key, "/v1/chat/completions", "gpt-99").await, 200);
+    assert_eq!(ask(&gateway, &gateway.key, "/v1/messages", "claude-99").await, 200);
+    assert_eq!(
+        ask(&gateway, &gateway.key, "/v1/messages", "gpt-99").await,
+        400,
+        "translated: this body lacks `max_tokens`"
+    );
+    let narrow = gateway.new_key(&["--surfaces", "*", "--models", "gpt-4"]).await;
+    assert_eq!(ask(&gateway, &narrow, "/v1/chat/completions", "gpt-99").await, 404);
 }

@@ -1,4 +1,4 @@
-//! `/v1/models` in both shapes (each with the models that a client of the shape can call), and `/api/hello`.
+//! `/v1/models` in both shapes (each with all models: every conversation reaches every provider), and `/api/hello`.
 
 use super::support::answer::json;
 use super::support::client::request;
@@ -39,8 +39,8 @@ async fn openai_shape() {
     assert_eq!(list["object"], "list");
     assert_eq!(
         ids(&list),
-        ["claude-x", "gpt-5", "only-openai", "org/model-1"],
-        "patterns and switched-off models are not listed"
+        ["claude-x", "gpt-5", "only-anthropic", "only-openai", "org/model-1"],
+        "patterns and switched-off models are not listed; what another dialect's provider serves is"
     );
     for model in list["data"].as_array().unwrap() {
         assert_eq!(model["object"], "model");
@@ -50,7 +50,7 @@ async fn openai_shape() {
         let one = gateway.get(path, &auth).await;
         assert_eq!(one.expect(200).json()["object"], "model", "{path}");
     }
-    for path in ["/v1/models/off", "/v1/models/nothing", "/v1/models/gpt-5x"] {
+    for path in ["/v1/models/off", "/v1/models/nothing", "/v1/models/only-openaix"] {
         let none = gateway.get(path, &auth).await;
         error_type("/v1/models", &none.expect(404).json());
     }
@@ -62,7 +62,7 @@ async fn anthropic_shape() {
     let (_stub, gateway) = gateway().await;
     let headers = [("x-api-key", gateway.key.as_str()), ("anthropic-version", "2023-06-01")];
     let list = gateway.get("/v1/models?limit=1000", &headers).await.expect(200).json();
-    assert_eq!(ids(&list), ["claude-x", "gpt-5", "only-anthropic", "org/model-1"]);
+    assert_eq!(ids(&list), ["claude-x", "gpt-5", "only-anthropic", "only-openai", "org/model-1"]);
     assert_eq!(list["has_more"], false);
     assert_eq!((&list["first_id"], &list["last_id"]), (&object!("claude-x"), &object!("org/model-1")));
     for model in list["data"].as_array().unwrap() {
@@ -71,8 +71,9 @@ async fn anthropic_shape() {
     }
     let page = gateway.get("/v1/models?limit=2", &headers).await.expect(200).json();
     assert_eq!((ids(&page), &page["has_more"]), (vec!["claude-x", "gpt-5"], &object!(true)));
-    let next = gateway.get("/v1/models?limit=2&after_id=gpt-5", &headers).await.expect(200).json();
-    assert_eq!((ids(&next), &next["has_more"]), (vec!["only-anthropic", "org/model-1"], &object!(false)));
+    let next = gateway.get("/v1/models?limit=3&after_id=gpt-5", &headers).await.expect(200).json();
+    let rest = vec!["only-anthropic", "only-openai", "org/model-1"];
+    assert_eq!((ids(&next), &next["has_more"]), (rest, &object!(false)));
     assert_eq!(gateway.get("/v1/models/claude-x", &headers).await.expect(200).json()["type"], "model");
     error_type("/v1/messages", &gateway.get("/v1/models/nothing", &headers).await.expect(404).json());
 }

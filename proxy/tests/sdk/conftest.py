@@ -117,10 +117,12 @@ def server(directory, simulator):
         # The simulator's errors shall reach the SDK, which has retries of its own.
         "upstream": {"allow_networks": ["127.0.0.0/8"], "max_attempts": 1},
         "providers": [{"name": "sim-openai", "kind": "openai", **provider},
-                      {"name": "sim-anthropic", "kind": "anthropic", **provider}],
+                      {"name": "sim-anthropic", "kind": "anthropic", **provider},
+                      {"name": "sim-compatible", "kind": "openai-compatible", **provider}],
         "models": [{"name": name, "routes": [{"provider": to}]} for name, to in [
             ("gpt-sim", "sim-openai"), ("gpt-sim;*", "sim-openai"), ("allowed-gpt", "sim-openai"),
             ("claude-sim", "sim-anthropic"), ("claude-sim;*", "sim-anthropic"), ("allowed-claude", "sim-anthropic"),
+            ("vllm-sim", "sim-compatible"), ("vllm-sim;*", "sim-compatible"),
         ]] + [{"name": "my-alias", "routes": [{"provider": "sim-openai", "model": "gpt-sim"}]}],
     }), encoding="utf-8")
     sallyport = binary("SALLYPORT_BIN", "sallyport")

@@ -134,7 +134,7 @@ pub(crate) async fn providers(
     ids: Ids<'_>,
 ) -> Result<Vec<ProviderRow>, sqlx::Error> {
     sqlx::query(
-        "SELECT id, name, kind, base_url, api_key, settings, enabled FROM providers
+        "SELECT id, name, kind, base_url, api_key, settings, secrets, enabled FROM providers
          WHERE $1::uuid[] IS NULL OR id = ANY($1) ORDER BY id",
     )
     .bind(ids)
@@ -153,6 +153,7 @@ fn provider(row: &PgRow) -> Result<ProviderRow, sqlx::Error> {
         base_url: row.try_get("base_url")?,
         api_key: row.try_get("api_key")?,
         settings: row.try_get("settings")?,
+        secrets: row.try_get("secrets")?,
         enabled: row.try_get("enabled")?,
     })
 }

@@ -77,16 +77,16 @@ impl Store {
         .await
     }
 
-    /// Makes or changes a provider. `api_key` is the sealed envelope (see [`envelope`](crate::envelope)).
+    /// Makes or changes a provider. `api_key` and `secrets` are sealed envelopes (see [`envelope`](crate::envelope)).
     pub async fn upsert_provider(&self, provider: &ProviderRow) -> Result<(), StoreError> {
         self.bounded("storing a provider", async {
             let mut lease = self.lease().await?;
             let answer = sqlx::query(
-                "INSERT INTO providers (id, name, kind, base_url, api_key, settings, enabled)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)
+                "INSERT INTO providers (id, name, kind, base_url, api_key, settings, secrets, enabled)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
                  ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind,
                      base_url = excluded.base_url, api_key = excluded.api_key, settings = excluded.settings,
-                     enabled = excluded.enabled, updated_at = now()",
+                     secrets = excluded.secrets, enabled = excluded.enabled, updated_at = now()",
             )
             .bind(provider.id)
             .bind(&provider.name)
@@ -94,6 +94,7 @@ impl Store {
             .bind(&provider.base_url)
             .bind(provider.api_key.as_deref())
             .bind(&provider.settings)
+            .bind(provider.secrets.as_deref())
             .bind(provider.enabled)
             .execute(&mut *lease)
             .await;

@@ -52,6 +52,7 @@ pub(crate) fn provider(name: &str) -> ProviderRow {
         base_url: "https://api.openai.com/v1".into(),
         api_key: Some(vec![1; 60]),
         settings: serde_json::json!({"headers": {"x": "y"}}),
+        secrets: Some(vec![2; 60]),
         enabled: true,
     }
 }

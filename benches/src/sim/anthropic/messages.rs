@@ -3,6 +3,8 @@
 use crate::sim::call::{Answer, Turn};
 use crate::sim::reply::{Reply, Usage};
 use crate::sim::script::Writer;
+use crate::sim::seal;
+use crate::sim::stats::lock;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -23,6 +25,7 @@ struct Message<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Block<'a> {
     Thinking { thinking: &'a str, signature: String },
+    RedactedThinking { data: String },
     Text { text: &'a str },
     ToolUse { id: String, name: &'a str, input: Value },
 }
@@ -61,21 +64,26 @@ impl MessageUsage {
 }
 
 /// Answers a message.
-pub(crate) fn answer(mut turn: Turn<'_>) -> Answer {
+pub(super) fn answer(mut turn: Turn<'_>, streams: bool) -> Answer {
     let reply = Reply::to(&turn.ask, &turn.ask.tally(), turn.behaviour);
-    if turn.ask.streams() {
+    if streams {
         return stream(&mut turn, &reply);
     }
     let mut content = Vec::new();
     if reply.thinking.len() > 0 {
-        content.push(Block::Thinking { thinking: &reply.thinking.string, signature: signature(&mut turn) });
+        content.push(if turn.behaviour.redacted {
+            Block::RedactedThinking { data: seal::REDACTED.put("", &mut turn.dice) }
+        } else {
+            let thinking = shown(&turn, &reply);
+            Block::Thinking { thinking, signature: seal::THINKING.put(thinking, &mut turn.dice) }
+        });
     }
     if !reply.text.string.is_empty() {
         content.push(Block::Text { text: &reply.text.string });
     }
     for call in &reply.calls {
         let input = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
-        content.push(Block::ToolUse { id: turn.dice.alnum("toolu_01", 22), name: &call.name, input });
+        content.push(Block::ToolUse { id: call_id(&mut turn, &reply), name: &call.name, input });
     }
     Answer::json(&Message {
         id: turn.dice.alnum("msg_01", 22),
@@ -97,8 +105,21 @@ fn stop_reason(reply: &Reply) -> &'static str {
     }
 }
 
-fn signature(turn: &mut Turn<'_>) -> String {
-    turn.dice.alnum("EqkE", 120) + "=="
+/// The thoughts, unless the client wants only their signature.
+fn shown<'r>(turn: &Turn<'_>, reply: &'r Reply) -> &'r str {
+    let omitted = turn
+        .ask
+        .thinking
+        .is_some_and(|raw| serde_json::from_str::<Value>(raw.get()).is_ok_and(|t| t["display"] == "omitted"));
+    if omitted { "" } else { &reply.thinking.string }
+}
+
+fn call_id(turn: &mut Turn<'_>, reply: &Reply) -> String {
+    let id = turn.dice.alnum("toolu_01", 22);
+    if reply.thinking.len() > 0 {
+        lock(&turn.state.memory).put(&id);
+    }
+    id
 }
 
 /// The events; the part of a delta that is the same in a block is made once.
@@ -152,10 +173,18 @@ fn stream(turn: &mut Turn<'_>, reply: &Reply) -> Answer {
     };
     blocks.out.json("message_start", &Start { r#type: "message_start", message });
     if reply.thinking.len() > 0 {
-        blocks.start(&json!({"type": "thinking", "thinking": "", "signature": ""}));
-        blocks.deltas("thinking_delta", "thinking", reply.thinking.tokens());
-        let signature = signature(turn);
-        blocks.deltas("signature_delta", "signature", std::iter::once(signature.as_str()));
+        if turn.behaviour.redacted {
+            let data = seal::REDACTED.put("", &mut turn.dice);
+            blocks.start(&json!({"type": "redacted_thinking", "data": data}));
+        } else {
+            let thinking = shown(turn, reply);
+            blocks.start(&json!({"type": "thinking", "thinking": "", "signature": ""}));
+            if !thinking.is_empty() {
+                blocks.deltas("thinking_delta", "thinking", reply.thinking.tokens());
+            }
+            let signature = seal::THINKING.put(thinking, &mut turn.dice);
+            blocks.deltas("signature_delta", "signature", std::iter::once(signature.as_str()));
+        }
         blocks.stop();
     }
     if !reply.text.string.is_empty() {
@@ -164,7 +193,7 @@ fn stream(turn: &mut Turn<'_>, reply: &Reply) -> Answer {
         blocks.stop();
     }
     for call in &reply.calls {
-        let id = turn.dice.alnum("toolu_01", 22);
+        let id = call_id(turn, reply);
         blocks.start(&json!({"type": "tool_use", "id": id, "name": call.name, "input": {}}));
         let pieces = call.pieces();
         blocks.deltas("input_json_delta", "partial_json", std::iter::once("").chain(pieces.tokens()));

@@ -1,5 +1,6 @@
 //! Which misfortunes happen to a call, and what they do to its answer.
 
+use crate::sim::bedrock::frames;
 use crate::sim::body::End;
 use crate::sim::directive::{Behaviour, Chance};
 use crate::sim::endpoint::Endpoint;
@@ -60,11 +61,23 @@ impl Fate {
     ) -> Script {
         let Some(after) = self.error_event else { return script };
         script.truncate(after);
-        let status = if dialect == Dialect::Anthropic { 529 } else { 500 };
+        let status = match dialect {
+            Dialect::Anthropic => 529,
+            Dialect::Gemini | Dialect::Bedrock => 503,
+            Dialect::OpenAi | Dialect::Azure => 500,
+        };
         let fault = Fault::injected(dialect, status, behaviour);
         let mut error = Writer::default();
         match endpoint {
-            Endpoint::Messages => error.json("error", &fault.body(dialect, request_id)),
+            Endpoint::ConverseStream | Endpoint::InvokeStream => frames::exception(
+                &mut error,
+                // in streams their names begin in lower case
+                &lower(fault.kind(dialect)),
+                &fault.body(dialect, request_id),
+            ),
+            Endpoint::Messages | Endpoint::StreamRawPredict => {
+                error.json("error", &fault.body(dialect, request_id))
+            }
             Endpoint::Responses => error.json(
                 "error",
                 &json!({"type": "error", "sequence_number": script.marks.len(), "code": fault.kind(dialect),
@@ -75,4 +88,9 @@ impl Fate {
         script.append(&error.finish());
         script
     }
+}
+
+fn lower(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map(|c| c.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -13,6 +13,7 @@ use http::header::EXPECT;
 use http::request::Parts;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use percent_encoding::percent_decode_str;
 
 /// The request's body; `None` if it is too long. An error means that the client left in the middle of it.
 pub(super) async fn read_whole(
@@ -47,15 +48,52 @@ pub(super) async fn read_whole(
 }
 
 /// Checks the key, if one was given to the simulator.
-pub(super) fn authenticate(state: &State, headers: &HeaderMap, dialect: Dialect) -> Result<(), Fault> {
+pub(super) fn authenticate(
+    state: &State,
+    headers: &HeaderMap,
+    query: &str,
+    dialect: Dialect,
+) -> Result<(), Fault> {
     let Some(key) = &state.options.auth else { return Ok(()) };
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let bearer = header("authorization").and_then(|v| v.split_once(' ')).map(|(_, token)| token.trim());
-    let given = bearer.or_else(|| header("x-api-key")).or_else(|| header("api-key"));
+    // of SigV4 the access key counts; that the signature fits is shown elsewhere, with AWS's own vectors
+    let bearer = bearer.map(|token| match token.strip_prefix("Credential=") {
+        Some(scope) => scope.split('/').next().unwrap_or(scope),
+        None => token,
+    });
+    let in_query = query.split('&').find_map(|pair| pair.strip_prefix("key="));
+    let given = bearer
+        .or_else(|| header("x-api-key"))
+        .or_else(|| header("api-key"))
+        .or_else(|| header("x-goog-api-key"))
+        .or(in_query);
     if given == Some(key.as_str()) {
         return Ok(());
     }
     Err(match (dialect, given) {
+        (Dialect::Azure, _) => Fault::new(
+            401,
+            "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key \
+             for an active subscription and use a correct regional API endpoint for your resource.",
+        ),
+        (Dialect::Gemini, None) => Fault::new(
+            403,
+            "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or \
+             other form of API consumer identity to call this API.",
+        ),
+        (Dialect::Gemini, Some(_)) => Fault {
+            code: Some("API_KEY_INVALID"),
+            ..Fault::new(400, "API key not valid. Please pass a valid API key.")
+        },
+        (Dialect::Bedrock, None) => Fault {
+            kind: Some("MissingAuthenticationTokenException".to_owned()),
+            ..Fault::new(403, "Missing Authentication Token")
+        },
+        (Dialect::Bedrock, Some(_)) => Fault {
+            kind: Some("UnrecognizedClientException".to_owned()),
+            ..Fault::new(403, "The security token included in the request is invalid.")
+        },
         (Dialect::Anthropic, None) => Fault::new(401, "x-api-key header is required"),
         (Dialect::Anthropic, Some(_)) => Fault::new(401, "invalid x-api-key"),
         (Dialect::OpenAi, None) => Fault::new(
@@ -70,12 +108,14 @@ pub(super) fn authenticate(state: &State, headers: &HeaderMap, dialect: Dialect)
     })
 }
 
-/// Reads the body as far as the call has one; gives the model name beside it.
+/// Reads the body as far as the call has one; gives the model name beside it. `text`: the body, or what stands for it.
 pub(super) fn read<'b>(
     endpoint: Endpoint,
     headers: &HeaderMap,
-    body: &'b Bytes,
+    text: &'b [u8],
+    body: &Bytes,
     dialect: Dialect,
+    id: Option<&str>,
 ) -> Result<(Ask<'b>, String), Fault> {
     match endpoint {
         Endpoint::Models
@@ -91,8 +131,12 @@ pub(super) fn read<'b>(
             Ok((Ask::default(), model))
         }
         _ => {
-            let ask = Ask::parse(body).map_err(|e| Fault::unreadable(dialect, &e))?;
+            let ask = Ask::parse(text).map_err(|e| Fault::unreadable(dialect, &e))?;
             let model = match (&ask.model, endpoint) {
+                // the path says it
+                (_, endpoint) if endpoint != Endpoint::VertexCount && id.is_some() => {
+                    percent_decode_str(id.unwrap_or_default()).decode_utf8_lossy().into_owned()
+                }
                 (Some(model), _) => model.clone().into_owned(),
                 (None, Endpoint::Moderations | Endpoint::ImageGenerations) => String::new(),
                 (None, _) if dialect == Dialect::OpenAi => {

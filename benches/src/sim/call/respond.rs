@@ -3,7 +3,7 @@
 use crate::sim::body::{BrokenOff, Pace, SimBody};
 use crate::sim::call::fate::Fate;
 use crate::sim::call::{Answer, Plan};
-use crate::sim::directive::Behaviour;
+use crate::sim::directive::{Behaviour, Eol};
 use crate::sim::fault::Dialect;
 use crate::sim::script::{Mark, Script};
 use crate::sim::stats::Guard;
@@ -12,6 +12,7 @@ use http::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 
 const SSE: &str = "text/event-stream; charset=utf-8";
+const FRAMES: &str = "application/vnd.amazon.eventstream";
 pub(super) const JSON: &str = "application/json";
 
 impl Plan {
@@ -25,9 +26,11 @@ impl Plan {
         let Self { behaviour, fate, endpoint, outcome, request_id } = self;
         let mut length = None;
         let mut retry_after = None;
+        let mut error_type = None;
         let (status, content_type, body) = match outcome {
             Err(fault) => {
                 retry_after = fault.retry_after.clone();
+                error_type = (dialect == Dialect::Bedrock).then(|| fault.kind(dialect).to_owned());
                 let (content_type, body) = if fault.html {
                     ("text/html", fault.page())
                 } else {
@@ -37,7 +40,19 @@ impl Plan {
             }
             Ok(Answer::Events(script)) => {
                 let script = fate.spoil(script, &behaviour, endpoint, dialect, &request_id);
+                // Google ends its lines so
+                let eol = match (dialect, behaviour.eol) {
+                    (Dialect::Gemini, Eol::Lf) => Eol::Crlf,
+                    (_, eol) => eol,
+                };
+                let behaviour = Behaviour { eol, ..behaviour.clone() };
                 (200, SSE, play(script, &behaviour, &fate, guard))
+            }
+            Ok(Answer::Frames(script)) => {
+                let script = fate.spoil(script, &behaviour, endpoint, dialect, &request_id);
+                // frames have no lines
+                let behaviour = Behaviour { eol: Eol::Lf, ..behaviour.clone() };
+                (200, FRAMES, play(script, &behaviour, &fate, guard))
             }
             Ok(Answer::Pieces(content_type, script)) => {
                 (200, content_type, play(script, &behaviour, &fate, guard))
@@ -67,6 +82,17 @@ impl Plan {
                 put("openai-processing-ms", &behaviour.latency.map_or(0, |l| l.as_millis()).to_string());
             }
             Dialect::Anthropic => put("request-id", &request_id),
+            Dialect::Azure => {
+                put("apim-request-id", &request_id);
+                put("x-ms-region", "Simulated");
+            }
+            Dialect::Gemini => put("server-timing", "gfet4t7; dur=1"),
+            Dialect::Bedrock => {
+                put("x-amzn-requestid", &request_id);
+                if let Some(name) = error_type {
+                    put("x-amzn-errortype", &name);
+                }
+            }
         }
         put("x-sim-name", name);
         if let Some(seconds) = retry_after {

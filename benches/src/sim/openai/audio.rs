@@ -39,7 +39,7 @@ pub(crate) fn speech(turn: &Turn<'_>) -> Result<Answer, Fault> {
     let request: Speech =
         serde_json::from_slice(turn.body).map_err(|e| Fault::unreadable(Dialect::OpenAi, &e))?;
     let text: String = serde_json::from_str(input.get())
-        .map_err(|_| Fault { param: Some("input"), ..Fault::new(400, "Invalid type for 'input'.") })?;
+        .map_err(|_| Fault { param: Some("input".into()), ..Fault::new(400, "Invalid type for 'input'.") })?;
     let tokens = text.len().div_ceil(4).max(1);
     let (content_type, head, piece) = match request.response_format.as_str() {
         "wav" => ("audio/wav", wav_header(tokens), vec![0; SAMPLES * 2]),
@@ -51,7 +51,7 @@ pub(crate) fn speech(turn: &Turn<'_>) -> Result<Answer, Fault> {
         }
         other => {
             let message = format!("Invalid value: '{other}'. The simulator makes 'mp3', 'wav' and 'pcm'.");
-            return Err(Fault { param: Some("response_format"), ..Fault::new(400, message) });
+            return Err(Fault { param: Some("response_format".into()), ..Fault::new(400, message) });
         }
     };
     let mut out = Writer::default();

@@ -1,8 +1,9 @@
 //! `POST /v1/chat/completions`.
 
 use crate::sim::call::{Answer, Turn};
+use crate::sim::endpoint::Endpoint;
 use crate::sim::fault::Fault;
-use crate::sim::openai::{ChatUsage, required};
+use crate::sim::openai::{ChatUsage, azure, required, rules};
 use crate::sim::reply::{Reply, ToolCall};
 use crate::sim::script::Writer;
 use serde::Serialize;
@@ -38,6 +39,8 @@ struct Message<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call<'a>>,
     refusal: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
     annotations: [(); 0],
 }
 
@@ -59,10 +62,13 @@ pub(crate) fn answer(mut turn: Turn<'_>) -> Result<Answer, Fault> {
     let messages = required(turn.ask.messages, "messages")?;
     if !messages.get().starts_with('[') {
         return Err(Fault {
-            param: Some("messages"),
+            param: Some("messages".into()),
             code: Some("invalid_type"),
             ..Fault::new(400, "Invalid type for 'messages': expected an array of objects.")
         });
+    }
+    if !turn.behaviour.lax {
+        rules::chat(&turn)?;
     }
     let mut reply = Reply::to(&turn.ask, &turn.ask.tally(), turn.behaviour);
     let choices = turn.ask.n.unwrap_or(1).clamp(1, 128);
@@ -81,13 +87,14 @@ pub(crate) fn answer(mut turn: Turn<'_>) -> Result<Answer, Fault> {
                 content: reply.calls.is_empty().then_some(reply.text.string.as_str()),
                 tool_calls: reply.calls.iter().map(|c| call(&mut turn, c)).collect(),
                 refusal: None,
+                reasoning_content: shows(&turn, &reply).then_some(reply.thinking.string.as_str()),
                 annotations: [],
             },
             logprobs: None,
             finish_reason,
         })
         .collect();
-    Ok(Answer::json(&Completion {
+    let whole = Completion {
         id: &id,
         object: "chat.completion",
         created: turn.now,
@@ -96,7 +103,8 @@ pub(crate) fn answer(mut turn: Turn<'_>) -> Result<Answer, Fault> {
         usage: (!turn.behaviour.no_usage).then(|| reply.usage.into()),
         service_tier: "default",
         system_fingerprint: FINGERPRINT,
-    }))
+    };
+    if turn.is_azure { Ok(azure::filtered(&whole)) } else { Ok(Answer::json(&whole)) }
 }
 
 fn call<'a>(turn: &mut Turn<'_>, call: &'a ToolCall) -> Call<'a> {
@@ -105,6 +113,11 @@ fn call<'a>(turn: &mut Turn<'_>, call: &'a ToolCall) -> Call<'a> {
         r#type: "function",
         function: Function { name: &call.name, arguments: &call.arguments },
     }
+}
+
+/// Does the server show thoughts, and are there some?
+fn shows(turn: &Turn<'_>, reply: &Reply) -> bool {
+    turn.behaviour.reasoning_content && reply.thinking.len() > 0
 }
 
 fn finish(reply: &Reply) -> &'static str {
@@ -151,6 +164,15 @@ fn stream(turn: &mut Turn<'_>, reply: &Reply, id: &str, choices: u32) -> Answer 
     let events = (reply.text.len() as usize + 4) * choices as usize;
     let mut chunks =
         Chunks { out: Writer::with_capacity(events, head.len() + 96), head: head.as_bytes(), tail };
+    if turn.endpoint == Endpoint::Chat && turn.is_azure {
+        chunks.out.json("", &azure::first());
+    }
+    if shows(turn, reply) {
+        for token in reply.thinking.tokens() {
+            let delta = json!({"role": "assistant", "content": null, "reasoning_content": token}).to_string();
+            (0..choices).for_each(|index| chunks.chunk(index, delta.as_bytes(), true));
+        }
+    }
     for index in 0..choices {
         if reply.calls.is_empty() {
             chunks.chunk(index, b"{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}", false);

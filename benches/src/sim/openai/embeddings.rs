@@ -20,15 +20,20 @@ struct Request {
 /// Answers with one vector for each input.
 pub(crate) fn answer(turn: &Turn<'_>) -> Result<Answer, Fault> {
     required(turn.ask.input, "input")?;
-    let request: Request = serde_json::from_slice(turn.body)
-        .map_err(|e| Fault { param: Some("input"), ..Fault::new(400, format!("Invalid request: {e}")) })?;
+    let request: Request = serde_json::from_slice(turn.body).map_err(|e| Fault {
+        param: Some("input".into()),
+        ..Fault::new(400, format!("Invalid request: {e}"))
+    })?;
     let inputs: Vec<Value> = match request.input {
         // a list of numbers is one input in tokens
         Value::Array(list) if !list.first().is_some_and(Value::is_number) => list,
         one => vec![one],
     };
     if inputs.is_empty() {
-        return Err(Fault { param: Some("input"), ..Fault::new(400, "'$.input' is invalid: it is empty.") });
+        return Err(Fault {
+            param: Some("input".into()),
+            ..Fault::new(400, "'$.input' is invalid: it is empty.")
+        });
     }
     let dimensions = request.dimensions.unwrap_or(DIMENSIONS).clamp(1, DIMENSIONS_MAX);
     let base64 = request.encoding_format.as_deref() == Some("base64");
@@ -55,7 +60,8 @@ pub(crate) fn answer(turn: &Turn<'_>) -> Result<Answer, Fault> {
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})))
 }
 
-fn vector(text: &str, dimensions: usize) -> Vec<f32> {
+/// The vector of a text.
+pub(crate) fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     // FNV-1a: the same text gives the same vector in every process
     let seed = text
         .bytes()

@@ -28,7 +28,7 @@ pub(crate) fn edit(turn: &Turn<'_>) -> Result<Answer, Fault> {
         .ok_or_else(|| Fault::new(400, "Invalid multipart form data."))?;
     if form.part("image").is_none() {
         return Err(Fault {
-            param: Some("image"),
+            param: Some("image".into()),
             ..Fault::new(400, "Missing required parameter: 'image'.")
         });
     }

@@ -5,8 +5,8 @@ mod items;
 
 use crate::sim::call::{Answer, Turn};
 use crate::sim::fault::{Dialect, Fault};
-use crate::sim::openai::required;
 use crate::sim::openai::store::{Stored, previous_tokens};
+use crate::sim::openai::{required, rules};
 use crate::sim::reply::{Reply, Usage};
 use crate::sim::stats::lock;
 use items::Item;
@@ -106,6 +106,9 @@ pub(crate) fn create(mut turn: Turn<'_>) -> Result<Answer, Fault> {
         required(turn.ask.input, "input")?;
     }
     let request = request(&turn)?;
+    if !turn.behaviour.lax {
+        rules::responses(&turn)?;
+    }
     let mut reply = Reply::to(&turn.ask, &turn.ask.tally(), turn.behaviour);
     reply.usage.input += previous_tokens(turn.state, &request)?;
     let id = turn.dice.hex("resp_", 50);

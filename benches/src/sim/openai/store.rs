@@ -58,7 +58,7 @@ impl Store {
 
     fn find(&mut self, id: &str) -> Result<&mut Stored, Fault> {
         self.responses.get_mut(id).ok_or_else(|| Fault {
-            param: Some("id"),
+            param: Some("id".into()),
             ..Fault::new(404, format!("Response with id '{id}' not found."))
         })
     }
@@ -69,7 +69,7 @@ pub(crate) fn previous_tokens(state: &State, request: &Map<String, Value>) -> Re
     let Some(id) = request.get("previous_response_id").and_then(Value::as_str) else { return Ok(0) };
     let mut store = lock(&state.store);
     let previous = store.find(id).map_err(|_| Fault {
-        param: Some("previous_response_id"),
+        param: Some("previous_response_id".into()),
         code: Some("previous_response_not_found"),
         ..Fault::new(400, format!("Previous response with id '{id}' not found."))
     })?;

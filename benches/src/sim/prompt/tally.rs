@@ -13,7 +13,8 @@ pub(crate) struct Tally {
     /// Insides of the triggers in the last user message: `` for `[tool]`, `NAME {…}` for `[tool:NAME {…}]`.
     pub(crate) triggers: Vec<String>,
     is_result: bool,
-    is_other: bool,
+    is_system: bool,
+    is_models: bool,
 }
 
 impl Tally {
@@ -114,7 +115,7 @@ impl Key {
     }
 }
 
-/// The elements of `messages` or `input`: triggers count in the last one that is the user's.
+/// The elements of `messages` or `input`: triggers count in what the user said last.
 struct Turns<'t>(&'t mut Tally);
 
 impl<'de> Visitor<'de> for Turns<'_> {
@@ -127,17 +128,24 @@ impl<'de> Visitor<'de> for Turns<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let tally = self.0;
         let mut triggers = Vec::new();
+        let mut answered = false;
         loop {
             tally.is_result = false;
-            tally.is_other = false;
+            tally.is_system = false;
+            tally.is_models = false;
             tally.triggers.clear();
             if seq.next_element_seed(Walk { tally: &mut *tally, counts: Counts::Yes })?.is_none() {
                 break;
             }
             if tally.is_result {
                 triggers.clear();
-            } else if !tally.is_other {
-                triggers = std::mem::take(&mut tally.triggers);
+            } else if tally.is_models {
+                answered = true;
+            } else if !tally.is_system {
+                if std::mem::take(&mut answered) {
+                    triggers.clear();
+                }
+                triggers.append(&mut tally.triggers);
             }
         }
         tally.triggers = triggers;
@@ -225,11 +233,10 @@ impl<'de> DeserializeSeed<'de> for Tag<'_> {
             ) => {
                 self.0.is_result = true;
             }
-            Some(
-                "assistant" | "system" | "developer" | "reasoning" | "function_call" | "additional_tools",
-            ) => {
-                self.0.is_other = true;
+            Some("assistant" | "reasoning" | "function_call" | "custom_tool_call") => {
+                self.0.is_models = true;
             }
+            Some("system" | "developer" | "additional_tools") => self.0.is_system = true,
             _ => {}
         }
         Ok(())
@@ -272,6 +279,8 @@ mod tests {
         let reminded =
             r#"{"input":[{"role":"user","content":"[tool]"},{"content":"be good","role":"developer"}]}"#;
         assert_eq!(tally(reminded).triggers, [""]);
+        let in_parts = r#"{"messages":[{"role":"user","content":"[tool]"},{"role":"assistant","content":"no"},{"role":"user","content":"[tool:a]"},{"role":"user","content":"now"}]}"#;
+        assert_eq!(tally(in_parts).triggers, ["a"], "one turn in two messages");
         assert_eq!(tally(r#"{"input":"[tool]","instructions":"[tool]"}"#).triggers, [""]);
     }
 }

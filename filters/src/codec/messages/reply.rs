@@ -1,7 +1,7 @@
 //! Whole answers: <https://platform.claude.com/docs/en/api/messages/create>.
 
 use super::blocks::{Reader, optional};
-use super::fields::{Message, place, whole};
+use super::fields::{Content, Message, place, whole};
 use super::write::{Json, Sink};
 use super::{carrier, citation, say, stop, tokens};
 use crate::codec::DecodeError;
@@ -23,7 +23,8 @@ pub struct EncodeReply {
 /// It is no message.
 pub fn decode_reply(body: &[u8]) -> Result<Reply, DecodeError> {
     let m: Message<'_> = whole(body).map_err(|e| DecodeError::new("", place(&e)))?;
-    if !m.object || m.fields.get("error").is_some() {
+    // A page or an error that came with a good status must not become an answer without words.
+    if !m.object || m.fields.get("error").is_some() || matches!(m.content, Content::Absent) {
         return Err(DecodeError::new("", "not a message"));
     }
     let mut reader = Reader { answer: true, ..Reader::default() };

@@ -59,6 +59,10 @@ pub fn decode_reply(body: &[u8]) -> Result<Reply, DecodeError> {
         let why = describe(body).and_then(|e| e.message).unwrap_or_else(|| "The response failed.".into());
         return Err(DecodeError::new("error", why));
     }
+    // A page or an error that came with a good status must not become an answer without words.
+    if r.output.is_none() {
+        return Err(DecodeError::new("output", "The answer has no output."));
+    }
     reply(r)
 }
 

@@ -80,11 +80,6 @@ impl Encoder {
         self.last
     }
 
-    /// The `sequence_number` of the next event, for whoever must add one.
-    pub fn next_sequence(&self) -> u64 {
-        self.sequence
-    }
-
     fn emit(&mut self, mut event: Event<'_>, out: &mut BytesMut) {
         if !self.quiet {
             event.sequence_number = self.sequence;
@@ -209,6 +204,10 @@ impl Encoder {
 }
 
 impl StreamEncoder for Encoder {
+    fn next_sequence(&self) -> u64 {
+        self.sequence
+    }
+
     fn event(&mut self, event: &StreamEvent, out: &mut BytesMut) {
         if self.ended {
             return;

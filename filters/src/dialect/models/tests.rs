@@ -18,7 +18,8 @@ fn openai() {
     let one = |id: &str| json!({"id": id, "object": "model", "created": 0, "owned_by": "system"});
     assert_eq!(
         ask(&w, Dialect::OpenAi, None, None).unwrap(),
-        json!({"object": "list", "data": [one("fast"), one("gpt-5")]})
+        json!({"object": "list", "data": [one("claude-opus-5"), one("fast"), one("gpt-5")]}),
+        "also what another dialect's provider serves, but not what nobody serves"
     );
     assert_eq!(ask(&w, Dialect::OpenAi, Some("gpt-5"), None).unwrap(), one("gpt-5"));
     let e = ask(&w, Dialect::OpenAi, Some("nope"), None).unwrap_err();

@@ -95,15 +95,22 @@ fn key_and_team_must_both_allow_and_empty_is_nothing() {
 fn unknown_forbidden_and_unservable_models_look_the_same() {
     let mut w = World::new();
     w.key.models = set(&["gpt-*", "claude-*", "lost", "nothing"]);
+    assert!(enter(&w, Surface::Chat, &body("claude-opus-5")).is_ok(), "a conversation is translated");
     let message = |model: &str| {
-        let e = enter(&w, Surface::Chat, &body(model)).unwrap_err();
+        let e = enter(&w, Surface::Embeddings, &body(model)).unwrap_err();
         assert_eq!((e.kind, e.code, e.param), (ErrorKind::NotFound, "model_not_found", None));
         e.message.replace(model, "M")
     };
-    // forbidden, unknown, at a provider of another dialect, at a provider that is gone
+    // forbidden, unknown, at a provider that has no such surface, at a provider that is gone
     let all: Vec<_> = ["fast", "nothing", "claude-opus-5", "lost"].map(message).into();
     assert!(all.iter().all(|m| *m == all[0]), "{all:?}");
     assert_eq!(all[0], "The model `M` does not exist or you do not have access to it.");
+    for surface in [Surface::Completions, Surface::Moderations, Surface::Images, Surface::Audio] {
+        let e = enter(&w, surface, &body("claude-opus-5")).unwrap_err();
+        assert_eq!(e.code, "model_not_found", "{surface:?} cannot be translated");
+    }
+    let e = enter(&w, Surface::CountTokens, &body("gpt-5")).unwrap_err();
+    assert_eq!((e.code, e.message.as_str()), ("model_not_found", "model: gpt-5"));
     let e = enter(&w, Surface::Responses, &body("nope")).unwrap_err();
     assert_eq!(e.param.as_deref(), Some("model"));
     let e = enter(&w, Surface::Messages, &body("nope")).unwrap_err();
@@ -152,11 +159,15 @@ fn visible_are_named_allowed_and_served() {
         x.dialect = dialect;
         visible_models(&x).iter().map(|m| m.name.to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(names(&w, Dialect::OpenAi), ["fast", "gpt-5"]);
-    assert_eq!(names(&w, Dialect::Anthropic), ["claude-opus-5"]);
-    w.team.models = set(&["gpt-*"]);
-    assert_eq!(names(&w, Dialect::OpenAi), ["gpt-5"]);
-    assert!(names(&w, Dialect::Anthropic).is_empty());
+    // Whatever a client speaks, its conversation reaches every provider. `claude-*` is no name, `lost` is at nobody's.
+    for dialect in [Dialect::OpenAi, Dialect::Responses, Dialect::Anthropic] {
+        w.team.models = set(&["*"]);
+        assert_eq!(names(&w, dialect), ["claude-opus-5", "fast", "gpt-5"]);
+        w.team.models = set(&["gpt-*", "lost"]);
+        assert_eq!(names(&w, dialect), ["gpt-5"]);
+        w.team.models = set(&[]);
+        assert!(names(&w, dialect).is_empty());
+    }
     let mut w = World::new();
     w.key.models = set(&["claude-*"]);
     let mut x = w.call(Surface::Models, "");

@@ -13,9 +13,10 @@ fn ask(surface: Surface, provider: &str, body: Value) -> (Translation, Value, Ve
     let raw = Bytes::from(body.to_string());
     x.body = RequestBody::unread(Some(named)).read(raw, None, surface).unwrap();
     let to = target(&w.snapshot, provider, Some("real"));
-    let back = way(to.provider.kind, surface).unwrap();
+    let wire = way(to.provider.kind, surface).unwrap();
+    let back = crate::translate::Back { wire, framing: crate::translate::Framing::Sse, errors: wire };
     let (t, encoded, aside) = Translation::aside(&x, back, &to, false).unwrap();
-    (t, serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped, aside.path(back).to_owned())
+    (t, serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped, aside.path(wire).to_owned())
 }
 
 fn told(t: &Translation, body: Value) -> (Value, Option<Tokens>) {

@@ -96,6 +96,32 @@ impl Client {
         text
     }
 
+    /// Chunks until `enough` says so of the text so far.
+    pub(crate) async fn chunks_until(&mut self, enough: impl Fn(&str) -> bool) -> String {
+        let mut text = String::new();
+        while !enough(&text) {
+            let chunk = self.chunk().await.unwrap_or_else(|e| panic!("{e} after {text:?}"));
+            assert!(!chunk.is_empty(), "the stream ended after {text:?}");
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        text
+    }
+
+    /// All chunks that are left, to an orderly end.
+    pub(crate) async fn rest_of_chunks(&mut self) -> String {
+        let mut all = Vec::new();
+        loop {
+            let chunk = self
+                .chunk()
+                .await
+                .unwrap_or_else(|e| panic!("{e} after {:?}", String::from_utf8_lossy(&all)));
+            if chunk.is_empty() {
+                return String::from_utf8(all).unwrap();
+            }
+            all.extend(chunk);
+        }
+    }
+
     /// The body that `head` announces; an error: cut before its end.
     pub(crate) async fn try_body(&mut self, head: &Head) -> io::Result<Vec<u8>> {
         let until_close = !matches!(head.status(), 204 | 304) && !head.has("content-length");

@@ -3,6 +3,8 @@
 use crate::sim::call::Turn;
 use crate::sim::ids::Dice;
 use crate::sim::reply::{Reply, ToolCall};
+use crate::sim::seal;
+use crate::sim::stats::lock;
 use crate::sim::text::Text;
 use serde_json::{Map, Value, json};
 
@@ -34,19 +36,29 @@ pub(super) fn of<'a>(turn: &mut Turn<'_>, reply: &'a Reply, request: &Map<String
         let wants_summary = reasoning.and_then(|r| r.get("summary")).is_some_and(|s| !s.is_null());
         let include = request.get("include").and_then(Value::as_array);
         let wants_encrypted = include.is_some_and(|i| i.contains(&json!("reasoning.encrypted_content")));
+        let id = turn.dice.hex("rs_", 50);
         items.push(Item::Reasoning {
-            id: turn.dice.hex("rs_", 50),
             summary: wants_summary.then_some(&reply.thinking),
-            encrypted: wants_encrypted.then(|| turn.dice.alnum("gAAAAAB", 120)),
+            encrypted: wants_encrypted.then(|| sealed(turn, &id)),
+            id,
         });
     }
     for call in &reply.calls {
-        items.push(Item::Call { id: turn.dice.hex("fc_", 50), call_id: turn.dice.alnum("call_", 24), call });
+        let call_id = turn.dice.alnum("call_", 24);
+        if reply.thinking.len() > 0 {
+            lock(&turn.state.memory).put(&call_id);
+        }
+        items.push(Item::Call { id: turn.dice.hex("fc_", 50), call_id, call });
     }
     if reply.calls.is_empty() {
         items.push(Item::Message { id: turn.dice.hex("msg_", 50), text: &reply.text });
     }
     items
+}
+
+/// Two seals: that it is one of ours, and that it is this item's.
+fn sealed(turn: &mut Turn<'_>, id: &str) -> String {
+    seal::REASONING.put("", &mut turn.dice) + &seal::REASONING.put(id, &mut turn.dice)
 }
 
 impl Item<'_> {
