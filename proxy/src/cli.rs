@@ -142,7 +142,7 @@ pub(crate) fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure
         .thread_name("control")
         // Where cores are few, shipping the call log gives way to the calls. (Linux: niceness is a thread's own.)
         .on_thread_start(|| {
-            let _ = rustix::process::nice(10);
+            let _ = rustix::process::nice(5);
         })
         .enable_all()
         .build()

@@ -25,7 +25,7 @@ const DROPPED: HeaderName = HeaderName::from_static("x-sallyport-dropped");
 /// What Anthropic calls the id of a request.
 const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// Longest list of dropped fields in a header, in bytes. (The call log has all of them.)
+/// Longest list of dropped fields in a header, in bytes.
 const DROPPED_MOST: usize = 1024;
 
 /// Is it a stream of events: SSE, or AWS's frames?

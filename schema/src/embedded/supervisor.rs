@@ -163,7 +163,7 @@ impl Supervisor {
 /// The thread's life.
 fn mind(shared: &Arc<Shared>, cluster: &Cluster, place: &Place) {
     // The server inherits it: on one machine with the calls, the call log gives way to them.
-    let _ = rustix::process::nice(10);
+    let _ = rustix::process::nice(5);
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
     loop {
         let born = Instant::now();

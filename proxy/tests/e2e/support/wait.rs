@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 /// The patience of a wait that has no bound of its own: generous, because two cores may be busy with a build.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Awaits `future`; panics, saying `what`, when it takes longer than [`PATIENCE`].
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
