@@ -13,6 +13,7 @@ mod e2e {
     mod connections;
     mod embedded;
     mod gemini_front;
+    mod gemini_native;
     mod harness;
     mod headers;
     mod lifecycle;
