@@ -96,7 +96,7 @@ def test_models(ant, server):
 
 def test_unknown_model(ant, gateway_only):
     with pytest.raises(anthropic.NotFoundError) as caught:
-        ant.messages.create(model="claude-99", **ASK)
+        ant.messages.create(model="mystery-99", **ASK)
     assert caught.value.body["error"]["type"] == "not_found_error"
     with pytest.raises(anthropic.NotFoundError):
         ant.models.retrieve("no-such-model")

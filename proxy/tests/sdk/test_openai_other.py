@@ -70,10 +70,10 @@ def test_forbidden_model_and_surface(server, gateway_only):
 
 def test_unknown_model(oai, gateway_only):
     with pytest.raises(openai.NotFoundError) as caught:
-        oai.chat.completions.create(model="gpt-99", messages=ASK)
+        oai.chat.completions.create(model="mystery-99", messages=ASK)
     assert caught.value.code == "model_not_found"
     with pytest.raises(openai.NotFoundError):
-        oai.models.retrieve("gpt-99")
+        oai.models.retrieve("mystery-99")
 
 
 @pytest.mark.parametrize("stream", [False, True])
