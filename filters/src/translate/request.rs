@@ -203,11 +203,6 @@ impl Translation {
     pub fn one_event(&self) -> bool {
         self.front == Wire::Gemini && self.stream && self.framing == gemini::Framing::Sse
     }
-
-    /// What comes back from the upstream.
-    pub fn back(&self) -> Back {
-        self.back
-    }
 }
 
 /// What is known of a compatible server by its host's name.

@@ -5,7 +5,6 @@ mod laws;
 mod recorded;
 mod requests;
 mod servers;
-mod speed;
 mod thinking;
 
 use super::*;
