@@ -5,6 +5,7 @@
 
 mod kinds;
 mod provider;
+mod responses;
 
 pub use crate::units::{Duration, Secret, Size};
 pub use kinds::{
@@ -12,6 +13,7 @@ pub use kinds::{
     ManagedIdentity, OpenaiCompatibleSettings, OpenaiSettings, VertexSettings, WorkloadIdentity,
 };
 pub use provider::{HttpVersions, Provider, ProviderKind};
+pub use responses::{Background, Responses};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,6 +48,8 @@ pub struct Config {
     pub filters: Vec<FilterEntry>,
     /// Calls that go to a provider of another dialect.
     pub translation: Translation,
+    /// Responses that are kept for providers without state.
+    pub responses: Responses,
     /// Token prices.
     pub prices: Prices,
     /// How a model's name finds its provider.
@@ -72,6 +76,7 @@ impl Default for Config {
             // Not empty: a file that forgets them must not open the gate.
             filters: FILTERS.iter().map(|f| FilterEntry { name: (*f).to_owned(), enabled: true }).collect(),
             translation: Translation::default(),
+            responses: Responses::default(),
             prices: Prices::default(),
             routing: Routing::default(),
             providers: Vec::new(),

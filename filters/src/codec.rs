@@ -71,4 +71,9 @@ pub trait StreamEncoder: Send + std::fmt::Debug {
     fn next_sequence(&self) -> u64 {
         0
     }
+
+    /// The whole answer, once, after its end, in formats whose stream ends with it and where it is kept.
+    fn take_object(&mut self) -> Option<Vec<u8>> {
+        None
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::body::RequestBody;
 use crate::ir::Conversation;
+use crate::kept::Turn;
 use crate::rejection::Rejection;
 use crate::surface::{Dialect, Surface};
 use crate::usage::Meter;
@@ -79,6 +80,8 @@ pub struct Exchange {
     pub usage_added: bool,
     /// The request as the conversation IR, once an upstream of another dialect was tried.
     pub conversation: Option<Arc<Conversation>>,
+    /// Set where the call continues or becomes a response that the gateway keeps.
+    pub turn: Option<Box<Turn>>,
     /// Fields of the client's that the upstream of the current (or last) attempt did not get to see: its dialect has no
     /// words for them.
     pub dropped: Vec<String>,
@@ -129,6 +132,7 @@ impl Exchange {
             meter: None,
             usage_added: false,
             conversation: None,
+            turn: None,
             dropped: Vec::new(),
             cost_nanos: None,
             outcome: Outcome::default(),

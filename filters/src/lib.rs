@@ -15,6 +15,7 @@ pub mod event;
 pub mod exchange;
 pub mod filter;
 pub mod ir;
+pub mod kept;
 pub mod key;
 pub mod outgoing;
 pub mod rejection;

@@ -16,6 +16,7 @@ pub(crate) mod translated;
 pub(crate) mod wait;
 
 use crate::gateway::Gateway;
+use crate::kept::background;
 use crate::running::Running;
 use attempt::{Attempt, End, Failure};
 use call::Call;
@@ -31,6 +32,7 @@ use sallyport_filters::filter::Step;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::selector::{self, Decision};
 use sallyport_filters::surface::Surface;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A stale pooled connection is replaced at most so often; then it counts as a failed attempt.
@@ -62,7 +64,7 @@ impl From<Rejection> for Stop {
 /// Serves one governed call to its end. `Err`: the connection must be cut.
 pub(crate) async fn serve(
     gw: &Gateway,
-    running: &Running,
+    running: &Arc<Running>,
     d: &mut ServerSession,
     call: &mut Call,
 ) -> Result<(), BError> {
@@ -79,7 +81,7 @@ pub(crate) async fn serve(
 
 async fn steps(
     gw: &Gateway,
-    running: &Running,
+    running: &Arc<Running>,
     d: &mut ServerSession,
     call: &mut Call,
     settings: &Server,
@@ -91,7 +93,15 @@ async fn steps(
         call.finished = sent.is_ok();
         return Ok(sent);
     }
+    if call.x.body.previous_response_id().is_some_and(sallyport_filters::kept::is_ours) {
+        // Boxed: rare, and its state would make that of every call larger.
+        Box::pin(gw.keeper.resume(&mut call.x)).await?;
+    }
     let targets = route(gw, call).await?;
+    if background::wanted(&call.x, &targets) {
+        let target = &targets[0];
+        return Ok(Box::pin(background::submit(gw, running, d, call, target)).await?);
+    }
     attempts(gw, running, d, call, targets).await
 }
 
@@ -169,7 +179,7 @@ async fn route(gw: &Gateway, call: &Call) -> Result<Vec<Target>, Stop> {
 /// Tries the targets until one delivers.
 async fn attempts(
     gw: &Gateway,
-    running: &Running,
+    running: &Arc<Running>,
     d: &mut ServerSession,
     call: &mut Call,
     targets: Vec<Target>,
@@ -202,6 +212,7 @@ async fn attempts(
         let authorized = endpoint.authorizer().authorize(&mut out, &method, &target.provider.authority).await;
         let mut attempt = Attempt {
             ups: &gw.upstreams,
+            keeper: &gw.keeper,
             endpoint: &endpoint,
             settings,
             method: &method,

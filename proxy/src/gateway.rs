@@ -4,6 +4,7 @@
 use crate::engine::{self, call::Call, reply};
 use crate::front;
 use crate::health::Health;
+use crate::kept::Keeper;
 use crate::metrics::Metrics;
 use crate::owners::Owners;
 use crate::passage::Passage;
@@ -21,6 +22,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use sallyport_config::model::{Secret, Server};
 use sallyport_filters::body::RequestBody;
 use sallyport_filters::exchange::Exchange;
+use sallyport_filters::kept;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::surface::{self, NoMatch, Surface};
 use std::any::Any;
@@ -29,7 +31,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// Everything that serving needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gateway {
     /// Snapshot and chain; None until the first snapshot is there.
     pub running: Arc<ArcSwapOption<Running>>,
@@ -41,6 +43,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// Whose stored response is it?
     pub owners: Arc<Owners>,
+    /// Responses of providers without state.
+    pub keeper: Arc<Keeper>,
 }
 
 /// What one request carries through Pingora's phases.
@@ -199,6 +203,10 @@ impl ProxyHttp for Gateway {
         x.client_ip = d.client_addr().and_then(|a| a.as_inet()).map(std::net::SocketAddr::ip);
         x.user_agent = head_text(&d.req_header().headers, &header::USER_AGENT);
         let mut call = Call::new(x, running.chain.clone(), self.metrics.clone(), self.health.enter());
+        if call.x.path_id.as_deref().is_some_and(kept::is_ours) && call.x.surface == Surface::StoredResponse {
+            let server = &running.snapshot.config.server;
+            return Box::pin(crate::kept::serve::serve(self, server, d, &mut call)).await.map(|()| true);
+        }
         if matched_passes(call.x.surface) {
             // Boxed: rare, and its state would make that of every call larger.
             return Box::pin(Passage::begin(self, &running, session, call, ctx)).await;

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod front;
 pub mod gateway;
 pub mod health;
+pub mod kept;
 pub mod metrics;
 pub mod owners;
 pub mod passage;

@@ -11,13 +11,14 @@ use sallyport_schema::call::CallRecord;
 use sallyport_schema::store::{ObjectOwner, Store};
 use std::sync::Arc;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Objects remembered in memory, at most.
 const RECENT: usize = 50_000;
 /// The whole look-up in the store, retries included.
-const LOOKUP: Duration = Duration::from_millis(1500);
+pub(crate) const LOOKUP: Duration = Duration::from_millis(1500);
 /// The record of another instance's object is on its way to the store for about so long.
-const AGAIN: Duration = Duration::from_millis(150);
+pub(crate) const AGAIN: Duration = Duration::from_millis(150);
 
 /// Owners of stored objects.
 pub struct Owners {
@@ -73,24 +74,14 @@ impl Owners {
             .param("conversation"));
         }
         let Some(id) = id else { return Ok(None) };
-        let not_found = || {
-            let r = Rejection::client(
-                if param.is_some() { ErrorKind::InvalidRequest } else { ErrorKind::NotFound },
-                if param.is_some() { "previous_response_not_found" } else { "not_found" },
-                format!("Response with id '{id}' not found."),
-            );
-            match param {
-                Some(p) => r.param(p),
-                None => r,
-            }
-        };
         // Boxed: rare, and the store's state machine would make that of every call larger.
-        let owner = Box::pin(self.find(id)).await?.ok_or_else(not_found)?;
+        let owner = Box::pin(self.find(id)).await?.ok_or_else(|| not_found(id, param))?;
         // Without a principal (auth switched off) there is only one party.
-        if x.principal.as_ref().is_none_or(|p| owns(p, &owner)) {
+        let maker = (owner.key_id, owner.user_id, owner.team_id);
+        if x.principal.as_ref().is_none_or(|p| owns(p, maker)) {
             Ok(Some(owner.provider.clone()))
         } else {
-            Err(not_found().detail("the object belongs to another principal"))
+            Err(not_found(id, param).detail("the object belongs to another principal"))
         }
     }
 
@@ -110,14 +101,6 @@ impl Owners {
             }
             Ok::<_, sallyport_schema::error::StoreError>(None)
         };
-        let unavailable = |detail: String| {
-            Rejection::gateway(
-                ErrorKind::Unavailable,
-                "store_unavailable",
-                "Stored responses cannot be looked up at the moment; try again.",
-            )
-            .detail(detail)
-        };
         let found = tokio::time::timeout(LOOKUP, look)
             .await
             .map_err(|_| unavailable(format!("no answer from the store within {LOOKUP:?}")))?
@@ -130,8 +113,25 @@ impl Owners {
     }
 }
 
-/// The same key, or one of the same person or team.
-fn owns(p: &Principal, o: &ObjectOwner) -> bool {
-    let same = |a: Option<uuid::Uuid>, b: Option<uuid::Uuid>| a.is_some() && a == b;
-    Some(p.key.id) == o.key_id || same(p.key.user, o.user_id) || same(p.key.team, o.team_id)
+/// There is no such response for this caller. `param`: the field that names it; None: the path does.
+pub(crate) fn not_found(id: &str, param: Option<&'static str>) -> Rejection {
+    let why = format!("Response with id '{id}' not found.");
+    match param {
+        Some(param) => {
+            Rejection::client(ErrorKind::InvalidRequest, "previous_response_not_found", why).param(param)
+        }
+        None => Rejection::client(ErrorKind::NotFound, "not_found", why),
+    }
+}
+
+/// The store could not be asked.
+pub(crate) fn unavailable(detail: String) -> Rejection {
+    let why = "Stored responses cannot be looked up at the moment; try again.";
+    Rejection::gateway(ErrorKind::Unavailable, "store_unavailable", why).detail(detail)
+}
+
+/// The same key, or one of the same person or team, as that of the maker (key, user, team).
+pub(crate) fn owns(p: &Principal, (key, user, team): (Option<Uuid>, Option<Uuid>, Option<Uuid>)) -> bool {
+    let same = |a: Option<Uuid>, b: Option<Uuid>| a.is_some() && a == b;
+    Some(p.key.id) == key || same(p.key.user, user) || same(p.key.team, team)
 }

@@ -16,6 +16,7 @@ mod e2e {
     mod gemini_native;
     mod harness;
     mod headers;
+    mod kept_responses;
     mod lifecycle;
     mod memory;
     mod metering;

@@ -4,19 +4,21 @@ use std::time::Duration;
 
 /// A growing wait. The n-th wait is drawn from the upper half of `min(base · 2ⁿ, cap)`.
 #[derive(Clone, Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     base: Duration,
     cap: Duration,
     next: Duration,
 }
 
 impl Backoff {
-    pub(crate) fn new(base: Duration, cap: Duration) -> Self {
+    /// Waits from `base` up to `cap`.
+    pub fn new(base: Duration, cap: Duration) -> Self {
         Self { base, cap, next: base }
     }
 
     /// The next wait.
-    pub(crate) fn next(&mut self) -> Duration {
+    #[allow(clippy::should_implement_trait, reason = "no iterator: it never ends, and it starts over")]
+    pub fn next(&mut self) -> Duration {
         let whole = self.next;
         self.next = whole.saturating_mul(2).min(self.cap);
         let half = whole / 2;
@@ -24,7 +26,7 @@ impl Backoff {
     }
 
     /// After a success.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.next = self.base;
     }
 }

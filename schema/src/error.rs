@@ -90,7 +90,7 @@ impl StoreError {
     }
 
     /// True if the error lies in what was sent: the same again fails again.
-    pub(crate) fn is_data_fault(&self) -> bool {
+    pub fn is_data_fault(&self) -> bool {
         match self {
             Self::Refused { .. } => true,
             Self::Sql(error) => is_data_fault(error),

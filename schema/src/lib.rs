@@ -1,7 +1,7 @@
 //! What is stored, and the only SQL in the tree: rows, migrations, the stores, the supervised private Postgres,
 //! the envelope of secrets at rest and the disk spool of the call log.
 
-mod backoff;
+pub mod backoff;
 pub mod call;
 pub mod changes;
 pub mod embedded;

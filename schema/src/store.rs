@@ -9,9 +9,11 @@ mod lease;
 pub(crate) mod load;
 mod migrate;
 mod objects;
+mod responses;
 mod upsert;
 
 pub use objects::ObjectOwner;
+pub use responses::{Chain, ResponseRow, ResponseStatus};
 
 use crate::changes::ConnectionState;
 use crate::error::StoreError;

@@ -7,6 +7,8 @@ mod changes;
 mod embedded;
 #[path = "all/log_store.rs"]
 mod log_store;
+#[path = "all/responses.rs"]
+mod responses;
 #[path = "all/rows.rs"]
 mod rows;
 #[path = "all/spool.rs"]

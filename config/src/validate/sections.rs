@@ -71,7 +71,7 @@ fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 fn limits(c: &Config, judge: &mut Judge<'_>) {
-    let times: [(&str, Duration); 10] = [
+    let times: [(&str, Duration); 11] = [
         ("server.body_timeout", c.server.body_timeout),
         ("server.keepalive", c.server.keepalive),
         ("server.write_timeout", c.server.write_timeout),
@@ -82,6 +82,7 @@ fn limits(c: &Config, judge: &mut Judge<'_>) {
         ("upstream.max_backoff", c.upstream.max_backoff),
         ("database.timeout", c.database.timeout),
         ("call_log.flush_interval", c.call_log.flush_interval),
+        ("responses.background.timeout", c.responses.background.timeout),
     ];
     for (path, time) in times {
         if time.get().is_zero() {
@@ -89,6 +90,13 @@ fn limits(c: &Config, judge: &mut Judge<'_>) {
         } else if time > Duration::secs(7 * 24 * 3600) {
             judge.error(path, "must not be more than 7 days (168h)");
         }
+    }
+    let retention = c.responses.retention;
+    if retention.get().is_zero() || retention > Duration::secs(3650 * 24 * 3600) {
+        judge.error("responses.retention", "must be more than 0 and at most 10 years (87600h)");
+    }
+    if c.responses.background.limit > 10_000 {
+        judge.error("responses.background.limit", "must be at most 10000");
     }
     if c.server.max_body.bytes() == 0 {
         judge.error("server.max_body", "must be more than 0: no request could have a body");

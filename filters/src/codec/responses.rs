@@ -20,6 +20,7 @@ mod encoder;
 mod event;
 mod item;
 mod json;
+mod kept;
 mod media;
 mod object;
 mod open;
@@ -35,7 +36,8 @@ pub use echo::Echo;
 pub use encode_reply::encode_reply;
 pub use encode_request::{RequestOptions, encode_request};
 pub use encoder::Encoder;
-pub use object::EncodeReply;
+pub use kept::{PageQuery, Turn, at_once, continued, encode_queued};
+pub use object::{EncodeReply, Kept};
 
 /// Fields of a request of this dialect that change at most cost, bookkeeping or what is told beside the answer, never
 /// the answer: a loss of one of them is a hint ([`crate::ir::Loss::harmless`]), whatever the upstream.

@@ -26,6 +26,7 @@ impl Translation {
         let mut reply = self.decode_reply(body).map_err(|e| unreadable(&e))?;
         self.names.restore(&mut reply);
         self.custom.unwrap_reply(&mut reply);
+        self.own_id(&mut reply.id);
         let tokens = reply.tokens;
         let mut body = self.encode_reply(&mut reply);
         if self.one_event() {
@@ -58,6 +59,21 @@ impl Translation {
         }
     }
 
+    /// An id that does not look like one of the client's format is the gateway's business only: the answer gets one of
+    /// its own.
+    pub(super) fn own_id(&self, id: &mut String) {
+        let prefix = match self.front {
+            Wire::Chat => "chatcmpl-",
+            Wire::Responses => "resp_",
+            Wire::Messages => "msg_",
+            // Any text.
+            Wire::Gemini | Wire::Converse => return,
+        };
+        if !id.starts_with(prefix) {
+            id.clear();
+        }
+    }
+
     /// Clients of Chat give back nothing but a call's id: a signature must travel in it.
     pub(super) fn signs_in_ids(&self) -> bool {
         self.front == Wire::Chat
@@ -79,6 +95,7 @@ impl Translation {
             id: self.id.clone(),
             created: self.created,
             echo: self.echo.clone(),
+            kept: self.kept.clone(),
         }
     }
 

@@ -5,13 +5,14 @@ use super::fields;
 use super::way::Back;
 use crate::codec::chat::{self, ChatOptions};
 use crate::codec::custom_tools::{self, CustomTools};
-use crate::codec::responses::{self, Echo};
+use crate::codec::responses::{self, Echo, Kept};
 use crate::codec::tool_names::{self, NameMap, Rules};
 use crate::codec::{DecodeError, Wire, converse, gemini, messages};
 use crate::exchange::{Exchange, Target};
 use crate::ir::block::{Body, Thinking};
 use crate::ir::{Conversation, Loss, Losses, Origin};
 use crate::rejection::{ErrorKind, Rejection};
+use crate::surface::Surface;
 use sallyport_config::model::ProviderKind;
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub struct Translation {
     pub(super) names: NameMap,
     pub(super) custom: CustomTools,
     pub(super) echo: Echo,
+    /// The gateway keeps the answer (Responses).
+    pub(super) kept: Option<Kept>,
     /// It is no turn of a conversation.
     pub(super) aside: Option<Aside>,
 }
@@ -111,6 +114,15 @@ impl Translation {
         let echo = if front == Wire::Responses { Echo::of(c) } else { Echo::default() };
         let mut losses = Losses::default();
         let mut c = c.clone();
+        let kept = kept(x, front);
+        if kept.is_some() {
+            // The gateway does it.
+            c.settings.store = None;
+        } else if front == Wire::Responses && c.settings.store == Some(true) {
+            // To come back to the answer is what the client wants.
+            c.settings.store = None;
+            losses.add("store", "it keeps no responses, and this gateway is set up to keep none for it");
+        }
         let openai = matches!(target.provider.kind, ProviderKind::Openai | ProviderKind::AzureOpenai);
         let wire = back.wire;
         let free_text = wire == Wire::Responses || (wire == Wire::Chat && openai);
@@ -164,6 +176,7 @@ impl Translation {
             names,
             custom,
             echo,
+            kept,
             aside: None,
         };
         Ok((translation, Encoded { body, dropped }))
@@ -185,8 +198,19 @@ impl Translation {
             names: NameMap::default(),
             custom: CustomTools::default(),
             echo: Echo::default(),
+            kept: None,
             aside: Some(aside),
         }
+    }
+
+    /// The object of a response that will be made in the background.
+    pub fn queued(&self) -> Vec<u8> {
+        responses::encode_queued(&self.responses())
+    }
+
+    /// Does the gateway keep the answer?
+    pub fn kept(&self) -> bool {
+        self.kept.is_some()
     }
 
     /// Did the client ask for an event stream?
@@ -203,6 +227,22 @@ impl Translation {
     pub fn one_event(&self) -> bool {
         self.front == Wire::Gemini && self.stream && self.framing == gemini::Framing::Sse
     }
+}
+
+/// What the gateway keeps of the answer: of Responses, unless the client or the configuration says not to.
+fn kept(x: &Exchange, front: Wire) -> Option<Kept> {
+    let wanted = front == Wire::Responses
+        && x.surface == Surface::Responses
+        && x.snapshot.config.responses.keep
+        && x.body.store() != Some(false);
+    wanted.then(|| {
+        let turn = x.turn.as_deref();
+        Kept {
+            id: crate::kept::id_of(turn.and_then(|t| t.background).unwrap_or(x.id)),
+            previous: turn.and_then(|t| t.previous.clone()),
+            background: turn.is_some_and(|t| t.background.is_some()),
+        }
+    })
 }
 
 /// What is known of a compatible server by its host's name.

@@ -250,6 +250,11 @@ impl Stream {
         self.encoder.next_sequence()
     }
 
+    /// The whole answer, once, where the gateway keeps it: [`Translation::kept`](super::Translation).
+    pub fn take_object(&mut self) -> Option<Vec<u8>> {
+        self.encoder.take_object()
+    }
+
     /// Has the answer come to its own end?
     pub fn ended(&self) -> bool {
         self.ended
@@ -286,6 +291,9 @@ impl Stream {
             StreamEvent::End => self.ended = true,
             StreamEvent::Error(e) => self.error = Some(e.clone()),
             _ => {}
+        }
+        if let StreamEvent::Start { id, .. } = &mut event {
+            self.translation.own_id(id);
         }
         if self.translation.signs_in_ids() {
             gemini::embed_event(&mut event);

@@ -14,6 +14,7 @@ use sallyport_filters::chain::CallSink;
 use sallyport_filters::filter::Chain;
 use sallyport_filters::selector::RetryPolicy;
 use sallyport_proxy::health::Health;
+use sallyport_proxy::kept::Keeper;
 use sallyport_proxy::metrics::Metrics;
 use sallyport_proxy::owners::Owners;
 use sallyport_proxy::running::Running;
@@ -55,6 +56,7 @@ pub(super) struct Start {
 pub(super) struct Control {
     pub(super) running: Arc<ArcSwapOption<Running>>,
     pub(super) owners: Arc<Owners>,
+    pub(super) kept: Arc<Keeper>,
     pub(super) admin: AdminParts,
     store: Store,
     embedded: Option<Embedded>,
@@ -94,7 +96,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     let (first, source) = first_state(&store, &mut changes, &last_good).await;
     let known = first.is_some();
     let loaded = Arc::new(s.loaded);
-    let assembler = Assembler::new(&loaded, first.unwrap_or_default(), source, s.ring);
+    let assembler = Assembler::new(&loaded, first.unwrap_or_default(), source, s.ring.clone());
     let cell = SnapshotCell::new(&assembler);
     let (watcher, reloads) = Watcher::start(s.files.clone(), Arc::new(process_env), loaded);
     let (stop, stopped) = watch::channel(false);
@@ -105,6 +107,8 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     let log_store = Arc::new(PgLogStore::new(store.clone()));
     let spool = open_spool(&s.dir, &config, log_store.clone())?;
     let owners = Arc::new(Owners::new(Some(store.clone())));
+    let kept = Arc::new(Keeper::new(Some(store.clone()), s.ring));
+    tokio::spawn(kept.clone().run());
     let sink: Arc<dyn CallSink> = Arc::new(Sink { owners: owners.clone(), spool: spool.clone() });
     let running = Arc::new(ArcSwapOption::empty());
     let publisher = Publisher {
@@ -119,8 +123,8 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     tokio::spawn(publisher.run());
     tokio::spawn(resolve(s.upstreams, stopped.clone()));
     tokio::spawn(reload_on_hangup(watcher.clone()));
-    tokio::spawn(maintain(log_store.clone(), cell.clone(), stopped.clone()));
-    gauges(&s.metrics, &cell, &watcher, &spool, &store, &s.health).map_err(|e| e.to_string())?;
+    tokio::spawn(maintain(log_store.clone(), store.clone(), cell.clone(), stopped.clone()));
+    gauges(&s.metrics, &cell, &watcher, &spool, &store, &s.health, &kept).map_err(|e| e.to_string())?;
     let admin = AdminParts {
         files: s.files,
         cell,
@@ -130,7 +134,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
         store: store.clone(),
         stopped,
     };
-    Ok(Control { running, owners, admin, store, embedded, spool, keeper, stop })
+    Ok(Control { running, owners, kept, admin, store, embedded, spool, keeper, stop })
 }
 
 /// Passes everything on until the end is announced: the keeper of the snapshot then writes its last-good copy.
@@ -276,14 +280,23 @@ async fn reload_on_hangup(watcher: Arc<Watcher>) {
     }
 }
 
-/// Drops call-log partitions past their time and makes those of the next days.
-async fn maintain(log: Arc<PgLogStore>, cell: Arc<SnapshotCell>, mut stopped: watch::Receiver<bool>) {
+/// Drops call-log partitions and kept responses past their time, and makes the partitions of the next days.
+async fn maintain(
+    log: Arc<PgLogStore>,
+    store: Store,
+    cell: Arc<SnapshotCell>,
+    mut stopped: watch::Receiver<bool>,
+) {
     loop {
         let days = cell.load().config.call_log.retention_days;
-        let wait = match log.maintain(days).await {
-            Ok(()) => Duration::from_secs(3600),
+        let done = async {
+            log.maintain(days).await.map_err(|e| format!("call-log partitions: {e}"))?;
+            store.expire_responses().await.map_err(|e| format!("old responses: {e}"))
+        };
+        let wait = match done.await {
+            Ok(_) => Duration::from_secs(3600),
             Err(e) => {
-                tracing::debug!("call-log partitions: {e}");
+                tracing::debug!("{e}");
                 Duration::from_secs(60)
             }
         };
@@ -301,6 +314,7 @@ fn gauges(
     spool: &SpoolHandle,
     store: &Store,
     health: &Arc<Health>,
+    kept: &Arc<Keeper>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     metrics.info("build_info", "Version of the binary", &[("version", env!("CARGO_PKG_VERSION"))])?;
@@ -328,6 +342,10 @@ fn gauges(
         "0: the files on disk are bad and an older configuration runs",
         move || i64::from(w.state().last_error.is_none()),
     )?;
+    let k = kept.clone();
+    metrics.gauge("responses_lost", "Responses that could not be kept since the start", move || {
+        signed(k.lost())
+    })?;
     let connection = store.connection();
     metrics.gauge("postgres_connected", "1: the listening connection to Postgres is up", move || {
         i64::from(connection.borrow().is_connected())
@@ -357,6 +375,7 @@ impl Control {
         if let Err(e) = self.keeper.await {
             tracing::warn!("the last-good snapshot may be old: {e}");
         }
+        self.kept.flush(LAST_SHIPMENT).await;
         let flushed = self.spool.close(LAST_SHIPMENT).await;
         if flushed.backlog > 0 {
             tracing::warn!(backlog = flushed.backlog, "call records stay in the spool for the next start");

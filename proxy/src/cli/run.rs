@@ -79,8 +79,14 @@ fn serve(
     upstreams: Arc<Upstreams>,
     dir: &Path,
 ) -> Result<(), Failure> {
-    let gateway =
-        Gateway { running: state.running.clone(), upstreams, health, metrics, owners: state.owners.clone() };
+    let gateway = Gateway {
+        running: state.running.clone(),
+        upstreams,
+        health,
+        metrics,
+        owners: state.owners.clone(),
+        keeper: state.kept.clone(),
+    };
     for address in &config.server.listen {
         tracing::info!(%address, tls = config.server.tls.is_some(), "gateway");
     }

@@ -6,6 +6,7 @@ use super::hold::Hold;
 use super::reply;
 use super::translated;
 use super::wait::{Received, drain, gone, push, receive};
+use crate::kept::Keeper;
 use crate::upstream::Upstreams;
 use crate::upstream::connection::{Connection, OpenError};
 use crate::upstream::endpoint::Endpoint;
@@ -140,6 +141,7 @@ fn broken(detail: String) -> Rejection {
 /// One attempt.
 pub(crate) struct Attempt<'a> {
     pub(crate) ups: &'a Upstreams,
+    pub(crate) keeper: &'a Keeper,
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) settings: &'a Settings,
     pub(crate) method: &'a Method,
@@ -367,6 +369,10 @@ impl Attempt<'_> {
             let failed = body.filter(call, &mut batch, &mut tasks, end);
             if let Err(why) = failed {
                 return self.cut(d, call, sse, &mut body, tasks, why).await;
+            }
+            if let Some(object) = body.take_object() {
+                // Before the client knows of its end: it may come back at once.
+                self.keeper.keep(&mut call.x, object);
             }
             if let Some(why) = body.failed() {
                 // The client has been told in its own words: only the end is due.

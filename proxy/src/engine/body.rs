@@ -99,6 +99,14 @@ impl Body {
         }
     }
 
+    /// The whole answer, once, where the gateway keeps it.
+    pub(crate) fn take_object(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::Translated(stream) => stream.take_object(),
+            _ => None,
+        }
+    }
+
     /// The provider told an error in mid-stream, and the client has been told it.
     pub(crate) fn failed(&self) -> Option<Rejection> {
         match self {

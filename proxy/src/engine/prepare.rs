@@ -9,16 +9,16 @@ use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::translate::{self, Back, Translation, Way};
 
 /// A request, ready to be authenticated and sent.
-pub(super) struct Prepared {
-    pub(super) out: Outgoing,
+pub(crate) struct Prepared {
+    pub(crate) out: Outgoing,
     /// What comes back, where it is not what the client gets.
-    pub(super) back: Option<Back>,
+    pub(crate) back: Option<Back>,
     /// The way back of a translated request.
-    pub(super) translation: Option<Box<Translation>>,
+    pub(crate) translation: Option<Box<Translation>>,
 }
 
 /// The request for `target`.
-pub(super) fn request(d: &ServerSession, call: &mut Call, target: &Target) -> Result<Prepared, Rejection> {
+pub(crate) fn request(d: &ServerSession, call: &mut Call, target: &Target) -> Result<Prepared, Rejection> {
     call.x.dropped.clear();
     let surface = call.x.surface;
     let model = target.model.as_deref().or(call.x.model_asked()).unwrap_or_default();

@@ -121,6 +121,9 @@ impl Attempt<'_> {
             Err(why) => return End::Failed(Failure::unreadable(why)),
         };
         count(&mut call.x, answer.tokens, true);
+        if translation.kept() {
+            self.keeper.keep(&mut call.x, answer.body.clone());
+        }
         let mut headers = head(&theirs, &call.x, translation.one_event());
         call.chain.clone().head(&mut call.x, &mut ResponseHead { status, headers: &mut headers });
         match reply::whole(d, &mut call.x, status, headers, answer.body.into()).await {

@@ -92,7 +92,11 @@ impl Encoder {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
-        let id = if id.is_empty() { &self.x.id } else { id };
+        let id = match &self.x.kept {
+            Some(kept) => &kept.id,
+            None if id.is_empty() => &self.x.id,
+            None => id,
+        };
         let plain: String =
             id.strip_prefix("resp_").unwrap_or(id).chars().filter(char::is_ascii_alphanumeric).collect();
         self.id = if id.starts_with("resp_") { id.to_owned() } else { format!("resp_{plain}") };
@@ -117,9 +121,11 @@ impl Encoder {
                 tier: self.tier.as_deref(),
             },
         );
-        if self.quiet {
+        if self.quiet || (self.x.kept.is_some() && !matches!(status, Status::InProgress)) {
             // Strings, numbers and raw JSON always serialise.
             self.last = serde_json::to_vec(&object).unwrap_or_default();
+        }
+        if self.quiet {
             return;
         }
         let response = Some(object);
@@ -206,6 +212,10 @@ impl Encoder {
 impl StreamEncoder for Encoder {
     fn next_sequence(&self) -> u64 {
         self.sequence
+    }
+
+    fn take_object(&mut self) -> Option<Vec<u8>> {
+        (self.ended && !self.last.is_empty()).then(|| std::mem::take(&mut self.last))
     }
 
     fn event(&mut self, event: &StreamEvent, out: &mut BytesMut) {

@@ -18,11 +18,25 @@ pub struct EncodeReply {
     pub created: i64,
     /// The request's settings.
     pub echo: Echo,
+    /// The gateway keeps the answer.
+    pub kept: Option<Kept>,
+}
+
+/// An answer that the gateway keeps, so that a client can come back to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// Its id, whatever the upstream's is.
+    pub id: String,
+    /// The one it continues.
+    pub previous: Option<String>,
+    /// It is made in the background.
+    pub background: bool,
 }
 
 /// How an answer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
+    Queued,
     InProgress,
     Completed,
     Incomplete(&'static str),
@@ -32,6 +46,7 @@ pub(super) enum Status {
 impl Status {
     pub(super) const fn word(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::InProgress => "in_progress",
             Self::Completed => "completed",
             Self::Incomplete(_) => "incomplete",
@@ -196,7 +211,7 @@ impl<'a> Object<'a> {
             object: "response",
             created_at: f.created,
             status: f.status.word(),
-            background: false,
+            background: x.kept.as_ref().is_some_and(|k| k.background),
             error: f.error,
             incomplete_details: match f.status {
                 Status::Incomplete(reason) => Some(Reason { reason }),
@@ -208,14 +223,14 @@ impl<'a> Object<'a> {
             model: &x.model,
             output: f.output,
             parallel_tool_calls: e.parallel_tool_calls.unwrap_or(true),
-            previous_response_id: None,
+            previous_response_id: x.kept.as_ref().and_then(|k| k.previous.as_deref()),
             prompt_cache_key: e.prompt_cache_key.as_deref(),
             prompt_cache_retention: e.prompt_cache_retention.as_deref(),
             reasoning: EchoReasoning { effort: e.effort, summary: e.summary.as_deref() },
             safety_identifier: e.safety_identifier.as_deref(),
             service_tier: f.tier.or(e.service_tier.as_deref()),
-            // Whatever the client asked: an answer of another dialect's provider is kept nowhere.
-            store: false,
+            // Whatever the client asked: another dialect's provider keeps nothing.
+            store: x.kept.is_some(),
             temperature: e.temperature.unwrap_or(1.0),
             text: e.text.as_ref(),
             tool_choice: or(&e.tool_choice, "auto"),

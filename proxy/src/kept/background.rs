@@ -1,0 +1,323 @@
+//! Responses that are made while their client has left: `background` at providers that cannot answer later.
+//!
+//! The client gets the id at once. The call itself is made by the same engine, over a connection in memory that stands
+//! for the client: same filters, same log (a record of its own), same failover. Whoever makes one says again and again
+//! in the store that it lives; so a response whose instance has died is told as failed, and one that was cancelled
+//! elsewhere is stopped here.
+
+use super::{Keeper, WAITS, bounded, place, status_of};
+use crate::engine::call::Call;
+use crate::engine::{self, prepare, reply};
+use crate::gateway::Gateway;
+use crate::running::Running;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use pingora_core::BError;
+use pingora_core::protocols::http::ServerSession;
+use sallyport_filters::codec::responses::{Turn, at_once};
+use sallyport_filters::exchange::{Exchange, Target};
+use sallyport_filters::kept::{self, id_of};
+use sallyport_filters::rejection::{ErrorKind, Rejection};
+use sallyport_filters::surface::Surface;
+use sallyport_filters::translate::{self, Way};
+use sallyport_schema::backoff::Backoff;
+use sallyport_schema::store::{ResponseRow, ResponseStatus};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// How long a response counts as being made after its instance has said so.
+const LEASE: Duration = Duration::from_secs(30);
+/// How often it says so.
+const PULSE: Duration = Duration::from_secs(2);
+/// Attempts to write the end of one down.
+const ATTEMPTS: u32 = 20;
+/// Of an answer that is no response, so much is read for its error.
+const ERROR: usize = 64 * 1024;
+
+/// The responses that this instance is making.
+#[derive(Debug, Default)]
+pub(crate) struct AtWork {
+    stops: Arc<Mutex<HashMap<String, Arc<Notify>>>>,
+}
+
+/// One of them, until it is dropped.
+struct Place {
+    id: String,
+    stop: Arc<Notify>,
+    stops: Arc<Mutex<HashMap<String, Arc<Notify>>>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.stops).remove(&self.id);
+    }
+}
+
+fn lock(stops: &Mutex<HashMap<String, Arc<Notify>>>) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
+    // Nothing panics while it is held.
+    stops.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl AtWork {
+    /// A place for one more; None: there are `limit` already.
+    fn begin(&self, id: &str, limit: usize) -> Option<Place> {
+        let mut stops = lock(&self.stops);
+        if stops.len() >= limit {
+            return None;
+        }
+        let stop = Arc::new(Notify::new());
+        stops.insert(id.to_owned(), stop.clone());
+        Some(Place { id: id.to_owned(), stop, stops: self.stops.clone() })
+    }
+
+    /// Nobody wants it any more.
+    pub(super) fn stop(&self, id: &str) {
+        if let Some(stop) = lock(&self.stops).get(id) {
+            stop.notify_one();
+        }
+    }
+}
+
+/// Is it a call that this gateway answers later? (A provider that can do so itself is asked to.)
+pub(crate) fn wanted(x: &Exchange, targets: &[Target]) -> bool {
+    let settings = &x.snapshot.config.responses;
+    x.surface == Surface::Responses
+        && x.body.background()
+        && settings.keep
+        && settings.background.limit > 0
+        && targets.first().is_some_and(|t| {
+            let model = t.model.as_deref().or(x.model_asked()).unwrap_or_default();
+            matches!(translate::way(&t.provider, model, x.surface), Some(Way::Translated(_)))
+        })
+}
+
+/// What makes one response.
+struct Job {
+    place: Place,
+    /// The request as the client would have sent it to wait for the answer.
+    request: Vec<u8>,
+    asked: Bytes,
+    /// The object that the client was told.
+    queued: Bytes,
+    previous: Option<String>,
+    call: Uuid,
+    client_ip: Option<IpAddr>,
+    user_agent: Option<String>,
+    timeout: Duration,
+}
+
+/// Answers with an id, and makes the response in a task of its own.
+pub(crate) async fn submit(
+    gw: &Gateway,
+    running: &Arc<Running>,
+    d: &mut ServerSession,
+    call: &mut Call,
+    target: &Target,
+) -> Result<Result<(), BError>, Rejection> {
+    let refuse = |param: &str, why: &str| {
+        Rejection::client(ErrorKind::InvalidRequest, "invalid_parameter", why).param(param)
+    };
+    if call.x.body.store() == Some(false) {
+        return Err(refuse("store", "A response in the background must be stored: leave 'store' out."));
+    }
+    if call.x.body.stream() {
+        let why = "A response of this model cannot be made in the background and streamed: leave 'stream' out \
+                   and ask for it by its id.";
+        return Err(refuse("stream", why));
+    }
+    let settings = call.x.snapshot.config.responses.clone();
+    let id = Uuid::now_v7();
+    let place = gw.keeper.at_work.begin(&id_of(id), settings.background.limit).ok_or_else(|| {
+        let why = "Too many responses are being made in the background; try again.";
+        let why = Rejection::gateway(ErrorKind::RateLimit, "background_limit", why);
+        Rejection { retry_after: Some(Duration::from_secs(10)), ..why }
+    })?;
+    let x = &mut call.x;
+    let raw = at_once(&x.body.raw).map_err(|e| refuse("body", &e.why))?;
+    let body = x.body.read(raw.into(), None, x.surface)?;
+    let sent = std::mem::replace(&mut x.body, body).raw;
+    let turn = x.turn.get_or_insert_default();
+    turn.background = Some(id);
+    let asked = turn.asked.clone().unwrap_or(sent);
+    let previous = turn.previous.clone();
+    // What cannot be asked of the model is told now.
+    let prepared = prepare::request(d, call, target)?;
+    let object = Bytes::from(prepared.translation.map(|t| t.queued()).unwrap_or_default());
+    let row = gw.keeper.queued(&call.x, id, &asked, &object).map_err(|e| {
+        let why = "The response cannot be stored.";
+        Rejection::gateway(ErrorKind::Internal, "internal_error", why).detail(e)
+    })?;
+    if let Some(store) = &gw.keeper.store {
+        bounded(store.keep_response(&row)).await?;
+    }
+    let job = Job {
+        place,
+        request: request(d, &call.x.body.raw),
+        asked,
+        queued: object.clone(),
+        previous,
+        call: id,
+        client_ip: call.x.client_ip,
+        user_agent: call.x.user_agent.clone(),
+        timeout: settings.background.timeout.get(),
+    };
+    tokio::spawn(making(gw.clone(), running.clone(), job));
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let sent = reply::whole(d, &mut call.x, StatusCode::OK, headers, object).await;
+    call.finished = sent.is_ok();
+    Ok(sent)
+}
+
+impl Keeper {
+    fn queued(&self, x: &Exchange, id: Uuid, asked: &[u8], object: &[u8]) -> Result<ResponseRow, String> {
+        let turn = Turn::new(asked, object).map_err(|e| e.to_string())?;
+        let row = self.row(x, id_of(id), ResponseStatus::Queued, &turn).map_err(|e| e.to_string())?;
+        Ok(ResponseRow { background: true, alive_until: Some(OffsetDateTime::now_utc() + LEASE), ..row })
+    }
+
+    /// Says that it lives until nobody wants it any more.
+    async fn pulse(&self, id: &str) {
+        let Some(store) = &self.store else { return std::future::pending().await };
+        loop {
+            match store.response_goes_on(id, LEASE).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // It goes on; the store will hear of its end.
+                Err(error) => tracing::debug!(%error, id, "the store does not hear of a response"),
+            }
+            tokio::time::sleep(PULSE).await;
+        }
+    }
+
+    /// Writes the end of one down.
+    async fn finish(&self, id: &str, asked: &[u8], object: &[u8]) {
+        let Some(store) = &self.store else { return };
+        let sealed = Turn::new(asked, object)
+            .map_err(|e| e.to_string())
+            .and_then(|t| self.ring.seal(&place(id), &t.to_bytes()).map_err(|e| e.to_string()));
+        let sealed = match sealed {
+            Ok(sealed) => sealed,
+            Err(error) => return tracing::error!(%error, id, "a response of the background is lost"),
+        };
+        let mut backoff = Backoff::new(WAITS.0, WAITS.1);
+        for _ in 0..ATTEMPTS {
+            match store.finish_response(id, status_of(object), &sealed).await {
+                Ok(_) => return,
+                Err(error) => tracing::debug!(%error, id, "the end of a response waits to be kept"),
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+        tracing::error!(id, "a response of the background is lost: the store did not take it");
+    }
+}
+
+/// The request as bytes of HTTP/1.1.
+fn request(d: &ServerSession, body: &[u8]) -> Vec<u8> {
+    let framing = [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::EXPECT,
+        header::UPGRADE,
+        header::TE,
+    ];
+    let head = d.req_header();
+    let mut out = Vec::with_capacity(1024 + body.len());
+    let path = head.uri.path_and_query().map_or("/v1/responses", http::uri::PathAndQuery::as_str);
+    out.extend_from_slice(format!("POST {path} HTTP/1.1\r\nhost: background\r\n").as_bytes());
+    for (name, value) in head.headers.iter().filter(|(name, _)| !framing.contains(name)) {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+    out.extend_from_slice(body);
+    out
+}
+
+/// The client's part: asks, and reads on for as long as something comes. The answer's first bytes.
+async fn stand_in(mut client: DuplexStream, request: Vec<u8>) -> Vec<u8> {
+    let mut answer = Vec::new();
+    if client.write_all(&request).await.is_ok() {
+        drop(request);
+        let mut piece = vec![0; 16 * 1024];
+        while let Ok(n @ 1..) = client.read(&mut piece).await {
+            let room = ERROR.saturating_sub(answer.len()).min(n);
+            answer.extend_from_slice(&piece[..room]);
+        }
+    }
+    answer
+}
+
+/// [`make`], named as a type: the engine begins what itself runs in.
+fn making(gw: Gateway, running: Arc<Running>, job: Job) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(make(gw, running, job))
+}
+
+async fn make(gw: Gateway, running: Arc<Running>, job: Job) {
+    let id = job.place.id.clone();
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    let asking = tokio::spawn(stand_in(client, job.request));
+    let mut turn = kept::Turn { background: Some(job.call), previous: job.previous, ..Default::default() };
+    turn.asked = Some(job.asked.clone());
+    let mut x = Exchange::new(running.snapshot.clone(), Surface::Responses, Surface::Responses.dialect());
+    (x.id, x.client_ip, x.user_agent, x.turn) =
+        (job.call, job.client_ip, job.user_agent, Some(Box::new(turn)));
+    let mut call = Call::new(x, running.chain.clone(), gw.metrics.clone(), gw.health.enter());
+    let served = async {
+        let mut d = ServerSession::new_http1(Box::new(server));
+        if matches!(d.read_request().await, Ok(true)) {
+            d.set_keepalive(None);
+            // Its end is in the call's outcome.
+            let _ = engine::serve(&gw, &running, &mut d, &mut call).await;
+        }
+    };
+    let in_time = tokio::select! {
+        r = tokio::time::timeout(job.timeout, Box::pin(served)) => r.is_ok(),
+        () = job.place.stop.notified() => return,
+        () = gw.keeper.pulse(&id) => return,
+    };
+    let object = call.x.turn.as_mut().and_then(|t| t.object.take());
+    let told = call.x.outcome.rejection.as_ref().map(|r| (r.code.to_owned(), r.message.clone()));
+    drop(call);
+    let answer = asking.await.unwrap_or_default();
+    let object = object.unwrap_or_else(|| {
+        let (code, message) = match told {
+            _ if !in_time => ("server_error".to_owned(), format!("It took longer than {:?}.", job.timeout)),
+            Some(told) => told,
+            None => error(&answer),
+        };
+        let queued = Turn::new(&job.asked, &job.queued);
+        queued.map(|t| t.failed(&code, &message).into()).unwrap_or_default()
+    });
+    gw.keeper.finish(&id, &job.asked, &object).await;
+}
+
+/// Code and message of an error answer.
+fn error(answer: &[u8]) -> (String, String) {
+    #[derive(Deserialize, Default)]
+    struct Error {
+        code: Option<String>,
+        r#type: Option<String>,
+        message: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Body {
+        error: Error,
+    }
+    let body = memchr::memmem::find(answer, b"\r\n\r\n").and_then(|at| answer.get(at + 4..));
+    let told = body.and_then(|b| serde_json::from_slice::<Body>(b).ok()).map(|b| b.error).unwrap_or_default();
+    let code = told.code.or(told.r#type).unwrap_or_else(|| "server_error".into());
+    (code, told.message.unwrap_or_else(|| "The response could not be made.".into()))
+}
