@@ -4,6 +4,7 @@ pub mod auth;
 pub mod connection;
 pub mod endpoint;
 pub mod tls;
+pub(crate) mod whole;
 
 use arc_swap::ArcSwap;
 use auth::Authorizer;

@@ -7,6 +7,7 @@ pub use base_url::default_base_url;
 
 use super::Finding;
 use crate::model::{self, Config};
+use crate::pattern::PatternSet;
 use crate::snapshot::Provider;
 use crate::validate::{check_base_url, check_header, check_kind, check_provider_name};
 use sallyport_schema::envelope::KeyRing;
@@ -95,6 +96,7 @@ fn provider(p: &model::Provider, managed: bool) -> Result<Provider, String> {
         http: p.http,
         ca_file: p.ca_file.clone(),
         tls_name: tls_name.into(),
+        passthrough: Arc::new(PatternSet::new(&p.passthrough)),
         enabled: p.enabled,
         generation: 0,
         managed,
