@@ -47,6 +47,22 @@ pub(super) fn all<'a>(
     out
 }
 
+/// A provider of the files, ready to be called.
+///
+/// # Errors
+/// There is none of that name; the message says which there are.
+pub fn configured(config: &Config, name: &str) -> Result<Provider, String> {
+    let found = config.providers.iter().find(|p| p.name == name);
+    match found {
+        Some(p) => provider(p, true),
+        None => {
+            let names: Vec<_> = config.providers.iter().map(|p| p.name.as_str()).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Err(format!("the files have no provider `{name}`; they have: {names}"))
+        }
+    }
+}
+
 fn from_row(row: &ProviderRow, keyring: &KeyRing) -> Result<Provider, String> {
     let p = stored::written(row, keyring)?;
     check_provider_name(&p.name)?;
