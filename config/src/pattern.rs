@@ -31,9 +31,7 @@ impl PatternSet {
 
     /// Does the list let `name` through? Whole names only: `gpt-4` does not open `gpt-4o`.
     pub fn allows(&self, name: &str) -> bool {
-        self.all
-            || self.names(name)
-            || self.globs.iter().any(|g| glob(g, name))
+        self.all || self.names(name) || self.globs.iter().any(|g| glob(g, name))
     }
 
     /// Is `name` itself in the list, not only matched by a pattern?

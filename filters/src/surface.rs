@@ -178,7 +178,9 @@ pub fn find<'a>(method: &Method, path: &'a str, spoken: Dialect) -> Result<Match
     if let Some(rest) = path.strip_prefix(PASSTHROUGH) {
         return match *method {
             // They would be answered with what we send: the provider's credentials.
-            Method::TRACE | Method::CONNECT => Err(NoMatch::Method("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")),
+            Method::TRACE | Method::CONNECT => {
+                Err(NoMatch::Method("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+            }
             _ => hit(Surface::Passthrough, Some(rest)),
         };
     }

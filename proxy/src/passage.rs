@@ -92,11 +92,7 @@ impl Passage {
     }
 
     /// Where a stored response is.
-    async fn stored(
-        gw: &Gateway,
-        d: &ServerSession,
-        call: &Call,
-    ) -> Result<(Target, Outgoing), Rejection> {
+    async fn stored(gw: &Gateway, d: &ServerSession, call: &Call) -> Result<(Target, Outgoing), Rejection> {
         let pinned = gw.owners.pinned(&call.x).await?;
         let provider =
             pinned.and_then(|name| call.x.snapshot.providers.get(&*name).filter(|p| p.enabled).cloned());
@@ -231,7 +227,8 @@ impl Passage {
         };
         let why = match e.etype() {
             t if *t == TOO_LARGE => opened::too_large(&self.server),
-            _ => Rejection::upstream(kind, code, "The model provider could not be asked.").detail(e.to_string()),
+            _ => Rejection::upstream(kind, code, "The model provider could not be asked.")
+                .detail(e.to_string()),
         };
         if d.response_written().is_some() {
             self.call.x.outcome.rejection = Some(why);

@@ -65,7 +65,8 @@ fn passthrough(p: &Provider, wrong: &mut dyn FnMut(&str, String)) {
         }
     }
     if p.kind == ProviderKind::Bedrock && p.api_key.is_none() && !p.passthrough.is_empty() {
-        let why = "needs a Bedrock API key (api_key): AWS's signature covers the body, and what passes is not read";
+        let why =
+            "needs a Bedrock API key (api_key): AWS's signature covers the body, and what passes is not read";
         wrong("passthrough", why.into());
     }
 }

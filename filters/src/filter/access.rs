@@ -112,7 +112,9 @@ pub(crate) fn no_such_model(model: &str, dialect: Dialect, why: &str) -> Rejecti
              their supported methods.",
             surface::resource(&shown)
         ),
-        Dialect::Cohere => format!("model '{shown}' not found, make sure the correct model ID was used and that you have access to the model."),
+        Dialect::Cohere => format!(
+            "model '{shown}' not found, make sure the correct model ID was used and that you have access to the model."
+        ),
         Dialect::OpenAi | Dialect::Responses => {
             format!("The model `{shown}` does not exist or you do not have access to it.")
         }

@@ -117,7 +117,8 @@ fn is_governed(provider: &Provider, path: &str) -> bool {
         return true;
     }
     let base = provider.base_path.to_ascii_lowercase();
-    let mut tails = vec![path.strip_prefix(base.as_str()).unwrap_or(&path).trim_start_matches('/').to_owned()];
+    let mut tails =
+        vec![path.strip_prefix(base.as_str()).unwrap_or(&path).trim_start_matches('/').to_owned()];
     for (n, segment) in segments.iter().enumerate() {
         let version = matches!(*segment, "v1" | "v1beta" | "v1beta1" | "v1alpha" | "v2");
         let azure = *segment == "openai" || (n > 0 && segments[n - 1] == "deployments");

@@ -5,7 +5,8 @@ use sallyport_config::snapshot::Provider;
 /// The path at a provider. Cohere has v1 and v2, whose bodies differ, at the same host: there the client's version
 /// counts, also where the base URL is that of the OpenAI-compatible API. Elsewhere the base URL knows which there is.
 pub(super) fn path(provider: &Provider, asked: &str) -> String {
-    let is = |domain: &str| provider.host.strip_suffix(domain).is_some_and(|h| h.is_empty() || h.ends_with('.'));
+    let is =
+        |domain: &str| provider.host.strip_suffix(domain).is_some_and(|h| h.is_empty() || h.ends_with('.'));
     if is("cohere.com") || is("cohere.ai") {
         let path = if asked.starts_with("/v1/") { "/v1/rerank" } else { "/v2/rerank" };
         return path.to_owned();

@@ -59,7 +59,9 @@ pub(super) fn way(kind: ProviderKind, model: &str, surface: Surface) -> Option<W
     match (kind, surface) {
         (ProviderKind::Anthropic, Surface::GeminiCountTokens) => Some(Wire::Messages),
         (ProviderKind::Openai, Surface::GeminiCountTokens) => Some(Wire::Responses),
-        (_, Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed) => embed::way(kind, model),
+        (_, Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed) => {
+            embed::way(kind, model)
+        }
         (_, Surface::Rerank) => rerank::way(kind, model),
         _ => None,
     }

@@ -37,7 +37,10 @@ mod tests {
     fn words_of_each() {
         for (raw, want) in [
             (r#"{"api_version":{"version":"2"},"billed_units":{"search_units":1}}"#, None),
-            (r#"{"billed_units":{"search_units":1},"tokens":{"input_tokens":12.0,"output_tokens":0}}"#, Some(12)),
+            (
+                r#"{"billed_units":{"search_units":1},"tokens":{"input_tokens":12.0,"output_tokens":0}}"#,
+                Some(12),
+            ),
             (r#"{"total_tokens":7}"#, Some(7)),
             (r#"{"prompt_tokens":5,"total_tokens":7}"#, Some(5)),
             ("null", None),

@@ -72,7 +72,8 @@ fn table(provider: &str, models: &[Listed]) -> String {
 }
 
 fn overlay(provider: &str, kind: ProviderKind, models: &[Listed]) -> String {
-    let mut out = format!("# Models that the provider {provider} lists. Keys still need them in their lists.\n");
+    let mut out =
+        format!("# Models that the provider {provider} lists. Keys still need them in their lists.\n");
     if kind == ProviderKind::AzureOpenai {
         out.push_str("# Azure lists models, not deployments: give each route its deployment as `model`.\n");
     }
@@ -99,7 +100,10 @@ mod tests {
 
     #[test]
     fn for_people() {
-        assert_eq!(table("p", &[model("gpt-5"), model("o")]), "MODEL  TITLE\ngpt-5  A[31m title\no      A[31m title\n");
+        assert_eq!(
+            table("p", &[model("gpt-5"), model("o")]),
+            "MODEL  TITLE\ngpt-5  A[31m title\no      A[31m title\n"
+        );
     }
 
     /// Names that YAML or the configuration could take for something else.

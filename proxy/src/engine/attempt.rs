@@ -79,7 +79,10 @@ impl Failure {
             OpenError::Write { error, reused } => Self::connection(broken(error.to_string()), reused),
             OpenError::Request(why) => Self {
                 kind: selector::Failure::Answer(Fault::ClientsOwn),
-                ..Self::connection(Rejection::client(ErrorKind::InvalidRequest, "invalid_request", why), false)
+                ..Self::connection(
+                    Rejection::client(ErrorKind::InvalidRequest, "invalid_request", why),
+                    false,
+                )
             },
             e => Self::broken(e.to_string()),
         }

@@ -70,7 +70,8 @@ fn refused(e: PathError, provider: &str) -> Rejection {
             Rejection::client(ErrorKind::InvalidRequest, "invalid_path", why).detail(detail)
         }
         PathError::Governed => {
-            let why = "This path has an API of its own at this gateway: call it there, without /passthrough/….";
+            let why =
+                "This path has an API of its own at this gateway: call it there, without /passthrough/….";
             Rejection::client(ErrorKind::Permission, "governed_path", why).detail(detail)
         }
     }

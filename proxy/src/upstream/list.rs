@@ -212,7 +212,8 @@ mod tests {
         let fips = json!({"name": "p", "kind": "bedrock",
             "bedrock": {"region": "us-east-1", "endpoint": "https://bedrock-runtime-fips.us-east-1.amazonaws.com"}});
         assert_eq!(paths(fips)[0].0, "bedrock-fips.us-east-1.amazonaws.com");
-        let vertex = json!({"name": "p", "kind": "vertex", "vertex": {"project": "x", "location": "europe-west4"}});
+        let vertex =
+            json!({"name": "p", "kind": "vertex", "vertex": {"project": "x", "location": "europe-west4"}});
         assert_eq!(
             paths(vertex)[1],
             of("europe-west4-aiplatform.googleapis.com", "/v1beta1/publishers/anthropic/models?pageSize=100")

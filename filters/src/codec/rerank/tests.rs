@@ -51,7 +51,10 @@ fn objects_are_refused() {
     let mut losses = Losses::default();
     bedrock::encode_request(&r, bedrock::Kind::Cohere, &mut losses);
     assert_eq!(losses.first_serious().unwrap().field, "documents[1]");
-    assert_eq!(bedrock::Kind::of("arn:aws:bedrock:eu-central-1::foundation-model/amazon.rerank-v1:0"), Some(bedrock::Kind::Amazon));
+    assert_eq!(
+        bedrock::Kind::of("arn:aws:bedrock:eu-central-1::foundation-model/amazon.rerank-v1:0"),
+        Some(bedrock::Kind::Amazon)
+    );
     assert_eq!(bedrock::Kind::of("cohere.embed-v4:0"), None);
 }
 

@@ -159,7 +159,8 @@ impl Embedding {
                 Ok(Reply { vectors, input_tokens: tokens })
             })?,
             Back::Bedrock(kind) => {
-                let tokens = |a: &Answer<'_>| a.headers.get(bedrock::INPUT_TOKENS)?.to_str().ok()?.parse().ok();
+                let tokens =
+                    |a: &Answer<'_>| a.headers.get(bedrock::INPUT_TOKENS)?.to_str().ok()?.parse().ok();
                 bedrock::decode_replies(kind, answers.iter().map(|a| (a.body, tokens(a))))?
             }
         };
@@ -207,15 +208,12 @@ fn openai(r: &Request, served: &str, losses: &mut Losses) -> Vec<u8> {
     }
     // Models without tasks make one kind of vectors, for every task.
     let why = "the model's provider knows no tasks of embeddings";
-    for (field, _) in [("input_type", &r.input_type), ("title", &r.title)].iter().filter(|(_, v)| v.is_some()) {
+    for (field, _) in [("input_type", &r.input_type), ("title", &r.title)].iter().filter(|(_, v)| v.is_some())
+    {
         losses.hint(*field, why);
     }
-    let body = Body {
-        model: served,
-        input: texts(r, losses),
-        dimensions: r.dimensions,
-        encoding_format: "float",
-    };
+    let body =
+        Body { model: served, input: texts(r, losses), dimensions: r.dimensions, encoding_format: "float" };
     serde_json::to_vec(&body).unwrap_or_default()
 }
 

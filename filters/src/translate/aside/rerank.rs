@@ -42,7 +42,6 @@ pub(super) fn reply(r: &Request, id: &str, answer: &Answer<'_>) -> Result<Transl
         return Err(DecodeError::new("results.index", "names a document that was not sent"));
     }
     let told = answer.headers.get(INPUT_TOKENS).and_then(|v| v.to_str().ok()?.parse().ok());
-    let tokens =
-        told.map(|input| Tokens { usage: Usage { input, ..Usage::default() }, ..Tokens::default() });
+    let tokens = told.map(|input| Tokens { usage: Usage { input, ..Usage::default() }, ..Tokens::default() });
     Ok(Translated { body: rerank::encode_reply(&reply, r, id), tokens })
 }

@@ -1,10 +1,10 @@
 use super::*;
 use crate::body::RequestBody;
 use crate::codec::gemini::Framing;
+use crate::ir::Tokens;
 use crate::surface::Named;
 use crate::testing::{World, target};
 use bytes::Bytes;
-use crate::ir::Tokens;
 use serde_json::{Value, json};
 
 fn ask(surface: Surface, provider: &str, body: Value) -> (Translation, Value, Vec<String>, String) {

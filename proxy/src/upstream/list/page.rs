@@ -183,10 +183,25 @@ mod tests {
                 None,
             ),
             (Format::OpenAi, r#" [{"id":"a"}]"#, &["a"], None),
-            (Format::Anthropic, r#"{"data":[{"id":"c","display_name":"C"}],"has_more":true,"last_id":"c"}"#, &["c"], Some("c")),
+            (
+                Format::Anthropic,
+                r#"{"data":[{"id":"c","display_name":"C"}],"has_more":true,"last_id":"c"}"#,
+                &["c"],
+                Some("c"),
+            ),
             (Format::Anthropic, r#"{"data":[],"has_more":false,"last_id":"c"}"#, &[], None),
-            (Format::Gemini, r#"{"models":[{"name":"models/g"},{"name":"tunedModels/t"}],"nextPageToken":"n"}"#, &["g", "tunedModels/t"], Some("n")),
-            (Format::Vertex, r#"{"publisherModels":[{"name":"publishers/google/models/g"}],"nextPageToken":""}"#, &["g"], None),
+            (
+                Format::Gemini,
+                r#"{"models":[{"name":"models/g"},{"name":"tunedModels/t"}],"nextPageToken":"n"}"#,
+                &["g", "tunedModels/t"],
+                Some("n"),
+            ),
+            (
+                Format::Vertex,
+                r#"{"publisherModels":[{"name":"publishers/google/models/g"}],"nextPageToken":""}"#,
+                &["g"],
+                None,
+            ),
             (Format::Gemini, "{}", &[], None),
             (
                 Format::BedrockModels,

@@ -21,7 +21,13 @@ struct Sent {
 }
 
 /// Asks a provider of a kind for a model.
-fn ask(surface: Surface, kind: ProviderKind, model: &str, body: &Value, lossy: bool) -> Result<Sent, Rejection> {
+fn ask(
+    surface: Surface,
+    kind: ProviderKind,
+    model: &str,
+    body: &Value,
+    lossy: bool,
+) -> Result<Sent, Rejection> {
     let w = World::new();
     let mut x = w.call(surface, r#"{"model":"alias"}"#);
     let named = Named { model: "alias".into(), stream: false, framing: Framing::Array };
@@ -105,8 +111,10 @@ fn an_openai_client_at_google() {
     assert!(sent.path.ends_with("/publishers/google/models/text-embedding-005:predict"), "{}", sent.path);
     assert_eq!(
         sent.bodies,
-        [json!({"instances": [{"content": "a", "task_type": "RETRIEVAL_QUERY"}, {"content": "b", "task_type": "RETRIEVAL_QUERY"}],
-            "parameters": {"outputDimensionality": 2, "autoTruncate": false}})]
+        [
+            json!({"instances": [{"content": "a", "task_type": "RETRIEVAL_QUERY"}, {"content": "b", "task_type": "RETRIEVAL_QUERY"}],
+            "parameters": {"outputDimensionality": 2, "autoTruncate": false}})
+        ]
     );
     let embedding = |v: Value, n: f64| json!({"embeddings": {"values": v, "statistics": {"truncated": false, "token_count": n}}});
     let answer = json!({"predictions": [embedding(json!([1, 2]), 3.0), embedding(json!([3, 4]), 4.0)]});
@@ -120,7 +128,8 @@ fn an_openai_client_at_google() {
         sent.bodies[1],
         json!({"content": {"parts": [{"text": "b"}]}, "taskType": "RETRIEVAL_QUERY", "outputDimensionality": 2, "autoTruncate": false})
     );
-    let one = |v: Value, n: u64| json!({"embedding": {"values": v}, "usageMetadata": {"promptTokenCount": n}});
+    let one =
+        |v: Value, n: u64| json!({"embedding": {"values": v}, "usageMetadata": {"promptTokenCount": n}});
     let (told_body, tokens) = told(&sent.translation, &[one(json!([1]), 2), one(json!([2]), 3)]).unwrap();
     assert_eq!((&told_body["data"][1]["embedding"], tokens), (&json!("AAAAQA=="), Some(5)));
     let two = ask(Surface::Embeddings, ProviderKind::Vertex, "gemini-embedding-001", &body, false).unwrap();
@@ -132,7 +141,8 @@ fn an_openai_client_at_google() {
 #[test]
 fn both_clients_at_bedrock() {
     let body = json!({"model": "alias", "input": ["a", "b"]});
-    let sent = ask(Surface::Embeddings, ProviderKind::Bedrock, "amazon.titan-embed-text-v2:0", &body, false).unwrap();
+    let sent = ask(Surface::Embeddings, ProviderKind::Bedrock, "amazon.titan-embed-text-v2:0", &body, false)
+        .unwrap();
     assert_eq!(sent.path, "/base/v1/model/amazon.titan-embed-text-v2%3A0/invoke");
     assert_eq!(sent.bodies, [json!({"inputText": "a"}), json!({"inputText": "b"})]);
     let one = |v: Value| json!({"embedding": v, "inputTextTokenCount": 3});
@@ -141,7 +151,10 @@ fn both_clients_at_bedrock() {
 
     let gemini = json!({"content": {"parts": [{"text": "a"}]}, "taskType": "RETRIEVAL_QUERY", "title": "t"});
     let sent = ask(Surface::GeminiEmbed, ProviderKind::Bedrock, "cohere.embed-v4:0", &gemini, false).unwrap();
-    assert_eq!((&sent.bodies[0]["texts"], &sent.bodies[0]["input_type"]), (&json!(["a"]), &json!("search_query")));
+    assert_eq!(
+        (&sent.bodies[0]["texts"], &sent.bodies[0]["input_type"]),
+        (&json!(["a"]), &json!("search_query"))
+    );
     assert_eq!(sent.dropped, ["title"]);
     let mut headers = HeaderMap::new();
     headers.insert(bedrock::INPUT_TOKENS, "9".parse().unwrap());
@@ -159,9 +172,21 @@ fn what_cannot_cross() {
     let semantic = json!({"content": {"parts": [{"text": "a"}]}, "taskType": "SEMANTIC_SIMILARITY"});
     let short = json!({"content": {"parts": [{"text": "a"}]}, "outputDimensionality": 3});
     for (surface, kind, model, body, field) in [
-        (openai, Gemini, "e", json!({"model": "alias", "input": "a", "late_chunking": true}), "late_chunking"),
+        (
+            openai,
+            Gemini,
+            "e",
+            json!({"model": "alias", "input": "a", "late_chunking": true}),
+            "late_chunking",
+        ),
         (openai, Gemini, "e", json!({"model": "alias", "input": "a", "input_type": "x"}), "input_type"),
-        (openai, Bedrock, "cohere.embed-english-v3", json!({"model": "alias", "input": "a", "dimensions": 5}), "dimensions"),
+        (
+            openai,
+            Bedrock,
+            "cohere.embed-english-v3",
+            json!({"model": "alias", "input": "a", "dimensions": 5}),
+            "dimensions",
+        ),
         (Surface::GeminiEmbed, Bedrock, "cohere.embed-v4:0", semantic, "taskType"),
         (Surface::GeminiEmbed, Bedrock, "amazon.titan-embed-text-v1", short, "outputDimensionality"),
     ] {
@@ -172,7 +197,8 @@ fn what_cannot_cross() {
     }
     for (kind, model) in [(Gemini, "e"), (Bedrock, "cohere.embed-v4:0"), (ProviderKind::Vertex, "e")] {
         for lossy in [false, true] {
-            let e = ask(openai, kind, model, &json!({"model": "alias", "input": [1, 2]}), lossy).err().unwrap();
+            let e =
+                ask(openai, kind, model, &json!({"model": "alias", "input": [1, 2]}), lossy).err().unwrap();
             assert_eq!((e.kind.status(), e.param.as_deref()), (400, Some("input")), "{kind:?} {lossy}");
         }
     }
@@ -189,7 +215,7 @@ proptest! {
     #[test]
     fn portions_are_the_list(texts in prop::collection::vec("[a-zé]{0,9}", 0..40), most in 1..9usize, bytes in 0..30usize) {
         let all: Vec<&[String]> = portions(&texts, most, bytes).collect();
-        prop_assert_eq!(all.concat(), texts);
+        prop_assert_eq!(all.concat(), texts.clone());
         for portion in all {
             prop_assert!(!portion.is_empty() && portion.len() <= most);
             let sum: usize = portion.iter().map(String::len).sum();
