@@ -10,6 +10,7 @@ use crate::upstream::auth::AuthError;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::whole::{Whole, WholeError, ask};
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
 use http::{Method, StatusCode};
 use pingora_core::protocols::http::ServerSession;
@@ -47,6 +48,14 @@ pub(super) async fn authorized(
 }
 
 impl Attempt<'_> {
+    async fn one(&self, out: &Outgoing, room: &AtomicUsize) -> Result<Whole, Early> {
+        let asked = ask(self.ups, self.endpoint, self.method, out, self.settings, room).await;
+        match asked.map_err(Early::Failed)? {
+            whole if whole.status.is_success() => Ok(whole),
+            whole => Err(Early::Refused(whole)),
+        }
+    }
+
     /// Makes all calls, and sends what their answers say together. The first failure is that of the attempt.
     pub(super) async fn several(
         &self,
@@ -55,13 +64,11 @@ impl Attempt<'_> {
         translation: &Translation,
     ) -> End {
         let room = AtomicUsize::new(MOST);
-        let calls = std::iter::once(self.out).chain(&self.more).map(|out| async {
-            let asked = ask(self.ups, self.endpoint, self.method, out, self.settings, &room).await;
-            match asked.map_err(Early::Failed)? {
-                whole if whole.status.is_success() => Ok(whole),
-                whole => Err(Early::Refused(whole)),
-            }
-        });
+        // Boxed, so that the compiler sees that they may move between threads.
+        let mut calls: Vec<BoxFuture<'_, Result<Whole, Early>>> = Vec::with_capacity(1 + self.more.len());
+        for out in std::iter::once(self.out).chain(&self.more) {
+            calls.push(Box::pin(self.one(out, &room)));
+        }
         let all = futures::stream::iter(calls).buffered(AT_ONCE).try_collect::<Vec<Whole>>();
         let answers = tokio::select! { biased;
             all = all => all,
