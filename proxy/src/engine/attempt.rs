@@ -69,9 +69,7 @@ impl Failure {
         };
         Self { rejection, answer: None, kind, hint: RetryHint::default(), stale }
     }
-}
 
-impl Failure {
     /// The request did not get out.
     pub(super) fn not_opened(e: OpenError) -> Self {
         match e {
