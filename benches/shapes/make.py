@@ -181,6 +181,8 @@ def gemini():
     embed = {"f": {"model": "s", "content": content, "taskType": "s", "title": "s", "outputDimensionality": "n",
                    "embedContentConfig": "*"}, "r": ["content"]}
     s.types["Embed"] = embed
+    # Vertex' embedContent has one more.
+    embed = {"f": {**embed["f"], "autoTruncate": "b"}, "r": ["content"]}
     return {"roots": {
         "generate": generate, "embed": embed,
         "count": {"f": {"contents": [content], "generateContentRequest": "#Generate", "systemInstruction": content,

@@ -29,6 +29,7 @@ mod openai;
 mod platform;
 mod prompt;
 mod reply;
+mod rerank;
 mod schema;
 mod script;
 mod seal;

@@ -9,7 +9,7 @@ mod models;
 mod prefixes;
 mod providers;
 
-pub use providers::default_base_url;
+pub use providers::{configured, default_base_url};
 
 use crate::load::Loaded;
 use crate::models::ModelTable;

@@ -118,6 +118,8 @@ pub struct Server {
     pub threads: usize,
     /// Largest request body; more is answered with 413.
     pub max_body: Size,
+    /// The same of a body that passes unread (`providers[].passthrough`).
+    pub max_passthrough_body: Size,
     /// Longest time that a request's head may take, once the connection is open (or, on a kept one, after its idle
     /// time).
     pub head_timeout: Duration,
@@ -141,6 +143,7 @@ impl Default for Server {
             tls: None,
             threads: 0,
             max_body: Size::mib(32),
+            max_passthrough_body: Size::mib(512),
             head_timeout: Duration::secs(15),
             body_timeout: Duration::secs(30),
             keepalive: Duration::secs(60),

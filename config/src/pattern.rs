@@ -31,9 +31,12 @@ impl PatternSet {
 
     /// Does the list let `name` through? Whole names only: `gpt-4` does not open `gpt-4o`.
     pub fn allows(&self, name: &str) -> bool {
-        self.all
-            || self.exact.binary_search_by(|p| (**p).cmp(name)).is_ok()
-            || self.globs.iter().any(|g| glob(g, name))
+        self.all || self.names(name) || self.globs.iter().any(|g| glob(g, name))
+    }
+
+    /// Is `name` itself in the list, not only matched by a pattern?
+    pub fn names(&self, name: &str) -> bool {
+        self.exact.binary_search_by(|p| (**p).cmp(name)).is_ok()
     }
 
     /// True if nothing can match.
@@ -88,6 +91,12 @@ mod tests {
         let a = PatternSet::new(["b", "*", "a*", "a", "b"]);
         assert_eq!(a, PatternSet::new(["a", "a*", "b", "*"]));
         assert_eq!(a.patterns().collect::<Vec<_>>(), ["*", "a", "b", "a*"]);
+    }
+
+    #[test]
+    fn a_name_is_in_the_list_or_only_matched() {
+        let s = PatternSet::new(["*", "a*", "b"]);
+        assert!(s.names("b") && !s.names("a") && !s.names("*"));
     }
 
     #[test]

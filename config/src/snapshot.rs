@@ -127,6 +127,8 @@ pub struct Provider {
     pub ca_file: Option<PathBuf>,
     /// Name in certificate and SNI.
     pub tls_name: Arc<str>,
+    /// Paths at its host that pass unread; empty = none.
+    pub passthrough: Arc<PatternSet>,
     /// False: no traffic.
     pub enabled: bool,
     /// Changes whenever anything of the provider changes: part of the connection pool's key.

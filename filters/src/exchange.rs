@@ -62,6 +62,8 @@ pub struct Exchange {
     pub dialect: Dialect,
     /// `{id}` of the path, percent-decoded.
     pub path_id: Option<String>,
+    /// Method and path of a call that passes unread: what the log has in place of a model.
+    pub passed: Option<Box<str>>,
     /// The client's address.
     pub client_ip: Option<IpAddr>,
     /// `User-Agent`, cut to 200 bytes.
@@ -106,6 +108,8 @@ pub struct Outcome {
     pub streamed: bool,
     /// The upstream's own request id.
     pub upstream_request_id: Option<String>,
+    /// Bytes of a request body that passed unread.
+    pub bytes_in: u64,
     /// Bytes of the response body sent so far.
     pub bytes_out: u64,
     /// When the first body byte went to the client.
@@ -123,6 +127,7 @@ impl Exchange {
             surface,
             dialect,
             path_id: None,
+            passed: None,
             client_ip: None,
             user_agent: None,
             principal: None,

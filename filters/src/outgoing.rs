@@ -3,6 +3,8 @@
 pub mod address;
 mod gemini;
 mod headers;
+pub mod opened;
+mod rerank;
 
 pub use headers::{filter_response_headers, translated_response_headers, upstream_request_id};
 
@@ -10,10 +12,12 @@ use crate::codec::messages::{self, Platform};
 use crate::codec::{DecodeError, Wire};
 use crate::credentials;
 use crate::exchange::{Exchange, Request, Target};
+use crate::surface::Surface;
 use address::Operation;
 use bytes::{BufMut, Bytes};
 use http::HeaderMap;
 use sallyport_config::model::ProviderKind;
+use sallyport_config::snapshot::Provider;
 use std::ops::Range;
 
 /// A request to an upstream, rendered anew for each attempt.
@@ -66,14 +70,14 @@ impl Outgoing {
         request: Request<'_>,
         x: &Exchange,
         target: &Target,
-        back: Wire,
+        (back, operation): (Wire, Operation<'_>),
         stream: bool,
         body: Vec<u8>,
     ) -> Option<Self> {
         let provider = &target.provider;
         let model = target.model.as_deref().or(x.model_asked()).unwrap_or_default();
         Some(Self {
-            path_and_query: address::address(provider, back, Operation::Generate, model, stream)?,
+            path_and_query: address::address(provider, back, operation, model, stream)?,
             headers: headers::for_translated(request.headers, provider, stream),
             body: body.into(),
             splices: Vec::new(),
@@ -109,6 +113,19 @@ impl Outgoing {
         }
         let splices = messages::splices(&x.body.raw, platform, &betas, false)?;
         Ok(Self { path_and_query, headers, body: x.body.raw.clone(), splices })
+    }
+
+    /// A request that passes unread to `path` (see [`opened::path`]): the client's own head without what is between it
+    /// and us, the provider's credentials; its body follows by itself.
+    pub fn opened(request: Request<'_>, provider: &Provider, path: String) -> Self {
+        let mut path_and_query = path;
+        credentials::append_query_without_key(&mut path_and_query, request.query.unwrap_or_default());
+        Self {
+            path_and_query,
+            headers: headers::for_upstream(request.headers, provider),
+            body: Bytes::new(),
+            splices: Vec::new(),
+        }
     }
 
     /// Replaces `range` of the client's body (empty range: inserts before it; several insertions at one place
@@ -169,7 +186,9 @@ fn same_path(request: Request<'_>, x: &Exchange, target: &Target) -> String {
     let provider = &target.provider;
     let path = request.path.strip_prefix("/v1").unwrap_or(request.path);
     let query = request.query.unwrap_or_default();
-    let mut out = if provider.kind == ProviderKind::AzureOpenai {
+    let mut out = if x.surface == Surface::Rerank {
+        rerank::path(provider, request.path)
+    } else if provider.kind == ProviderKind::AzureOpenai {
         let model = target.model.as_deref().or(x.body.model()).unwrap_or_default();
         // Azure has a path for each of OpenAI's.
         address::address(provider, Wire::Chat, Operation::Other(path), model, false).unwrap_or_default()

@@ -100,6 +100,7 @@ pub fn speaks_dialect(model: &Model, snapshot: &Snapshot, dialect: Dialect) -> b
         Dialect::Responses => Surface::Responses,
         Dialect::Anthropic => Surface::Messages,
         Dialect::Gemini => Surface::Generate,
+        Dialect::Cohere => Surface::Rerank,
     };
     speaks(model, snapshot, conversation)
 }

@@ -17,6 +17,8 @@ pub enum Dialect {
     Anthropic,
     /// Google's Gemini API.
     Gemini,
+    /// Cohere's API: rankings.
+    Cohere,
 }
 
 /// One API of the gateway. [`Surface::name`] is what allow-lists, logs and metrics call it.
@@ -46,6 +48,10 @@ pub enum Surface {
     GeminiEmbed,
     /// `POST /v1beta/models/{model}:batchEmbedContents`
     GeminiBatchEmbed,
+    /// `POST /v1/rerank`, `/v2/rerank`, `/rerank`
+    Rerank,
+    /// Any method on `/passthrough/{provider}/{path}`: what an administrator has opened, unread.
+    Passthrough,
     /// `POST /v1/moderations`
     Moderations,
     /// `POST /v1/images/{generations,edits,variations}`
@@ -69,6 +75,8 @@ impl Surface {
             Self::Messages => "messages",
             Self::CountTokens | Self::GeminiCountTokens => "count_tokens",
             Self::Generate => "generate",
+            Self::Rerank => "rerank",
+            Self::Passthrough => "passthrough",
             Self::Moderations => "moderations",
             Self::Images => "images",
             Self::Audio => "audio",
@@ -77,7 +85,8 @@ impl Surface {
         }
     }
 
-    /// The dialect of the surface (`Models` is decided by the client's headers, see [`Matched::dialect`]).
+    /// The dialect of the surface (that of `Models` and `Passthrough` is decided by the client's headers, see
+    /// [`Matched::dialect`]).
     pub const fn dialect(self) -> Dialect {
         match self {
             Self::Responses | Self::ResponsesCompact | Self::StoredResponse => Dialect::Responses,
@@ -85,13 +94,14 @@ impl Surface {
             Self::Generate | Self::GeminiCountTokens | Self::GeminiEmbed | Self::GeminiBatchEmbed => {
                 Dialect::Gemini
             }
+            Self::Rerank => Dialect::Cohere,
             _ => Dialect::OpenAi,
         }
     }
 
     /// Does the surface take a model that access must be checked for?
     pub const fn takes_model(self) -> bool {
-        !matches!(self, Self::StoredResponse | Self::Models | Self::Hello)
+        !matches!(self, Self::StoredResponse | Self::Passthrough | Self::Models | Self::Hello)
     }
 }
 
@@ -131,14 +141,26 @@ pub fn spoken(headers: &HeaderMap) -> Dialect {
 
 /// The dialect in which an error about a path is told that means nothing here.
 pub fn told_in(method: &Method, path: &str, spoken: Dialect) -> Dialect {
-    if gemini::is_own(method, path) { Dialect::Gemini } else { spoken }
+    match path {
+        path if gemini::is_own(method, path) => Dialect::Gemini,
+        path if is_rerank(path) => Dialect::Cohere,
+        _ => spoken,
+    }
 }
+
+/// Cohere's path, with and without a version.
+fn is_rerank(path: &str) -> bool {
+    matches!(path, "/v1/rerank" | "/v2/rerank" | "/rerank")
+}
+
+/// What stands in front of a provider's name and a path there.
+pub const PASSTHROUGH: &str = "/passthrough/";
 
 /// Finds the surface. `spoken`: see [`spoken()`].
 pub fn find<'a>(method: &Method, path: &'a str, spoken: Dialect) -> Result<Matched<'a>, NoMatch> {
     let hit = |surface: Surface, id| {
         let dialect = match surface {
-            Surface::Models => spoken,
+            Surface::Models | Surface::Passthrough => spoken,
             s => s.dialect(),
         };
         Ok(Matched { surface, dialect, id, named: None })
@@ -152,6 +174,18 @@ pub fn find<'a>(method: &Method, path: &'a str, spoken: Dialect) -> Result<Match
             Method::GET | Method::HEAD => hit(Surface::Hello, None),
             _ => Err(NoMatch::Method("GET, HEAD")),
         };
+    }
+    if let Some(rest) = path.strip_prefix(PASSTHROUGH) {
+        return match *method {
+            // They would be answered with what we send: the provider's credentials.
+            Method::TRACE | Method::CONNECT => {
+                Err(NoMatch::Method("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+            }
+            _ => hit(Surface::Passthrough, Some(rest)),
+        };
+    }
+    if is_rerank(path) {
+        return post(Surface::Rerank);
     }
     if let Some(found) = gemini::find(method, path) {
         return found;
@@ -227,12 +261,19 @@ mod tests {
             ("GET", "/v1/models", Surface::Models, OpenAi, None),
             ("GET", "/v1/models/org/name", Surface::Models, OpenAi, Some("org/name")),
             ("HEAD", "/api/hello", Surface::Hello, OpenAi, None),
+            ("POST", "/v1/rerank", Surface::Rerank, Dialect::Cohere, None),
+            ("POST", "/v2/rerank", Surface::Rerank, Dialect::Cohere, None),
+            ("POST", "/rerank", Surface::Rerank, Dialect::Cohere, None),
+            ("PATCH", "/passthrough/p/v1/x", Surface::Passthrough, OpenAi, Some("p/v1/x")),
         ] {
             assert_eq!(surface(method, path), Ok((want, dialect, id.map(str::to_owned))), "{method} {path}");
         }
         assert_eq!(find(&Method::GET, "/v1/models", Dialect::Anthropic).unwrap().dialect, Dialect::Anthropic);
         assert_eq!(surface("GET", "/v1/chat/completions"), Err(NoMatch::Method("POST")));
         assert_eq!(surface("PUT", "/v1/responses/resp_1"), Err(NoMatch::Method("GET, DELETE")));
+        assert_eq!(surface("GET", "/v2/rerank"), Err(NoMatch::Method("POST")));
+        assert!(matches!(surface("TRACE", "/passthrough/p/v1/x"), Err(NoMatch::Method(_))));
+        assert_eq!(told_in(&Method::GET, "/v2/rerank", OpenAi), Dialect::Cohere);
     }
 
     /// A way around the surfaces: `GET /v1/responses/..%2Ffiles` would list the organisation's files.

@@ -190,6 +190,7 @@ pub(crate) fn provider(name: &str, kind: ProviderKind) -> Provider {
         http: HttpVersions::Auto,
         ca_file: None,
         tls_name: "api.example".into(),
+        passthrough: Arc::default(),
         enabled: true,
         generation: 1,
         managed: true,

@@ -12,7 +12,7 @@ mod request;
 mod stream;
 mod way;
 
-pub use aside::{Aside, is_aside};
+pub use aside::{Answer, Aside, is_aside};
 pub use error::{UpstreamAnswer, answer_of, stream_fault};
 pub use reply::Translated;
 pub use request::{Encoded, Translation, decode};

@@ -5,6 +5,7 @@
 //! client leaves early.
 
 mod anthropic;
+mod cohere;
 mod gemini;
 mod openai;
 mod scan;
@@ -61,6 +62,7 @@ impl Meter {
             Surface::CountTokens
             | Surface::GeminiCountTokens
             | Surface::StoredResponse
+            | Surface::Passthrough
             | Surface::Models
             | Surface::Hello => None,
             s => Some(s.dialect()),
@@ -77,7 +79,8 @@ impl Meter {
             (Piece::Sse { name, data }, Some(Dialect::Responses)) => self.responses_event(name, data),
             (Piece::Sse { name, data }, Some(Dialect::Anthropic)) => self.anthropic_event(name, data),
             (Piece::Sse { data, .. }, Some(Dialect::Gemini)) => self.gemini_event(data),
-            (Piece::Sse { .. }, None) => {}
+            // Rankings are never streams.
+            (Piece::Sse { .. }, None | Some(Dialect::Cohere)) => {}
             (Piece::Body(piece), dialect) => self.body_piece(piece, dialect),
         }
         Seen::Other
@@ -156,6 +159,9 @@ impl Meter {
         let Self { body, openai, anthropic, object_id, stored, .. } = self;
         body.push(piece, |wanted, value| match (wanted, dialect) {
             (Wanted::Usage, Some(Dialect::OpenAi | Dialect::Responses)) => *openai = openai::usage(value),
+            (Wanted::Usage | Wanted::Meta, Some(Dialect::Cohere)) => {
+                *openai = cohere::usage(value).or(openai.take());
+            }
             (Wanted::Usage, Some(Dialect::Anthropic)) => *anthropic = anthropic::counts(value),
             (Wanted::Metadata, Some(Dialect::Gemini)) => {
                 // A stream without `alt=sse` is an array of answers.

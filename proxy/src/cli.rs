@@ -6,6 +6,7 @@ mod check;
 mod keys;
 mod logging;
 mod migrate;
+mod models;
 mod run;
 mod state;
 
@@ -74,6 +75,11 @@ enum Command {
         #[command(subcommand)]
         command: keys::Keys,
     },
+    /// Ask providers which models they have
+    Models {
+        #[command(subcommand)]
+        command: models::Models,
+    },
     /// Bring the database to this version's schema
     Migrate {
         #[command(flatten)]
@@ -109,6 +115,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run { files, role } => run::run(&files.config, role),
         Command::Check { files } => check::check(&files.config),
         Command::Keys { command } => keys::run(command),
+        Command::Models { command } => models::run(command),
         Command::Migrate { files } => migrate::run(&files.config),
         Command::Config { command: ConfigCommand::Schema } => print(&sallyport_config::json_schema_text()),
         Command::Completions { shell } => {

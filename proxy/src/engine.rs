@@ -12,6 +12,7 @@ pub(crate) mod local;
 pub(crate) mod prepare;
 pub(crate) mod reply;
 pub(crate) mod request_body;
+pub(crate) mod several;
 pub(crate) mod translated;
 pub(crate) mod wait;
 
@@ -192,7 +193,7 @@ async fn attempts(
         let provider = &*target.provider.name;
         // What an earlier attempt said is no longer how the call ended.
         call.x.outcome.upstream_error = None;
-        let Prepared { mut out, back, translation } = match prepare::request(d, call, target) {
+        let Prepared { mut out, back, translation, more } = match prepare::request(d, call, target) {
             Ok(prepared) => prepared,
             // Another upstream may have words for it.
             Err(_) if current + 1 < targets.len() => {
@@ -209,19 +210,33 @@ async fn attempts(
             on_same += 1;
         }
         let endpoint = gw.upstreams.endpoint(&target.provider, settings);
-        let authorized = endpoint.authorizer().authorize(&mut out, &method, &target.provider.authority).await;
-        let mut attempt = Attempt {
-            ups: &gw.upstreams,
-            keeper: &gw.keeper,
-            endpoint: &endpoint,
-            settings,
-            method: &method,
-            out: &out,
-            back,
-            translation,
+        // Boxed: rare, and its state would make that of every call larger.
+        let further = match more {
+            none if none.is_empty() => Ok(Vec::new()),
+            bodies => Box::pin(several::authorized(&endpoint, &out, bodies, &method)).await,
+        };
+        let authorized = match further {
+            Ok(further) => {
+                let authorizer = endpoint.authorizer();
+                authorizer.authorize(&mut out, &method, &target.provider.authority).await.map(|()| further)
+            }
+            Err(e) => Err(e),
         };
         let end = match authorized {
-            Ok(()) => attempt.run(d, call).await,
+            Ok(more) => {
+                let mut attempt = Attempt {
+                    ups: &gw.upstreams,
+                    keeper: &gw.keeper,
+                    endpoint: &endpoint,
+                    settings,
+                    method: &method,
+                    out: &out,
+                    back,
+                    translation,
+                    more,
+                };
+                attempt.run(d, call).await
+            }
             Err(e) => End::Failed(Failure::unauthorized(e.rejection(provider))),
         };
         let failure = match end {

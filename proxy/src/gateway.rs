@@ -233,6 +233,16 @@ impl ProxyHttp for Gateway {
         Passage::of(ctx)?.rewrite(request)
     }
 
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        ctx: &mut Ctx,
+    ) -> Result<(), BError> {
+        ctx.passage.as_mut().map_or(Ok(()), |p| p.on_request_body(body.as_ref()))
+    }
+
     async fn response_filter(
         &self,
         _: &mut Session,
@@ -276,9 +286,9 @@ impl ProxyHttp for Gateway {
     }
 }
 
-/// What passes unread: no body to read, no tokens to count.
+/// What passes unread: no tokens to count.
 fn matched_passes(surface: Surface) -> bool {
-    surface == Surface::StoredResponse
+    matches!(surface, Surface::StoredResponse | Surface::Passthrough)
 }
 
 fn head_text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {

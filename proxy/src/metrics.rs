@@ -142,7 +142,7 @@ impl Metrics {
         if let Some(first) = o.first_byte {
             self.ttft.with_label_values(&[surface]).observe(first.duration_since(x.started).as_secs_f64());
         }
-        self.bytes.with_label_values(&["in"]).inc_by(x.body.raw.len() as u64);
+        self.bytes.with_label_values(&["in"]).inc_by(x.body.raw.len() as u64 + o.bytes_in);
         self.bytes.with_label_values(&["out"]).inc_by(o.bytes_out);
         if let Some(r) = &o.rejection {
             self.errors.with_label_values(&[r.fault.as_str(), r.code]).inc();

@@ -1,7 +1,10 @@
-//! What passes unread: no body to read, no tokens to count (stored responses). Same filters, same selector, same
-//! log as the engine, but the bytes go through `ProxyHttp`'s own way.
+//! What passes unread: no body to read, no tokens to count (stored responses, and paths that an administrator has
+//! opened: [`opened`]). Same filters, same selector, same log as the engine, but the bytes go through `ProxyHttp`'s own
+//! way.
 
-use crate::engine::{self, call::Call, reply};
+mod opened;
+
+use crate::engine::{self, call::Call, reply, request_body};
 use crate::gateway::{Ctx, Gateway};
 use crate::running::Running;
 use crate::upstream::endpoint::Endpoint;
@@ -17,11 +20,15 @@ use sallyport_filters::exchange::Target;
 use sallyport_filters::filter::ResponseHead;
 use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_request_id};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
+use sallyport_filters::surface::Surface;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// The upstream refused our own credentials: the client must not see that as its own 401.
 const CREDENTIALS: ErrorType = ErrorType::Custom("UpstreamCredentials");
+
+/// More of the client's body came than may pass.
+const TOO_LARGE: ErrorType = ErrorType::Custom("PassageTooLarge");
 
 /// One request that passes unread.
 pub(crate) struct Passage {
@@ -44,10 +51,13 @@ impl Passage {
     ) -> Result<bool, BError> {
         let d = session.as_downstream_mut();
         let config = &running.snapshot.config;
-        match Self::admit(gw, d, &mut call).await {
-            Ok((target, out)) => {
-                let endpoint = gw.upstreams.endpoint(&target.provider, &config.upstream);
-                call.x.target = Some(target.clone());
+        match Self::admit(gw, &config.upstream, &config.server, d, &mut call).await {
+            Ok((target, endpoint, out)) => {
+                // What is still to come of the body has the time-out of a body that is read.
+                d.set_read_timeout(Some(config.server.body_timeout.get()));
+                if request_body::pending(d) && request_body::expects_continue(d) {
+                    d.write_continue_response().await?;
+                }
                 let (settings, server) = (config.upstream.clone(), config.server.clone());
                 ctx.passage = Some(Box::new(Self { call, target, endpoint, settings, server, out }));
                 Ok(false)
@@ -58,10 +68,31 @@ impl Passage {
 
     async fn admit(
         gw: &Gateway,
+        settings: &Settings,
+        server: &Server,
         d: &ServerSession,
         call: &mut Call,
-    ) -> Result<(Target, Outgoing), Rejection> {
+    ) -> Result<(Target, Arc<Endpoint>, Outgoing), Rejection> {
+        let opened = call.x.surface == Surface::Passthrough;
+        if opened {
+            opened::note(d, &mut call.x);
+        }
         while engine::enter_next(d, call).await? {}
+        let (target, mut out) = match opened {
+            true => opened::find(d, &mut call.x, server)?,
+            false => Self::stored(gw, d, call).await?,
+        };
+        call.x.target = Some(target.clone());
+        call.chain.clone().attempt(&mut call.x, &target, &mut out)?;
+        let endpoint = gw.upstreams.endpoint(&target.provider, settings);
+        let method = d.req_header().method.clone();
+        let authorized = endpoint.authorizer().authorize(&mut out, &method, &target.provider.authority).await;
+        authorized.map_err(|e| e.rejection(&target.provider.name))?;
+        Ok((target, endpoint, out))
+    }
+
+    /// Where a stored response is.
+    async fn stored(gw: &Gateway, d: &ServerSession, call: &Call) -> Result<(Target, Outgoing), Rejection> {
         let pinned = gw.owners.pinned(&call.x).await?;
         let provider =
             pinned.and_then(|name| call.x.snapshot.providers.get(&*name).filter(|p| p.enabled).cloned());
@@ -73,8 +104,7 @@ impl Passage {
             )
         })?;
         let target = Target { provider, model: None };
-        let mut out = Outgoing::new(engine::view(d), &call.x, &target);
-        call.chain.clone().attempt(&mut call.x, &target, &mut out)?;
+        let out = Outgoing::new(engine::view(d), &call.x, &target);
         Ok((target, out))
     }
 
@@ -132,6 +162,7 @@ impl Passage {
         let x = &mut self.call.x;
         x.outcome.upstream_request_id = upstream_request_id(&response.headers).map(str::to_owned);
         if response.status.as_u16() == 401 {
+            self.endpoint.authorizer().refused();
             return Err(Error::explain(CREDENTIALS, "the provider answered 401").into_up());
         }
         let status = response.status;
@@ -152,6 +183,19 @@ impl Passage {
         x.outcome.status = status.as_u16();
         if status.as_u16() >= 400 {
             x.outcome.upstream_error = Some(status.as_u16().to_string());
+        }
+        Ok(())
+    }
+
+    /// Counts what comes of the client's body.
+    ///
+    /// # Errors
+    /// It is more than may pass.
+    pub(crate) fn on_request_body(&mut self, body: Option<&Bytes>) -> Result<(), BError> {
+        let o = &mut self.call.x.outcome;
+        o.bytes_in += body.map_or(0, |b| b.len() as u64);
+        if o.bytes_in > self.server.max_passthrough_body.bytes() {
+            return Err(Error::explain(TOO_LARGE, "the client's body is too large").into_up());
         }
         Ok(())
     }
@@ -181,8 +225,11 @@ impl Passage {
             _ if kind == ErrorKind::UpstreamTimeout => "upstream_timeout",
             _ => "upstream_connection_error",
         };
-        let why =
-            Rejection::upstream(kind, code, "The model provider could not be asked.").detail(e.to_string());
+        let why = match e.etype() {
+            t if *t == TOO_LARGE => opened::too_large(&self.server),
+            _ => Rejection::upstream(kind, code, "The model provider could not be asked.")
+                .detail(e.to_string()),
+        };
         if d.response_written().is_some() {
             self.call.x.outcome.rejection = Some(why);
             self.call.finished = true;

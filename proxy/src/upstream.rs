@@ -3,7 +3,9 @@
 pub mod auth;
 pub mod connection;
 pub mod endpoint;
+pub mod list;
 pub mod tls;
+pub(crate) mod whole;
 
 use arc_swap::ArcSwap;
 use auth::Authorizer;

@@ -12,6 +12,7 @@ mod e2e {
     mod cli;
     mod connections;
     mod embedded;
+    mod embeddings;
     mod gemini_front;
     mod gemini_native;
     mod harness;
@@ -21,7 +22,10 @@ mod e2e {
     mod memory;
     mod metering;
     mod models;
+    mod models_list;
+    mod passthrough;
     mod recorded;
+    mod rerank;
     mod retries;
     mod state;
     mod stored_responses;

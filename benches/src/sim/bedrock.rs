@@ -10,6 +10,7 @@ mod rules;
 use crate::sim::call::{Answer, Turn};
 use crate::sim::endpoint::Endpoint;
 use crate::sim::fault::{Dialect, Fault};
+use crate::sim::rerank;
 use crate::sim::strict::{self, Body};
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ pub(crate) fn answer(mut turn: Turn<'_>) -> Result<Answer, Fault> {
             Ok(converse::answer(&mut turn))
         }
         Endpoint::Invoke if turn.model.contains("embed") => embed::answer(&turn, &body),
+        Endpoint::Invoke if turn.model.contains("rerank") => rerank::bedrock(&turn, &body),
         Endpoint::Invoke | Endpoint::InvokeStream => invoke::answer(turn),
         _ => Err(Fault::new(404, "There is no such operation")),
     }

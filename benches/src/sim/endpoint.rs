@@ -34,6 +34,8 @@ pub(crate) enum Endpoint {
     GeminiCount,
     Embed,
     BatchEmbed,
+    Predict,
+    Rerank,
     Converse,
     ConverseStream,
     Invoke,
@@ -42,7 +44,7 @@ pub(crate) enum Endpoint {
 }
 
 /// Names in the statistics.
-pub(crate) const NAMES: [&str; 32] = [
+pub(crate) const NAMES: [&str; 34] = [
     "POST /v1/chat/completions",
     "POST /v1/completions",
     "POST /v1/responses",
@@ -70,6 +72,8 @@ pub(crate) const NAMES: [&str; 32] = [
     "POST :countTokens",
     "POST :embedContent",
     "POST :batchEmbedContents",
+    "POST :predict",
+    "POST /v1/rerank",
     "POST /model/{id}/converse",
     "POST /model/{id}/converse-stream",
     "POST /model/{id}/invoke",
@@ -92,7 +96,11 @@ pub(crate) fn route<'p>(
             endpoint => Ok((endpoint, model)),
         };
     }
-    let version = path.rfind("/v1/").map(|at| at + 4).or_else(|| path.rfind("/v1beta/").map(|at| at + 8));
+    let version = path
+        .rfind("/v1/")
+        .or_else(|| path.rfind("/v2/"))
+        .map(|at| at + 4)
+        .or_else(|| path.rfind("/v1beta/").map(|at| at + 8));
     let tail = version.map_or("", |at| &path[at..]).trim_end_matches('/');
     let (wanted, endpoint, id) = match tail {
         "chat/completions" => (Method::POST, Endpoint::Chat, None),
@@ -102,6 +110,7 @@ pub(crate) fn route<'p>(
         "responses/compact" => (Method::POST, Endpoint::ResponsesCompact, None),
         "responses/input_tokens" => (Method::POST, Endpoint::ResponsesInputTokens, None),
         "embeddings" => (Method::POST, Endpoint::Embeddings, None),
+        "rerank" => (Method::POST, Endpoint::Rerank, None),
         "moderations" => (Method::POST, Endpoint::Moderations, None),
         "images/generations" => (Method::POST, Endpoint::ImageGenerations, None),
         "images/edits" | "images/variations" => (Method::POST, Endpoint::ImageEdits, None),

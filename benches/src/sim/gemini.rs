@@ -22,6 +22,9 @@ pub(crate) fn answer(mut turn: Turn<'_>) -> Result<Answer, Fault> {
     }
     let body: Value =
         serde_json::from_slice(turn.body).map_err(|e| Fault::unreadable(Dialect::Gemini, &e))?;
+    if turn.endpoint == Endpoint::Predict {
+        return embed::predict(&turn, &body);
+    }
     let kind = match turn.endpoint {
         Endpoint::GeminiCount => Body::GeminiCount,
         Endpoint::Embed => Body::Embed,

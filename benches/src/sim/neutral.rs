@@ -43,6 +43,11 @@ pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     member(value, name).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// A member that is none of these.
+pub(crate) fn stranger<'v>(value: &'v Value, names: &[&str]) -> Option<&'v str> {
+    value.as_object()?.keys().map(String::as_str).find(|k| !names.contains(k))
+}
+
 /// A request with what is there.
 fn request(parts: Vec<(&str, Option<Value>)>) -> Value {
     let parts = parts.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?)));

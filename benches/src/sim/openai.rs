@@ -18,6 +18,7 @@ use crate::sim::call::{Answer, Turn};
 use crate::sim::endpoint::Endpoint;
 use crate::sim::fault::{Dialect, Fault};
 use crate::sim::reply::Usage;
+use crate::sim::rerank;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -37,6 +38,7 @@ pub(crate) fn answer(turn: Turn<'_>) -> Result<Answer, Fault> {
         Endpoint::ResponseCancel => store::cancel(&turn),
         Endpoint::ResponseInputItems => store::input_items(&turn),
         Endpoint::Embeddings => embeddings::answer(&turn),
+        Endpoint::Rerank => rerank::cohere(&turn),
         Endpoint::Moderations => moderations::answer(turn),
         Endpoint::ImageGenerations => images::generate(&turn),
         Endpoint::ImageEdits => images::edit(&turn),

@@ -36,6 +36,7 @@ pub(crate) fn find(path: &str) -> Option<Place<'_>> {
             "countTokens" => Endpoint::GeminiCount,
             "embedContent" => Endpoint::Embed,
             "batchEmbedContents" => Endpoint::BatchEmbed,
+            "predict" => Endpoint::Predict,
             _ => Endpoint::Other,
         };
         return place(Dialect::Gemini, endpoint, model);

@@ -14,10 +14,20 @@ const KEPT_BYTES: usize = 64 << 20;
 /// Names counted at most, so that random names do not fill the memory.
 const NAMES_MAX: usize = 4096;
 
+/// A counter for each of [`NAMES`].
+#[derive(Debug)]
+struct PerEndpoint([AtomicU64; NAMES.len()]);
+
+impl Default for PerEndpoint {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
 /// Counters since the start or the last reset.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    endpoints: [AtomicU64; NAMES.len()],
+    endpoints: PerEndpoint,
     pub(crate) connections: AtomicU64,
     pub(crate) open_connections: AtomicU64,
     open: AtomicU64,
@@ -43,7 +53,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Stats {
     /// Counts a call of an endpoint.
     pub(crate) fn count(&self, endpoint: Endpoint) {
-        self.endpoints[endpoint as usize].fetch_add(1, Relaxed);
+        self.endpoints.0[endpoint as usize].fetch_add(1, Relaxed);
     }
 
     /// Counts a call for a model; says how many came before.
@@ -73,7 +83,7 @@ impl Stats {
     /// Everything to zero (what is open stays open).
     pub(crate) fn reset(&self) {
         for n in
-            self.endpoints.iter().chain([&self.completed, &self.cancelled, &self.faults, &self.connections])
+            self.endpoints.0.iter().chain([&self.completed, &self.cancelled, &self.faults, &self.connections])
         {
             n.store(0, Relaxed);
         }
@@ -85,7 +95,7 @@ impl Stats {
     pub(crate) fn report(&self, name: &str) -> Value {
         let requests: BTreeMap<&str, u64> = NAMES
             .iter()
-            .zip(&self.endpoints)
+            .zip(&self.endpoints.0)
             .map(|(name, n)| (*name, n.load(Relaxed)))
             .filter(|(_, n)| *n > 0)
             .collect();

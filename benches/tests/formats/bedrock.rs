@@ -123,3 +123,24 @@ async fn embeddings_by_invoke() {
     let cohere: Value = serde_json::from_slice(&cohere).unwrap();
     assert_eq!((status, cohere["embeddings"].as_array().unwrap().len()), (200, 2));
 }
+
+#[tokio::test]
+async fn rankings() {
+    let addr = start(SimOptions::default()).await;
+    let body = json!({"query": "old sea", "documents": ["new", "the old sea", "old"], "top_n": 2});
+    let order = |told: &[u8]| {
+        let told: Value = serde_json::from_slice(told).unwrap();
+        told["results"].as_array().unwrap().iter().map(|r| r["index"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let (status, _, told) = call(addr, "amazon.rerank-v1:0", "invoke", &body).await;
+    assert_eq!((status, order(&told)), (200, vec![1, 2]));
+    assert_eq!(call(addr, "cohere.rerank-v3-5:0", "invoke", &body).await.0, 400, "no version");
+    let mut of_cohere = body.clone();
+    of_cohere["api_version"] = json!(2);
+    assert_eq!(call(addr, "cohere.rerank-v3-5:0", "invoke", &of_cohere).await.0, 200);
+    assert_eq!(call(addr, "amazon.rerank-v1:0", "invoke", &of_cohere).await.0, 400);
+    let mut own = body;
+    own["model"] = json!("rerank-v3.5");
+    let (status, _, told) = exchange(addr, "POST", "/v2/rerank", &[], &own.to_string()).await;
+    assert_eq!((status, order(&told)), (200, vec![1, 2]));
+}

@@ -87,3 +87,27 @@ async fn counts_and_embeds() {
     let other = json!({"requests": [{"model": "models/other", "content": content}]});
     assert_eq!(call(addr, "e", "batchEmbedContents", &other).await.0, 400);
 }
+
+#[tokio::test]
+async fn vertex_predicts() {
+    let addr = start(SimOptions::default()).await;
+    let ask = |model: &str, body: Value| {
+        let path = format!("/v1/projects/p/locations/l/publishers/google/models/{model}:predict");
+        async move {
+            let (status, _, text) = send(addr, "POST", &path, &[], &body.to_string()).await;
+            (status, serde_json::from_str::<Value>(&text).unwrap())
+        }
+    };
+    let two = json!({"instances": [{"content": "12345", "task_type": "CLUSTERING"}, {"content": "b"}],
+        "parameters": {"outputDimensionality": 4, "autoTruncate": false}});
+    let (status, told) = ask("text-embedding-005", two.clone()).await;
+    assert_eq!(status, 200, "{told}");
+    let first = &told["predictions"][0]["embeddings"];
+    assert_eq!(
+        (first["values"].as_array().unwrap().len(), &first["statistics"]["token_count"]),
+        (4, &json!(2.0))
+    );
+    assert_eq!(ask("gemini-embedding-001", two).await.0, 400, "one at a time");
+    assert_eq!(ask("e", json!({"instances": [{"content": "a", "taskType": "x"}]})).await.0, 400);
+    assert_eq!(ask("e", json!({"instances": [{"content": ""}]})).await.0, 400);
+}

@@ -7,6 +7,7 @@ pub use base_url::default_base_url;
 
 use super::Finding;
 use crate::model::{self, Config};
+use crate::pattern::PatternSet;
 use crate::snapshot::Provider;
 use crate::validate::{check_base_url, check_header, check_kind, check_provider_name};
 use sallyport_schema::envelope::KeyRing;
@@ -44,6 +45,22 @@ pub(super) fn all<'a>(
         }
     }
     out
+}
+
+/// A provider of the files, ready to be called.
+///
+/// # Errors
+/// There is none of that name; the message says which there are.
+pub fn configured(config: &Config, name: &str) -> Result<Provider, String> {
+    let found = config.providers.iter().find(|p| p.name == name);
+    match found {
+        Some(p) => provider(p, true),
+        None => {
+            let names: Vec<_> = config.providers.iter().map(|p| p.name.as_str()).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Err(format!("the files have no provider `{name}`; they have: {names}"))
+        }
+    }
 }
 
 fn from_row(row: &ProviderRow, keyring: &KeyRing) -> Result<Provider, String> {
@@ -95,6 +112,7 @@ fn provider(p: &model::Provider, managed: bool) -> Result<Provider, String> {
         http: p.http,
         ca_file: p.ca_file.clone(),
         tls_name: tls_name.into(),
+        passthrough: Arc::new(PatternSet::new(&p.passthrough)),
         enabled: p.enabled,
         generation: 0,
         managed,

@@ -100,6 +100,12 @@ pub struct Provider {
     /// False: no traffic.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// Paths at its host that are reached unread as `/passthrough/NAME/…`, by keys whose surfaces (and whose team's)
+    /// name `passthrough`: whole, or with `*` for any run of characters, as in `/v1/batches*`. Calls that have a
+    /// surface of their own are never among them. What is made so (files, batches) is the account's: all such keys
+    /// share it.
+    #[serde(default)]
+    pub passthrough: Vec<String>,
     /// Settings of the kind `openai`.
     #[serde(default)]
     pub openai: Option<OpenaiSettings>,

@@ -23,6 +23,7 @@ pub(crate) fn check_kind(p: &Provider) -> Vec<Finding> {
             ),
         );
     }
+    passthrough(p, &mut wrong);
     match &p.settings() {
         KindSettings::Openai(s) => openai(s, &mut wrong),
         KindSettings::AzureOpenai(s) => azure(p, s, &mut wrong),
@@ -50,6 +51,23 @@ pub(super) fn lacks_credentials(p: &Provider) -> Option<&'static str> {
              azure_openai.workload_identity",
         ),
         _ => None,
+    }
+}
+
+fn passthrough(p: &Provider, wrong: &mut dyn FnMut(&str, String)) {
+    for (i, pattern) in p.passthrough.iter().enumerate() {
+        let good = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '%' | '\\' | ';');
+        let whole = pattern.starts_with('/') && pattern.len() <= 500 && pattern.chars().all(good);
+        let dots = |s: &str| !s.is_empty() && s.bytes().all(|b| b == b'.');
+        if !whole || pattern.contains("//") || pattern.split('/').any(dots) {
+            let why = "write a path at the provider's host, decoded and without a query, as in /v1/files or /v1/batches*";
+            wrong(&format!("passthrough[{i}]"), why.into());
+        }
+    }
+    if p.kind == ProviderKind::Bedrock && p.api_key.is_none() && !p.passthrough.is_empty() {
+        let why =
+            "needs a Bedrock API key (api_key): AWS's signature covers the body, and what passes is not read";
+        wrong("passthrough", why.into());
     }
 }
 

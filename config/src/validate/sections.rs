@@ -101,6 +101,9 @@ fn limits(c: &Config, judge: &mut Judge<'_>) {
     if c.server.max_body.bytes() == 0 {
         judge.error("server.max_body", "must be more than 0: no request could have a body");
     }
+    if c.server.max_passthrough_body.bytes() == 0 {
+        judge.error("server.max_passthrough_body", "must be more than 0: no upload could pass");
+    }
     if c.server.threads > 1024 {
         judge.error("server.threads", "must be at most 1024; 0 is one a core");
     }

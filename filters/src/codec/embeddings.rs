@@ -2,6 +2,7 @@
 //! clients speak, and what providers make of them.
 
 pub mod bedrock;
+pub mod purpose;
 
 use crate::codec::DecodeError;
 use crate::ir::Raw;
@@ -36,6 +37,8 @@ pub struct Request {
     /// What the vectors are for (`search_query`, `search_document`, …): no field of OpenAI's, but the one that
     /// compatible servers use.
     pub input_type: Option<String>,
+    /// Title of a document (Gemini).
+    pub title: Option<String>,
     /// Fields that have no name here.
     pub extra: Vec<(String, Raw)>,
 }
@@ -105,6 +108,7 @@ pub fn decode_request(body: &[u8]) -> Result<Request, DecodeError> {
         base64,
         user: b.user,
         input_type: b.input_type,
+        title: None,
         extra,
     })
 }

@@ -46,8 +46,8 @@ pub use call_ids::{
 };
 pub use count::{decode_count_reply, decode_count_request, encode_count_reply, encode_count_request};
 pub use embed::{
-    EmbedReply, EmbedRequest, decode_embed_reply, decode_embed_request, encode_embed_reply,
-    encode_embed_request,
+    EmbedReply, EmbedRequest, decode_embed_reply, decode_embed_request, encode_embed_content,
+    encode_embed_reply, encode_embed_request,
 };
 pub use encode::encode_request;
 pub use error::{Failure, encode_error, encode_field_error, encode_stream_error, parse_error, words};

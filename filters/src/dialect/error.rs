@@ -3,7 +3,8 @@
 //! Shapes and words are those of the providers:
 //! OpenAI <https://platform.openai.com/docs/guides/error-codes>: `{"error":{message,type,param,code}}`;
 //! Anthropic <https://docs.anthropic.com/en/api/errors>: `{"type":"error","error":{type,message},"request_id"}`;
-//! Gemini <https://cloud.google.com/apis/design/errors>: `{"error":{code,message,status,details}}`.
+//! Gemini <https://cloud.google.com/apis/design/errors>: `{"error":{code,message,status,details}}`;
+//! Cohere <https://docs.cohere.com/reference/errors>: `{id,message}`.
 //! The official SDKs choose their exception class by status and read exactly these fields.
 
 use super::fault::UpstreamError;
@@ -50,6 +51,7 @@ pub fn render(rejection: &Rejection, dialect: Dialect, request_id: &str) -> Rend
     let body = match dialect {
         Dialect::OpenAi | Dialect::Responses => json(&OpenAi { error: openai(rejection) }),
         Dialect::Anthropic => json(&anthropic(rejection, request_id)),
+        Dialect::Cohere => json(&Cohere { id: request_id, message: &rejection.message }),
         Dialect::Gemini => {
             let (wait, field) = (rejection.retry_after, rejection.param.as_deref());
             let reason = Some(google_reason(rejection.code));
@@ -85,6 +87,7 @@ pub fn event(rejection: &Rejection, dialect: Dialect, request_id: &str, sequence
             (b"event: error\ndata: ", data)
         }
         Dialect::Anthropic => (b"event: error\ndata: ", json(&anthropic(rejection, request_id))),
+        Dialect::Cohere => (b"data: ", json(&Cohere { id: request_id, message: &rejection.message })),
         Dialect::Gemini => {
             let reason = Some(google_reason(rejection.code));
             return gemini::encode_stream_error(rejection.kind, &rejection.message, reason).into();
@@ -109,13 +112,14 @@ pub fn pass_on(
             json(&OpenAi { error: OpenAiError { code, ..openai(&r) } })
         }
         Dialect::Anthropic => json(&anthropic(&r, request_id)),
+        Dialect::Cohere => json(&Cohere { id: request_id, message: &r.message }),
         Dialect::Gemini => gemini::encode_error(kind, &r.message, error.detail_code.as_deref(), None),
     };
     let status = match (status, dialect) {
         // Its statuses are few, and the body says them, too.
         (_, Dialect::Gemini) => gemini::words(kind).0,
         (503, Dialect::Anthropic) => 529,
-        (529, Dialect::OpenAi | Dialect::Responses) => 503,
+        (529, Dialect::OpenAi | Dialect::Responses | Dialect::Cohere) => 503,
         (s, _) => s,
     };
     (status, body.into())
@@ -177,6 +181,12 @@ fn openai(r: &Rejection) -> OpenAiError<'_> {
         }
     };
     OpenAiError { message: &r.message, r#type: kind, param: r.param.as_deref(), code: Some(r.code) }
+}
+
+#[derive(Serialize)]
+struct Cohere<'a> {
+    id: &'a str,
+    message: &'a str,
 }
 
 #[derive(Serialize)]

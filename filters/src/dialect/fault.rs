@@ -154,6 +154,19 @@ pub fn describe(body: &[u8]) -> Option<UpstreamError> {
     flat.then(|| std::str::from_utf8(body).ok().map(inner)).flatten()
 }
 
+/// Reads Cohere's error body, which has no envelope: `{"id":…,"message":"…"}`.
+pub fn describe_bare(body: &[u8]) -> Option<UpstreamError> {
+    #[derive(Deserialize)]
+    struct Bare {
+        message: String,
+    }
+    if body.len() > MAX_ERROR_BODY {
+        return None;
+    }
+    let bare: Bare = serde_json::from_slice(body).ok()?;
+    Some(UpstreamError { message: Some(bare.message), ..UpstreamError::default() })
+}
+
 fn inner(text: &str) -> UpstreamError {
     #[derive(Deserialize)]
     struct Inner {

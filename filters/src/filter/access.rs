@@ -1,6 +1,7 @@
 //! `access`: may this key use this surface, and this model?
 //!
-//! The key's allow-list and its team's must both say yes; an empty one says no. A model that does not exist and one
+//! The key's allow-list and its team's must both say yes; an empty one says no. The pass-through is no API of models:
+//! it must be named in the lists, no `*` opens it. A model that does not exist and one
 //! that the key may not use get the same answer, so that nobody can find out which there are.
 
 use crate::exchange::{Exchange, Principal, Request};
@@ -9,6 +10,7 @@ use crate::rejection::{ErrorKind, Rejection};
 use crate::selector;
 use crate::surface::{self, Dialect, Surface};
 use sallyport_config::models::Model;
+use sallyport_config::pattern::PatternSet;
 use std::sync::Arc;
 
 /// The filter. It has no settings.
@@ -67,8 +69,12 @@ fn check(x: &Exchange) -> Result<(), Rejection> {
 /// Both lists must allow the surface.
 fn surface(principal: &Principal, surface: Surface) -> Result<(), Rejection> {
     let name = surface.name();
-    let by_key = principal.key.surfaces.allows(name);
-    let by_team = principal.team.as_ref().is_none_or(|t| t.surfaces.allows(name));
+    let allows = |list: &PatternSet| match surface {
+        Surface::Passthrough => list.names(name),
+        _ => list.allows(name),
+    };
+    let by_key = allows(&principal.key.surfaces);
+    let by_team = principal.team.as_ref().is_none_or(|t| allows(&t.surfaces));
     if by_key && by_team {
         return Ok(());
     }
@@ -88,6 +94,7 @@ fn no_model(dialect: Dialect) -> Rejection {
     let message = match dialect {
         Dialect::Anthropic => "model: Field required",
         Dialect::Gemini => "model: is required in the path: models/NAME",
+        Dialect::Cohere => "invalid request: a model parameter is required for this endpoint.",
         Dialect::OpenAi | Dialect::Responses => "Missing required parameter: 'model'.",
     };
     Rejection::client(ErrorKind::InvalidRequest, "missing_required_parameter", message).param("model")
@@ -104,6 +111,9 @@ pub(crate) fn no_such_model(model: &str, dialect: Dialect, why: &str) -> Rejecti
             "{} is not found, or you do not have access to it. Call ListModels to see the available models and \
              their supported methods.",
             surface::resource(&shown)
+        ),
+        Dialect::Cohere => format!(
+            "model '{shown}' not found, make sure the correct model ID was used and that you have access to the model."
         ),
         Dialect::OpenAi | Dialect::Responses => {
             format!("The model `{shown}` does not exist or you do not have access to it.")

@@ -17,6 +17,8 @@ pub enum Operation<'a> {
     Embeddings,
     /// The embedding of one text; only Gemini has a path of its own for it.
     Embedding,
+    /// A ranking of documents.
+    Rerank,
     /// Any other call of OpenAI's API: its path behind the version (`/images/generations`).
     Other(&'a str),
 }
@@ -164,7 +166,7 @@ fn bedrock(wire: Wire, operation: Operation<'_>, stream: bool) -> Option<&'stati
         (Wire::Messages, Operation::Generate) if stream => Some("invoke-with-response-stream"),
         (Wire::Messages, Operation::Generate) => Some("invoke"),
         (Wire::Converse | Wire::Messages, Operation::CountTokens) => Some("count-tokens"),
-        (_, Operation::Embeddings | Operation::Embedding) => Some("invoke"),
+        (_, Operation::Embeddings | Operation::Embedding | Operation::Rerank) => Some("invoke"),
         _ => None,
     }
 }

@@ -1,89 +1,81 @@
-//! What Gemini's clients ask beside turns of a conversation, and what has a counterpart elsewhere: token counts at
-//! Anthropic <https://docs.anthropic.com/en/api/messages-count-tokens> and OpenAI
-//! <https://platform.openai.com/docs/api-reference/responses/input-tokens>, embeddings at OpenAI and compatible servers
-//! <https://platform.openai.com/docs/api-reference/embeddings>.
+//! What clients ask beside turns of a conversation, and what has a counterpart elsewhere: token counts of Gemini's
+//! clients at Anthropic <https://docs.anthropic.com/en/api/messages-count-tokens> and OpenAI
+//! <https://platform.openai.com/docs/api-reference/responses/input-tokens>, embeddings ([`embed`]), rankings
+//! ([`rerank`]).
+
+pub(super) mod embed;
+pub(super) mod rerank;
 
 use super::reply::{Translated, unreadable};
 use super::request::{Encoded, Translation, invalid, settle};
 use super::way::Back;
-use crate::codec::gemini::{self, EmbedReply, EmbedRequest};
+use crate::codec::gemini;
 use crate::codec::tool_names::{self, Rules};
 use crate::codec::{DecodeError, Wire, messages, responses};
 use crate::exchange::{Exchange, Target};
-use crate::ir::{Conversation, Losses, Raw, Settings, Tokens};
+use crate::ir::{Conversation, Losses, Settings};
+use crate::outgoing::address::Operation;
 use crate::rejection::Rejection;
-use crate::surface::Surface;
+use crate::surface::{Dialect, Surface};
+use http::HeaderMap;
 use sallyport_config::model::ProviderKind;
-use sallyport_schema::call::Usage;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Aside {
     /// A count.
     Count,
-    /// Vectors: of one text, or of a list.
-    Embed {
-        /// A list, be it of one.
-        batch: bool,
-        /// How many texts.
-        texts: usize,
-    },
+    /// Vectors.
+    Embed(embed::Embedding),
+    /// A ranking.
+    Rerank(Box<crate::codec::rerank::Request>),
+}
+
+/// A whole answer of an upstream.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// Its headers: Bedrock says tokens there.
+    pub headers: &'a HeaderMap,
+    /// Its body.
+    pub body: &'a [u8],
 }
 
 /// Is it a call of this kind?
 pub const fn is_aside(surface: Surface) -> bool {
-    matches!(surface, Surface::GeminiCountTokens | Surface::GeminiEmbed | Surface::GeminiBatchEmbed)
+    matches!(
+        surface,
+        Surface::GeminiCountTokens
+            | Surface::Embeddings
+            | Surface::GeminiEmbed
+            | Surface::GeminiBatchEmbed
+            | Surface::Rerank
+    )
 }
 
 /// The wire format of the counterpart; None: the provider has none.
-pub(super) fn way(kind: ProviderKind, surface: Surface) -> Option<Wire> {
+pub(super) fn way(kind: ProviderKind, model: &str, surface: Surface) -> Option<Wire> {
     match (kind, surface) {
         (ProviderKind::Anthropic, Surface::GeminiCountTokens) => Some(Wire::Messages),
         (ProviderKind::Openai, Surface::GeminiCountTokens) => Some(Wire::Responses),
-        (
-            ProviderKind::Openai | ProviderKind::OpenaiCompatible,
-            Surface::GeminiEmbed | Surface::GeminiBatchEmbed,
-        ) => Some(Wire::Chat),
+        (_, Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed) => {
+            embed::way(kind, model)
+        }
+        (_, Surface::Rerank) => rerank::way(kind, model),
         _ => None,
     }
 }
 
 impl Aside {
-    /// The path behind the provider's base.
-    pub fn path(self, back: Wire) -> &'static str {
-        match (self, back) {
-            (Self::Embed { .. }, _) => "/embeddings",
-            (Self::Count, Wire::Messages) => "/messages/count_tokens",
-            (Self::Count, _) => "/responses/input_tokens",
-        }
-    }
-
-    /// Translates the answer.
-    pub(super) fn reply(self, back: Wire, body: &[u8]) -> Result<Translated, Rejection> {
-        match self {
-            Self::Count => {
-                let n = match back {
-                    Wire::Messages => messages::decode_count_tokens_reply(body),
-                    _ => counted(body),
-                };
-                let body = gemini::encode_count_reply(n.map_err(|e| unreadable(&e))?);
-                Ok(Translated { body, tokens: None })
-            }
-            Self::Embed { batch, texts } => {
-                let reply = vectors(body, texts).map_err(|e| unreadable(&e))?;
-                let tokens = reply
-                    .tokens
-                    .map(|input| Tokens { usage: Usage { input, ..Usage::default() }, ..Tokens::default() });
-                Ok(Translated { body: gemini::encode_embed_reply(&reply, batch), tokens })
-            }
-        }
+    /// Is it more than the body of one answer: several answers, or what headers say?
+    const fn is_whole(&self) -> bool {
+        matches!(self, Self::Embed(_) | Self::Rerank(_))
     }
 }
 
 impl Translation {
-    /// Encodes a call of this kind for `target`.
+    /// Encodes a call of this kind for `target`; also what is asked of it.
     ///
     /// # Errors
     /// 400 that names the client's field.
@@ -92,21 +84,72 @@ impl Translation {
         back: Back,
         target: &Target,
         lossy: bool,
-    ) -> Result<(Self, Encoded, Aside), Rejection> {
+    ) -> Result<(Self, Encoded, Operation<'static>), Rejection> {
         let asked = x.model_asked().unwrap_or_default();
         let served = target.model.as_deref().unwrap_or(asked);
         let mut losses = Losses::default();
-        let (aside, body) = if x.surface == Surface::GeminiCountTokens {
-            let c = gemini::decode_count_request(&x.body.raw, asked).map_err(|e| invalid(&e))?;
-            (Aside::Count, count(c, back.wire, served, &mut losses))
-        } else {
-            let r = gemini::decode_embed_request(&x.body.raw).map_err(|e| invalid(&e))?;
-            let aside = Aside::Embed { batch: x.surface == Surface::GeminiBatchEmbed, texts: r.input.len() };
-            (aside, embed(&r, served, &mut losses))
+        let kind = target.provider.kind;
+        let (aside, operation, bodies) = match x.surface {
+            Surface::GeminiCountTokens => {
+                let c = gemini::decode_count_request(&x.body.raw, asked).map_err(|e| invalid(&e))?;
+                (Aside::Count, Operation::CountTokens, vec![count(c, back.wire, served, &mut losses)])
+            }
+            Surface::Rerank => {
+                let r = rerank::decode(&x.body.raw).map_err(|e| invalid(&e))?;
+                let body = rerank::encode(&r, served, &mut losses);
+                (Aside::Rerank(Box::new(r)), Operation::Rerank, vec![body])
+            }
+            _ => {
+                let (r, mut embedding) = embed::decode(x).map_err(|e| invalid(&e))?;
+                let bodies = embedding.encode(&r, kind, served, &mut losses);
+                (Aside::Embed(embedding), embedding.operation(), bodies)
+            }
         };
-        let dropped = settle(losses, Wire::Gemini, lossy, &target.provider.name)?;
-        let translation = Self::of_aside(x, back, served, aside);
-        Ok((translation, Encoded { body, dropped }, aside))
+        let mut bodies = bodies.into_iter();
+        let first = bodies.next();
+        // Without a body the input itself is lost: nothing can be left out then.
+        let front = front(x);
+        let dropped = settle(losses, front, lossy && first.is_some(), &target.provider.name)?;
+        let encoded = Encoded { body: first.unwrap_or_default(), more: bodies.collect(), dropped };
+        Ok((Self::of_aside(x, front, back, served, aside), encoded, operation))
+    }
+
+    /// Is the answer put together of whole ones by [`Translation::joined`]?
+    pub fn is_whole(&self) -> bool {
+        self.aside.as_ref().is_some_and(Aside::is_whole)
+    }
+
+    /// Puts the answers to a call and to what was [`Encoded::more`] together, in their order.
+    ///
+    /// # Errors
+    /// The upstream sent what is no answer of its format.
+    pub fn joined(&self, answers: &[Answer<'_>]) -> Result<Translated, Rejection> {
+        let joined = match (&self.aside, answers) {
+            (Some(Aside::Embed(e)), _) => e.reply(&self.asked, answers),
+            (Some(Aside::Rerank(r)), [only]) => rerank::reply(r, &self.id, only),
+            (_, [only]) => return self.reply(only.body),
+            _ => Err(DecodeError::new("", "one answer was expected")),
+        };
+        joined.map_err(|e| unreadable(&e))
+    }
+
+    /// Translates a count.
+    pub(super) fn counted(&self, body: &[u8]) -> Result<Translated, Rejection> {
+        let n = match self.back.wire {
+            Wire::Messages => messages::decode_count_tokens_reply(body),
+            _ => counted(body),
+        };
+        let body = gemini::encode_count_reply(n.map_err(|e| unreadable(&e))?);
+        Ok(Translated { body, tokens: None })
+    }
+}
+
+/// The client's own format, for the names of its fields.
+const fn front(x: &Exchange) -> Wire {
+    match x.surface.dialect() {
+        Dialect::Gemini => Wire::Gemini,
+        Dialect::Anthropic => Wire::Messages,
+        _ => Wire::Chat,
     }
 }
 
@@ -158,54 +201,6 @@ fn counted(body: &[u8]) -> Result<u64, DecodeError> {
     }
     let c: Counted = serde_json::from_slice(body).map_err(|e| DecodeError::new("", e.to_string()))?;
     Ok(c.input_tokens)
-}
-
-fn embed(r: &EmbedRequest, served: &str, losses: &mut Losses) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        model: &'a str,
-        input: &'a [String],
-        #[serde(skip_serializing_if = "Option::is_none")]
-        dimensions: Option<u32>,
-        encoding_format: &'static str,
-    }
-    let EmbedRequest { input, batch: _, dimensions, task, title } = r;
-    // Models without tasks make one kind of vectors, for every task.
-    let why = "the model's provider knows no tasks of embeddings";
-    if task.is_some() {
-        losses.hint("taskType", why);
-    }
-    if title.is_some() {
-        losses.hint("title", why);
-    }
-    let body = Body { model: served, input, dimensions: *dimensions, encoding_format: "float" };
-    serde_json::to_vec(&body).unwrap_or_default()
-}
-
-fn vectors(body: &[u8], texts: usize) -> Result<EmbedReply, DecodeError> {
-    #[derive(Deserialize)]
-    struct List {
-        data: Vec<Item>,
-        usage: Option<Counts>,
-    }
-    #[derive(Deserialize)]
-    struct Item {
-        #[serde(default)]
-        index: usize,
-        embedding: Box<RawValue>,
-    }
-    #[derive(Deserialize)]
-    struct Counts {
-        prompt_tokens: Option<u64>,
-    }
-    let list: List = serde_json::from_slice(body).map_err(|e| DecodeError::new("", e.to_string()))?;
-    let mut data = list.data;
-    data.sort_by_key(|i| i.index);
-    if data.len() != texts || data.iter().any(|i| !i.embedding.get().starts_with('[')) {
-        return Err(DecodeError::new("data", "is not one list of numbers for each text"));
-    }
-    let vectors = data.into_iter().map(|i| Raw(i.embedding)).collect();
-    Ok(EmbedReply { vectors, tokens: list.usage.and_then(|u| u.prompt_tokens) })
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ impl Translation {
     /// # Errors
     /// The upstream sent what is no answer of its format.
     pub fn reply(&self, body: &[u8]) -> Result<Translated, Rejection> {
-        if let Some(aside) = self.aside {
-            return aside.reply(self.back.wire, body);
+        if self.aside.is_some() {
+            return self.counted(body);
         }
         let mut reply = self.decode_reply(body).map_err(|e| unreadable(&e))?;
         self.names.restore(&mut reply);

@@ -50,6 +50,8 @@ pub struct Translation {
 pub struct Encoded {
     /// The body.
     pub body: Vec<u8>,
+    /// Bodies of further calls, where one request of the client's is several there.
+    pub more: Vec<Vec<u8>>,
     /// Fields of the client's that the upstream does not get to see.
     pub dropped: Vec<String>,
 }
@@ -179,13 +181,13 @@ impl Translation {
             kept,
             aside: None,
         };
-        Ok((translation, Encoded { body, dropped }))
+        Ok((translation, Encoded { body, more: Vec::new(), dropped }))
     }
 
     /// The way back of a call that is no turn of a conversation.
-    pub(super) fn of_aside(x: &Exchange, back: Back, served: &str, aside: Aside) -> Self {
+    pub(super) fn of_aside(x: &Exchange, front: Wire, back: Back, served: &str, aside: Aside) -> Self {
         Self {
-            front: Wire::Gemini,
+            front,
             back,
             asked: x.model_asked().unwrap_or_default().to_owned(),
             served: served.to_owned(),

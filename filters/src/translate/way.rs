@@ -60,7 +60,7 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
             matches!(dialect, Dialect::OpenAi | Dialect::Responses).then_some(Way::Verbatim)
         }
         // Compatible servers have Chat; of the Responses API they have to say it.
-        Kind::OpenaiCompatible(s) => (dialect == Dialect::OpenAi
+        Kind::OpenaiCompatible(s) => (matches!(dialect, Dialect::OpenAi | Dialect::Cohere)
             || (dialect == Dialect::Responses && s.responses))
             .then_some(Way::Verbatim),
         Kind::Anthropic(_) => (dialect == Dialect::Anthropic).then_some(Way::Verbatim),
@@ -85,7 +85,7 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
         return native;
     }
     if is_aside(surface) {
-        return super::aside::way(provider.kind, surface).map(Way::Translated);
+        return super::aside::way(provider.kind, model, surface).map(Way::Translated);
     }
     front(surface)?;
     Some(Way::Translated(match &provider.settings {

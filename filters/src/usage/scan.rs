@@ -17,6 +17,8 @@ pub(super) enum Wanted {
     Usage,
     /// Gemini's usage.
     Metadata,
+    /// Cohere's usage, and more.
+    Meta,
     Id,
     Store,
 }
@@ -105,6 +107,7 @@ impl BodyScan {
                     self.wanted = match self.key.as_slice() {
                         b"usage" => Some(Wanted::Usage),
                         b"usageMetadata" | b"usage_metadata" => Some(Wanted::Metadata),
+                        b"meta" => Some(Wanted::Meta),
                         b"id" => Some(Wanted::Id),
                         b"store" => Some(Wanted::Store),
                         _ => None,

@@ -131,7 +131,7 @@ fn embeddings() {
     assert_eq!(gemini::decode_embed_request(&body).unwrap(), r);
     let body = gemini::encode_embed_request(&r, "m", &Options::of(Platform::Vertex));
     let want = json!({"instances": [{"content": "a", "task_type": "RETRIEVAL_QUERY"},
-        {"content": "b", "task_type": "RETRIEVAL_QUERY"}], "parameters": {"outputDimensionality": 3}});
+        {"content": "b", "task_type": "RETRIEVAL_QUERY"}], "parameters": {"autoTruncate": false, "outputDimensionality": 3}});
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), want);
     let one = br#"{"content":{"parts":[{"text":"a"}]}}"#;
     assert!(!gemini::decode_embed_request(one).unwrap().batch);

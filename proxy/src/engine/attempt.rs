@@ -23,6 +23,7 @@ use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_re
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::selector;
 use sallyport_filters::sse::{EventStream, Verdict};
+use sallyport_filters::surface::Dialect;
 use sallyport_filters::translate::{self, Back, Framing, Translation};
 
 /// An upstream's error body is held up to this size, so that it can be judged before it is passed on.
@@ -69,9 +70,26 @@ impl Failure {
         };
         Self { rejection, answer: None, kind, hint: RetryHint::default(), stale }
     }
-}
 
-impl Failure {
+    /// The request did not get out.
+    pub(super) fn not_opened(e: OpenError) -> Self {
+        match e {
+            OpenError::Timeout(e) => Self::timed_out(e.to_string()),
+            OpenError::Write { error, reused } => Self::connection(broken(error.to_string()), reused),
+            OpenError::Request(why) => Self {
+                kind: selector::Failure::Answer(Fault::ClientsOwn),
+                ..Self::connection(
+                    Rejection::client(ErrorKind::InvalidRequest, "invalid_request", why),
+                    false,
+                )
+            },
+            e => Self::broken(e.to_string()),
+        }
+    }
+    /// A pooled connection was dead before a byte came.
+    pub(super) fn stale(detail: String) -> Self {
+        Self::connection(broken(detail), true)
+    }
     pub(super) fn broken(detail: String) -> Self {
         Self::connection(broken(detail), false)
     }
@@ -150,11 +168,17 @@ pub(crate) struct Attempt<'a> {
     pub(crate) back: Option<Back>,
     /// The way back of a translated request.
     pub(crate) translation: Option<Box<Translation>>,
+    /// Further calls, where one request of the client's is several there.
+    pub(crate) more: Vec<Outgoing>,
 }
 
 impl Attempt<'_> {
     /// Runs it. The connection is given back or given up in every case.
     pub(crate) async fn run(&mut self, d: &mut ServerSession, call: &mut Call) -> End {
+        if let Some(t) = self.translation.take_if(|t| t.is_whole()) {
+            // Boxed: its state would make that of every call larger.
+            return Box::pin(self.several(d, call, &t)).await;
+        }
         let mut up = match self.open(d).await {
             Ok(up) => up,
             Err(end) => return end,
@@ -184,20 +208,7 @@ impl Attempt<'_> {
             r = opening => r,
             _ = gone(d) => return Err(End::Gone),
         };
-        opened.map_err(|e| {
-            End::Failed(match e {
-                OpenError::Timeout(e) => Failure::connection(timed_out(e.to_string()), false),
-                OpenError::Write { error, reused } => Failure::connection(broken(error.to_string()), reused),
-                OpenError::Request(why) => Failure {
-                    kind: selector::Failure::Answer(Fault::ClientsOwn),
-                    ..Failure::connection(
-                        Rejection::client(ErrorKind::InvalidRequest, "invalid_request", why),
-                        false,
-                    )
-                },
-                e => Failure::connection(broken(e.to_string()), false),
-            })
-        })
+        opened.map_err(|e| End::Failed(Failure::not_opened(e)))
     }
 
     /// Reads the answer and passes it on.
@@ -262,11 +273,22 @@ impl Attempt<'_> {
             }
         }
         body.truncate(ERROR_BODY);
-        let body = body.freeze();
+        End::Failed(self.judged(call, status, headers, body.freeze()))
+    }
+
+    /// An error answer, judged.
+    pub(super) fn judged(
+        &self,
+        call: &mut Call,
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Failure {
         let provider = &self.endpoint.provider.name;
         let hint = fault::retry_hint(&headers, &body);
         let said = translate::answer_of(self.back.map_or(Wire::Chat, |b| b.errors), status, &headers, &body);
-        let (fault, told) = (said.fault, said.error);
+        let bare = || (call.x.dialect == Dialect::Cohere).then(|| fault::describe_bare(&body)).flatten();
+        let (fault, told) = (said.fault, said.error.or_else(bare));
         // A page of HTML (a load balancer in front of the provider) is told in the client's dialect.
         let speaks = told.is_some();
         let word = told.as_ref().and_then(|e| e.word());
@@ -282,7 +304,7 @@ impl Attempt<'_> {
             _ => Rejection::upstream(ErrorKind::Upstream, "upstream_error", "The model provider failed.")
                 .detail(format!("provider '{provider}' answered {status}")),
         };
-        End::Failed(Failure {
+        Failure {
             rejection,
             answer: match (self.back, told) {
                 (Some(_), Some(e)) if shown => Some(translated_error(status, said.kind, &e, &headers, call)),
@@ -291,7 +313,7 @@ impl Attempt<'_> {
             kind: selector::Failure::Answer(fault),
             hint,
             stale: false,
-        })
+        }
     }
 
     /// A good status: the head is held until the first bytes are verified; then everything that is ready goes out
@@ -479,6 +501,6 @@ fn never_answered(e: &Error) -> bool {
 }
 
 /// Remembers the provider's request id.
-fn note_upstream(call: &mut Call, headers: &HeaderMap) {
+pub(super) fn note_upstream(call: &mut Call, headers: &HeaderMap) {
     call.x.outcome.upstream_request_id = upstream_request_id(headers).map(str::to_owned);
 }

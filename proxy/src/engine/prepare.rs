@@ -2,9 +2,11 @@
 
 use super::call::Call;
 use super::view;
+use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
 use sallyport_filters::exchange::Target;
 use sallyport_filters::outgoing::Outgoing;
+use sallyport_filters::outgoing::address::Operation;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::translate::{self, Back, Translation, Way};
 
@@ -15,6 +17,8 @@ pub(crate) struct Prepared {
     pub(crate) back: Option<Back>,
     /// The way back of a translated request.
     pub(crate) translation: Option<Box<Translation>>,
+    /// Bodies of further calls, where one request of the client's is several there.
+    pub(crate) more: Vec<Bytes>,
 }
 
 /// The request for `target`.
@@ -24,7 +28,7 @@ pub(crate) fn request(d: &ServerSession, call: &mut Call, target: &Target) -> Re
     let model = target.model.as_deref().or(call.x.model_asked()).unwrap_or_default();
     let way = translate::way(&target.provider, model, surface).ok_or_else(unserved)?;
     let back = way.back(&target.provider);
-    let prepared = |out, translation| Ok(Prepared { out, back, translation });
+    let prepared = |out, translation| Ok(Prepared { out, back, translation, more: Vec::new() });
     match way {
         Way::Verbatim => prepared(Outgoing::new(view(d), &call.x, target), None),
         Way::Platform(platform) => {
@@ -38,12 +42,13 @@ pub(crate) fn request(d: &ServerSession, call: &mut Call, target: &Target) -> Re
             let back = back.ok_or_else(unserved)?;
             let lossy = call.x.snapshot.config.translation.lossy.allowed();
             if translate::is_aside(surface) {
-                let (translation, encoded, aside) = Translation::aside(&call.x, back, target, lossy)?;
+                let (translation, encoded, operation) = Translation::aside(&call.x, back, target, lossy)?;
                 call.x.dropped = encoded.dropped;
-                let out = Outgoing::translated(view(d), &call.x, target, wire, false, encoded.body);
-                let mut out = out.ok_or_else(unserved)?;
-                out.path_and_query = [&target.provider.base_path, aside.path(wire)].concat();
-                return prepared(out, Some(Box::new(translation)));
+                let way = (wire, operation);
+                let out = Outgoing::translated(view(d), &call.x, target, way, false, encoded.body);
+                let more = encoded.more.into_iter().map(Bytes::from).collect();
+                let translation = Some(Box::new(translation));
+                return Ok(Prepared { out: out.ok_or_else(unserved)?, back: Some(back), translation, more });
             }
             let front = translate::front(surface).ok_or_else(unserved)?;
             let conversation = match &call.x.conversation {
@@ -54,7 +59,8 @@ pub(crate) fn request(d: &ServerSession, call: &mut Call, target: &Target) -> Re
                 Translation::begin(&call.x, &conversation, front, back, target, lossy)?;
             call.x.dropped = encoded.dropped;
             let stream = translation.stream();
-            let out = Outgoing::translated(view(d), &call.x, target, wire, stream, encoded.body);
+            let way = (wire, Operation::Generate);
+            let out = Outgoing::translated(view(d), &call.x, target, way, stream, encoded.body);
             prepared(out.ok_or_else(unserved)?, Some(Box::new(translation)))
         }
     }

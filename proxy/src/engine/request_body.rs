@@ -32,7 +32,7 @@ fn too_large(max: u64) -> Rejection {
     )
 }
 
-fn content_length(d: &ServerSession) -> Option<u64> {
+pub(crate) fn content_length(d: &ServerSession) -> Option<u64> {
     d.req_header().headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn pending(d: &mut ServerSession) -> bool {
     !d.is_body_done()
 }
 
-fn expects_continue(d: &ServerSession) -> bool {
+pub(crate) fn expects_continue(d: &ServerSession) -> bool {
     d.req_header()
         .headers
         .get(header::EXPECT)

@@ -17,7 +17,7 @@ use sallyport_filters::surface::Dialect;
 use sallyport_filters::translate::Translation;
 
 /// Largest whole answer that is translated, in bytes.
-const MOST: usize = 64 * 1024 * 1024;
+pub(super) const MOST: usize = 64 * 1024 * 1024;
 
 /// Names the fields that the upstream did not get to see.
 const DROPPED: HeaderName = HeaderName::from_static("x-sallyport-dropped");

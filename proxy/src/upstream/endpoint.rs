@@ -218,6 +218,7 @@ mod tests {
             http: HttpVersions::Auto,
             ca_file: None,
             tls_name: host.into(),
+            passthrough: Arc::default(),
             enabled: true,
             generation: 7,
             managed: true,

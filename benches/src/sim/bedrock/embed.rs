@@ -4,7 +4,7 @@
 
 use crate::sim::call::{Answer, Turn};
 use crate::sim::fault::Fault;
-use crate::sim::neutral::{list, text};
+use crate::sim::neutral::{list, stranger, text};
 use crate::sim::openai::vector;
 use serde_json::{Value, json};
 
@@ -12,6 +12,22 @@ const DIMENSIONS: u64 = 1024;
 
 /// Answers a request.
 pub(super) fn answer(turn: &Turn<'_>, body: &Value) -> Result<Answer, Fault> {
+    let names: &[&str] = match &*turn.model {
+        m if m.contains("cohere.embed-v4") => {
+            &["texts", "input_type", "truncate", "embedding_types", "output_dimension", "max_tokens"]
+        }
+        m if m.contains("cohere") => &["texts", "input_type", "truncate", "embedding_types"],
+        m if m.contains("titan-embed-text-v2") => &["inputText", "dimensions", "normalize", "embeddingTypes"],
+        _ => &["inputText"],
+    };
+    if let Some(name) = stranger(body, names) {
+        return Err(Fault::new(
+            400,
+            format!(
+                "Malformed input request: #: extraneous key [{name}] is not permitted, please reformat your input and try again."
+            ),
+        ));
+    }
     if turn.model.contains("cohere") {
         let texts = list(body, "texts");
         if texts.is_empty() || text(body, "input_type").is_empty() {

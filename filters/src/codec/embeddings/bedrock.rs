@@ -4,7 +4,7 @@
 //!
 //! A Titan call takes one text, a Cohere call at most 96: one request of OpenAI's may be several calls.
 
-use super::{Input, Reply, Request};
+use super::{Input, Reply, Request, purpose};
 use crate::codec::DecodeError;
 use crate::ir::{Losses, Raw};
 use serde::{Deserialize, Serialize};
@@ -67,17 +67,28 @@ struct Cohere<'a> {
 
 /// Bodies of the calls, in order; none if the input cannot be said at all. What cannot be said goes to `losses`.
 pub fn encode_requests(r: &Request, kind: Kind, losses: &mut Losses) -> Vec<Vec<u8>> {
-    let Request { model: _, input, dimensions, base64: _, user, input_type, extra } = r;
-    if user.is_some() {
-        losses.hint("user", "Bedrock has no such setting");
+    let Request { model: _, input, dimensions, base64: _, user, input_type, title, extra } = r;
+    for (field, _) in [("user", user), ("title", title)].iter().filter(|(_, value)| value.is_some()) {
+        losses.hint(*field, "Bedrock has no such setting");
     }
     for (field, _) in extra {
         losses.add(field, "Bedrock has no such field");
     }
     let titan = matches!(kind, Kind::Titan1 | Kind::Titan2);
-    if titan && input_type.is_some() {
-        losses.hint("input_type", "Titan makes no such difference");
-    }
+    let purpose = match input_type.as_deref() {
+        Some(_) if titan => {
+            losses.hint("input_type", "Titan makes no such difference");
+            None
+        }
+        Some(word) => {
+            let cohere = purpose::cohere(word);
+            if cohere.is_none() && !purpose::is_unspecified(word) {
+                losses.add("input_type", "the model knows no such purpose");
+            }
+            cohere
+        }
+        None => None,
+    };
     if dimensions.is_some() && matches!(kind, Kind::Titan1 | Kind::Cohere3) {
         losses.add("dimensions", "this model's vectors have one length only");
     }
@@ -91,7 +102,7 @@ pub fn encode_requests(r: &Request, kind: Kind, losses: &mut Losses) -> Vec<Vec<
         Kind::Cohere3 | Kind::Cohere4 => said(&Cohere {
             texts,
             // It must be said. What is not said to be a query is a document.
-            input_type: input_type.as_deref().unwrap_or("search_document"),
+            input_type: purpose.unwrap_or("search_document"),
             truncate: "NONE",
             output_dimension: dimensions.filter(|_| kind == Kind::Cohere4),
         }),

@@ -165,12 +165,37 @@ pub fn encode_embed_request(r: &EmbedRequest, model: &str, options: &Options) ->
         json.end_object();
     }
     json.end_array();
-    if let (true, Some(n)) = (vertex, dimensions) {
+    if vertex {
         json.key("parameters");
         json.object();
-        json.member("outputDimensionality", n);
+        // Too long is an error, as it is elsewhere; Vertex would cut a text in silence.
+        json.member("autoTruncate", &false);
+        json.maybe("outputDimensionality", *dimensions);
         json.end_object();
     }
+    json.end_object();
+    json.out
+}
+
+/// Encodes the body of `embedContent`, which takes one text: the first of `r`.
+/// <https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.publishers.models/embedContent>
+pub fn encode_embed_content(r: &EmbedRequest) -> Vec<u8> {
+    let EmbedRequest { input, batch: _, dimensions, task, title } = r;
+    let mut json = Json::default();
+    json.object();
+    json.key("content");
+    json.object();
+    json.key("parts");
+    json.array();
+    json.object();
+    json.member("text", input.first().map_or("", String::as_str));
+    json.end_object();
+    json.end_array();
+    json.end_object();
+    json.maybe("taskType", task.as_ref());
+    json.maybe("title", title.as_ref());
+    json.maybe("outputDimensionality", *dimensions);
+    json.member("autoTruncate", &false);
     json.end_object();
     json.out
 }

@@ -1,111 +1,72 @@
-//! Reranking by Bedrock: `POST /rerank` of the *agent* runtime (host `bedrock-agent-runtime.<region>.amazonaws.com`,
-//! signed for the service `bedrock`), for Amazon's and Cohere's models alike.
-//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_agent-runtime_Rerank.html>
+//! Reranking by Bedrock's InvokeModel, in the models' own formats: Cohere's
+//! <https://docs.cohere.com/reference/rerank> with a member that names its version, and Amazon's, which has the same
+//! members. (The Rerank operation of the agent runtime would be another host with the same models behind it.)
+//! <https://docs.aws.amazon.com/bedrock/latest/userguide/rerank-supported.html>
 
 use super::{Document, Ranked, Reply, Request};
 use crate::codec::DecodeError;
-use crate::ir::Losses;
+use crate::ir::{Losses, Raw};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
-/// The path.
-pub const PATH: &str = "/rerank";
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Said<'a> {
-    queries: [Query<'a>; 1],
-    sources: Vec<Source<'a>>,
-    reranking_configuration: Configuration<'a>,
+/// A model's own format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `cohere.rerank-v3-5:0`.
+    Cohere,
+    /// `amazon.rerank-v1:0`.
+    Amazon,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Query<'a> {
-    r#type: &'static str,
-    text_query: Text<'a>,
-}
-
-#[derive(Serialize)]
-struct Text<'a> {
-    text: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Source<'a> {
-    r#type: &'static str,
-    inline_document_source: Inline<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all_fields = "camelCase")]
-enum Inline<'a> {
-    #[serde(rename = "TEXT")]
-    Text { text_document: Text<'a> },
-    #[serde(rename = "JSON")]
-    Json { json_document: &'a RawValue },
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Configuration<'a> {
-    r#type: &'static str,
-    bedrock_reranking_configuration: Bedrock<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Bedrock<'a> {
-    model_configuration: Model<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    number_of_results: Option<u32>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Model<'a> {
-    model_arn: &'a str,
-}
-
-/// The ARN of a model: what is one already stays as it is.
-pub fn arn(model: &str, region: &str) -> String {
-    if model.starts_with("arn:") {
-        return model.to_owned();
+impl Kind {
+    /// From the model's id or ARN; None: not a model that ranks in a format known here.
+    pub fn of(model: &str) -> Option<Self> {
+        match model {
+            m if m.contains("cohere.rerank") => Some(Self::Cohere),
+            m if m.contains("amazon.rerank") => Some(Self::Amazon),
+            _ => None,
+        }
     }
-    let partition = match region {
-        r if r.starts_with("cn-") => "aws-cn",
-        r if r.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    };
-    format!("arn:{partition}:bedrock:{region}::foundation-model/{model}")
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    query: &'a str,
+    documents: Vec<Cow<'a, str>>,
+    top_n: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens_per_doc: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_version: Option<u8>,
 }
 
 /// Encodes a request. What cannot be said goes to `losses`.
-pub fn encode_request(r: &Request, model_arn: &str, losses: &mut Losses) -> Vec<u8> {
+pub fn encode_request(r: &Request, kind: Kind, losses: &mut Losses) -> Vec<u8> {
     let Request { model: _, query, documents, top_n, return_documents: _, extra } = r;
-    for (field, _) in extra {
-        losses.add(field, "Bedrock has no such field");
+    let mut max_tokens_per_doc = None;
+    for (field, Raw(value)) in extra {
+        match field.as_str() {
+            "max_tokens_per_doc" if kind == Kind::Cohere => max_tokens_per_doc = Some(&**value),
+            _ => losses.add(field, "Bedrock's model has no such field"),
+        }
     }
-    let sources = documents.iter().map(|d| Source {
-        r#type: "INLINE",
-        inline_document_source: match d {
-            Document::Text(text) => Inline::Text { text_document: Text { text } },
-            Document::Json(raw) => Inline::Json { json_document: &raw.0 },
-        },
+    let texts = documents.iter().enumerate().map(|(n, d)| match d {
+        Document::Text(text) => Cow::Borrowed(text.as_str()),
+        Document::Json(raw) => {
+            losses.add(format!("documents[{n}]"), "the model ranks texts only");
+            Cow::Borrowed(raw.text())
+        }
     });
-    // Cohere's default is all of them; what Bedrock's is, it does not say.
+    let documents: Vec<_> = texts.collect();
+    // Without it Cohere ranks all, Amazon's model fewer.
     let all = u32::try_from(documents.len()).unwrap_or(u32::MAX);
     let said = Said {
-        queries: [Query { r#type: "TEXT", text_query: Text { text: query } }],
-        sources: sources.collect(),
-        reranking_configuration: Configuration {
-            r#type: "BEDROCK_RERANKING_MODEL",
-            bedrock_reranking_configuration: Bedrock {
-                model_configuration: Model { model_arn },
-                number_of_results: Some(top_n.unwrap_or(all).min(all)),
-            },
-        },
+        query,
+        documents,
+        top_n: top_n.unwrap_or(all).min(all),
+        max_tokens_per_doc,
+        api_version: (kind == Kind::Cohere).then_some(2),
     };
     serde_json::to_vec(&said).unwrap_or_default()
 }
@@ -120,9 +81,10 @@ pub fn decode_reply(body: &[u8]) -> Result<Reply, DecodeError> {
         results: Vec<Item>,
     }
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
     struct Item {
         index: u32,
+        // The agent runtime's spelling.
+        #[serde(alias = "relevanceScore")]
         relevance_score: f64,
     }
     let a: Answer = serde_json::from_slice(body).map_err(|e| DecodeError::new("", e.to_string()))?;

@@ -4,38 +4,30 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 #[test]
-fn cohere_by_bedrock() {
+fn by_bedrock() {
     let body = json!({
-        "model": "rerank", "query": "q", "documents": ["a", {"text": "b"}, {"title": "c", "n": 1.0}], "top_n": 9,
+        "model": "rerank", "query": "q", "documents": ["a", {"text": "b"}], "top_n": 9,
         "return_documents": true, "max_tokens_per_doc": 5,
     });
     let r = decode_request(body.to_string().as_bytes()).unwrap();
-    let mut losses = Losses::default();
-    let arn = bedrock::arn("cohere.rerank-v3-5:0", "eu-central-1");
-    let said: Value = serde_json::from_slice(&bedrock::encode_request(&r, &arn, &mut losses)).unwrap();
+    let said = |kind| {
+        let mut losses = Losses::default();
+        let said: Value = serde_json::from_slice(&bedrock::encode_request(&r, kind, &mut losses)).unwrap();
+        (said, losses.first_serious().map(|l| l.field.clone()))
+    };
     assert_eq!(
-        said,
-        json!({
-            "queries": [{"type": "TEXT", "textQuery": {"text": "q"}}],
-            "sources": [
-                {"type": "INLINE", "inlineDocumentSource": {"type": "TEXT", "textDocument": {"text": "a"}}},
-                {"type": "INLINE", "inlineDocumentSource": {"type": "TEXT", "textDocument": {"text": "b"}}},
-                {"type": "INLINE", "inlineDocumentSource": {"type": "JSON", "jsonDocument": {"title": "c", "n": 1.0}}},
-            ],
-            "rerankingConfiguration": {
-                "type": "BEDROCK_RERANKING_MODEL",
-                "bedrockRerankingConfiguration": {
-                    "modelConfiguration": {
-                        "modelArn": "arn:aws:bedrock:eu-central-1::foundation-model/cohere.rerank-v3-5:0",
-                    },
-                    "numberOfResults": 3,
-                },
-            },
-        })
+        said(bedrock::Kind::Cohere),
+        (
+            json!({"query": "q", "documents": ["a", "b"], "top_n": 2, "max_tokens_per_doc": 5, "api_version": 2}),
+            None
+        )
     );
-    assert_eq!(losses.first_serious().unwrap().field, "max_tokens_per_doc");
+    assert_eq!(
+        said(bedrock::Kind::Amazon),
+        (json!({"query": "q", "documents": ["a", "b"], "top_n": 2}), Some("max_tokens_per_doc".to_owned()))
+    );
     let reply = bedrock::decode_reply(
-        br#"{"results":[{"index":2,"relevanceScore":0.75},{"index":0,"relevanceScore":0.5}]}"#,
+        br#"{"results":[{"index":1,"relevance_score":0.75},{"index":0,"relevance_score":0.5}]}"#,
     );
     let said: Value = serde_json::from_slice(&encode_reply(&reply.unwrap(), &r, "call")).unwrap();
     assert_eq!(
@@ -43,12 +35,27 @@ fn cohere_by_bedrock() {
         json!({
             "id": "call",
             "results": [
-                {"index": 2, "relevance_score": 0.75, "document": {"title": "c", "n": 1.0}},
+                {"index": 1, "relevance_score": 0.75, "document": {"text": "b"}},
                 {"index": 0, "relevance_score": 0.5, "document": {"text": "a"}},
             ],
             "meta": {"billed_units": {"search_units": 1}},
         })
     );
+}
+
+/// Objects are no texts: what a model would make of them is not known.
+#[test]
+fn objects_are_refused() {
+    let body = json!({"model": "m", "query": "q", "documents": ["a", {"title": "c", "n": 1.0}]});
+    let r = decode_request(body.to_string().as_bytes()).unwrap();
+    let mut losses = Losses::default();
+    bedrock::encode_request(&r, bedrock::Kind::Cohere, &mut losses);
+    assert_eq!(losses.first_serious().unwrap().field, "documents[1]");
+    assert_eq!(
+        bedrock::Kind::of("arn:aws:bedrock:eu-central-1::foundation-model/amazon.rerank-v1:0"),
+        Some(bedrock::Kind::Amazon)
+    );
+    assert_eq!(bedrock::Kind::of("cohere.embed-v4:0"), None);
 }
 
 #[test]

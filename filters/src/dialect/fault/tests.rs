@@ -167,3 +167,12 @@ fn googles_errors() {
     h.insert("retry-after", "3".parse().unwrap());
     assert_eq!(retry_hint(&h, wait).after, Some(Duration::from_secs(3)), "the head is nearer");
 }
+
+#[test]
+fn cohere_has_no_envelope() {
+    let told = describe_bare(br#"{"id":"x","message":"invalid api token"}"#).unwrap();
+    assert_eq!(told.message.as_deref(), Some("invalid api token"));
+    for none in [&b"{}"[..], b"<html>", br#"{"message":7}"#, b"[]"] {
+        assert_eq!(describe_bare(none), None);
+    }
+}

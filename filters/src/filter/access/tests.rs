@@ -91,6 +91,24 @@ fn key_and_team_must_both_allow_and_empty_is_nothing() {
     }
 }
 
+/// A key made for "everything" was made for models: no `*` opens the pass-through.
+#[test]
+fn the_pass_through_must_be_named() {
+    for (key, team, want) in [
+        (&["*"][..], &["*"][..], false),
+        (&["pass*"], &["passthrough"], false),
+        (&["passthrough"], &["*"], false),
+        (&["chat", "passthrough"], &["passthrough", "*"], true),
+    ] {
+        let mut w = World::new();
+        w.key.surfaces = set(key);
+        w.team.surfaces = set(team);
+        let got = enter(&w, Surface::Passthrough, "");
+        assert_eq!(got.is_ok(), want, "{key:?} {team:?}");
+        assert!(got.is_ok() || got.unwrap_err().code == "surface_not_allowed");
+    }
+}
+
 #[test]
 fn unknown_forbidden_and_unservable_models_look_the_same() {
     let mut w = World::new();

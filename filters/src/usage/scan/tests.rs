@@ -33,7 +33,7 @@ proptest! {
         let mut cuts: Vec<_> = cuts.iter().map(|c| c % (text.len() + 1)).chain([0, text.len()]).collect();
         cuts.sort_unstable();
         let (got, ended) = found(cuts.windows(2).map(|w| &text.as_bytes()[w[0]..w[1]]));
-        let name = |w| match w { Wanted::Usage => "usage", Wanted::Id => "id", Wanted::Store => "store", Wanted::Metadata => "usageMetadata" };
+        let name = |w| match w { Wanted::Usage => "usage", Wanted::Id => "id", Wanted::Store => "store", Wanted::Meta => "meta", Wanted::Metadata => "usageMetadata" };
         let got: Vec<_> = got.iter().map(|(w, v)| (name(*w), v)).collect();
         let want: Vec<_> = members.iter().filter(|(k, _)| ["usage", "id", "store"].contains(k)).copied().collect();
         prop_assert_eq!(got, want);

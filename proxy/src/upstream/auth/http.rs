@@ -242,6 +242,7 @@ fn service(url: &Url) -> Option<Provider> {
         http: HttpVersions::H1,
         ca_file: None,
         tls_name: host.into(),
+        passthrough: Arc::default(),
         enabled: true,
         generation: 0,
         managed: true,

@@ -31,6 +31,7 @@ fn provider(kind: ProviderKind, settings: KindSettings) -> Provider {
         http: HttpVersions::Auto,
         ca_file: None,
         tls_name: "up.example".into(),
+        passthrough: std::sync::Arc::default(),
         enabled: true,
         generation: 1,
         managed: true,
