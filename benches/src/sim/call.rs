@@ -183,6 +183,11 @@ fn decide(state: &State, parts: &Parts, body: &Bytes, dialect: Dialect) -> Plan 
         Err(fault) => return refuse(Endpoint::Other, behaviour, fault, request_id),
     };
     let query = parts.uri.query().unwrap_or("");
+    if dialect == Dialect::Azure
+        && let Err(fault) = openai::azure::check(parts.uri.path(), query)
+    {
+        return refuse(endpoint, behaviour, fault, request_id);
+    }
     let signature = match &state.options.aws_secret {
         Some(secret) if dialect == Dialect::Bedrock => sigv4::check(parts, body, secret),
         _ => Ok(()),
