@@ -3,7 +3,7 @@
 use super::support::client::request;
 use super::support::gateway::UPSTREAM_KEY;
 use super::support::kinds::front::Front;
-use super::support::kinds::{AWS_SECRET, House, all};
+use super::support::kinds::{AWS_SECRET, House, each};
 use super::support::speech::Format;
 use serde_json::{Value, json as object};
 
@@ -16,8 +16,7 @@ const STATUSES: [(u16, [&str; 3]); 3] = [
 
 #[tokio::test]
 async fn refusals() {
-    let house = House::new().await;
-    for (front, upstream) in all() {
+    each(8, move |house, front, upstream| async move {
         for (status, words) in STATUSES {
             for stream in [false, true] {
                 let model = format!("{};status={status};retry_after=77", upstream.model);
@@ -27,7 +26,12 @@ async fn refusals() {
                 assert!(got.head.get("content-type").is_some_and(|t| t.starts_with("application/json")), "{what}");
                 assert_eq!(got.head.get("retry-after"), Some("77"), "{what}");
                 assert!(got.head.has("x-request-id"), "{what}");
-                let word = front.error(&got.json());
+                // Azure's gateway has a shape of its own, and speaks the client's dialect.
+                let azures = status == 429 && upstream.is_azure_itself(front);
+                if azures {
+                    assert_eq!(got.json()["error"]["code"], "rate_limit_exceeded", "{what}");
+                }
+                let word = if azures { "requests".to_owned() } else { front.error(&got.json()) };
                 let want = words[match front {
                     Front::Of(Format::Messages) => 1,
                     Front::Of(_) => 0,
@@ -39,17 +43,17 @@ async fn refusals() {
                 let call = house.gateway.logged(&got.id()).await;
                 let source = if status == 400 { "client" } else { "upstream" };
                 assert_eq!((&call["error_source"], &call["status"]), (&object!(source), &object!(status)), "{call}");
-                assert_eq!(call["provider"], upstream.model, "{call}");
+                assert_eq!(call["provider"], upstream.name(), "{call}");
             }
         }
-    }
+    })
+    .await;
 }
 
 /// The gateway's own account is nothing that a client can mend; a page is nothing that it can read.
 #[tokio::test]
 async fn troubles_of_the_providers_own() {
-    let house = House::new().await;
-    for (front, upstream) in all() {
+    each(8, move |house, front, upstream| async move {
         for directive in ["status=401", "status=403", "status=502;html", "status=404;html", "drop"] {
             let model = format!("{};{directive}", upstream.model);
             let got = house.ask(front, &model, &front.text("Weather?", false)).await;
@@ -62,7 +66,8 @@ async fn troubles_of_the_providers_own() {
             let call = house.gateway.logged(&got.id()).await;
             assert_eq!(call["status"], got.status(), "{call}");
         }
-    }
+    })
+    .await;
 }
 
 /// Status, body of a stream that may be cut, and whether its framing ended in order.
@@ -88,13 +93,12 @@ async fn stream(house: &House, front: Front, model: &str) -> (String, String, bo
 /// What came before arrives; then an error that the front's own clients know, and nothing that looks like an end.
 #[tokio::test]
 async fn troubles_in_mid_stream() {
-    let house = House::new().await;
-    for (front, upstream) in all() {
+    each(8, move |house, front, upstream| async move {
         for directive in ["error_event=7", "cut=7"] {
             let model = format!("{};tokens=50;{directive}", upstream.model);
             let (id, text, _) = stream(&house, front, &model).await;
             let what = format!("{front:?} {model} {text}");
-            assert!(text.contains("The old"), "what came before: {what}");
+            assert!(text.contains("old "), "what came before: {what}");
             assert!(!text.contains(front.end_mark()), "{what}");
             let events: Vec<&str> = text.split("\n\n").flat_map(|e| e.split("\r\n\r\n")).collect();
             let last = events.iter().rfind(|e| !e.trim().is_empty()).unwrap();
@@ -113,5 +117,6 @@ async fn troubles_in_mid_stream() {
             assert_eq!((&call["error_source"], &call["status"]), (&object!("upstream"), &object!(200)), "{what} {call}");
             assert!(call["usage"]["output"].as_u64().unwrap_or_default() > 0, "what was heard is counted: {what} {call}");
         }
-    }
+    })
+    .await;
 }

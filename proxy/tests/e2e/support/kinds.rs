@@ -5,6 +5,7 @@ mod generate;
 
 use super::gateway::{Gateway, Setup, UPSTREAM_KEY};
 use super::samples::price;
+use super::speech::Format;
 use super::setups::with;
 use super::stub::{Received, Stub};
 use crate::e2e::support::answer::json as answer_json;
@@ -14,7 +15,9 @@ use openssl::rsa::Rsa;
 use sallyport_benches::sim::{Sim, SimOptions};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::future::Future;
+use std::sync::{Arc, LazyLock};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 /// How the gateway shows who pays.
@@ -35,7 +38,7 @@ pub(crate) enum Account {
 pub(crate) struct Upstream {
     /// Kind of provider.
     pub(crate) kind: &'static str,
-    /// The model, here and there; also the provider's name. Directives may follow.
+    /// The model, here and there. Directives may follow.
     pub(crate) model: &'static str,
     /// Where the API begins at the simulator.
     base: &'static str,
@@ -48,7 +51,7 @@ const fn up(
     kind: &'static str,
     model: &'static str,
     base: &'static str,
-    pub(crate) account: Account,
+    account: Account,
     settings: &'static str,
 ) -> Upstream {
     Upstream { kind, model, base, account, settings }
@@ -87,10 +90,26 @@ pub(crate) static ACCOUNT: LazyLock<PKey<Private>> =
     LazyLock::new(|| PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
 
 impl Upstream {
+    /// The provider's name: that of its model, as far as it may be one.
+    pub(crate) fn name(&self) -> String {
+        self.model.replace(':', "-")
+    }
+
+    /// Does a client of this front hear Azure itself, to the byte?
+    pub(crate) fn is_azure_itself(&self, front: front::Front) -> bool {
+        let responses = !self.settings.contains("2024");
+        self.kind == "azure-openai"
+            && match front {
+                front::Front::Of(Format::Chat) => true,
+                front::Front::Of(Format::Responses) => responses,
+                _ => false,
+            }
+    }
+
     /// Its place in the configuration. `sim`, `tokens`: addresses without a path.
     pub(crate) fn provider(&self, sim: &str, tokens: &str) -> Value {
         let mut settings: Value = serde_json::from_str(self.settings).unwrap();
-        let mut provider = json!({"name": self.model, "kind": self.kind, "base_url": format!("{sim}{}", self.base)});
+        let mut provider = json!({"name": self.name(), "kind": self.kind, "base_url": format!("{sim}{}", self.base)});
         let more = match self.account {
             Account::Key => {
                 provider["api_key"] = UPSTREAM_KEY.into();
@@ -164,7 +183,7 @@ impl House {
         let tokens = Stub::answering(tokens).await;
         let authority = tokens.url().replace("/v1", "");
         let at = |u: &Upstream| u.provider(&format!("http://{simulator}"), &authority);
-        let route = |u: &Upstream, name: String| json!({"name": name, "routes": [{"provider": u.model}]});
+        let route = |u: &Upstream, name: String| json!({"name": name, "routes": [{"provider": u.name()}]});
         let models: Vec<_> =
             upstreams.iter().flat_map(|u| [route(u, u.model.into()), route(u, format!("{};*", u.model))]).collect();
         let overlay = json!({
@@ -189,7 +208,29 @@ impl House {
     }
 }
 
-/// Every front with every upstream.
-pub(crate) fn all() -> impl Iterator<Item = (front::Front, Upstream)> {
-    front::FRONTS.into_iter().flat_map(|front| UPSTREAMS.map(|upstream| (front, upstream)))
+/// Runs a test of every front with every upstream, some at a time; fails with all that failed.
+pub(crate) async fn each<F>(at_once: usize, test: impl Fn(Arc<House>, front::Front, Upstream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let house = Arc::new(House::new().await);
+    let turns = Arc::new(Semaphore::new(at_once));
+    let mut cells = Vec::new();
+    for front in front::FRONTS {
+        for upstream in UPSTREAMS {
+            let (cell, turns) = (test(house.clone(), front, upstream), turns.clone());
+            let run = tokio::spawn(async move {
+                let _turn = turns.acquire_owned().await;
+                cell.await;
+            });
+            cells.push((format!("{front:?} with {}", upstream.model), run));
+        }
+    }
+    let mut failed = Vec::new();
+    for (name, run) in cells {
+        if run.await.is_err() {
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "{} cells failed (above: how): {failed:#?}", failed.len());
 }
