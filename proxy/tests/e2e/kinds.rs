@@ -55,6 +55,8 @@ async fn the_providers_request_id() {
             let got = house.ask(front, &model, &front.text("Weather?", false)).await;
             let what = format!("{front:?} {model} {:?}", got.head);
             let shown = got.head.get("x-request-id").unwrap_or_else(|| panic!("{what}"));
+            // What Anthropic's SDKs read.
+            assert!(front != Front::Of(Format::Messages) || got.head.has("request-id"), "{what}");
             let call = house.gateway.logged(&got.id()).await;
             // Google gives none.
             if upstream.model.contains("gemini") {
@@ -123,6 +125,29 @@ async fn a_loop_of_tools() {
             assert_eq!(heard.text, ask::RESULT.repeat(2), "the results went up: {what}");
             assert_eq!(heard.stop, Stop::End, "{what}");
             agrees(&house, upstream, &got, &heard, &what).await;
+        }
+    })
+    .await;
+}
+
+/// Models think unasked, too. Then nothing may be sealed, and the loop must go on all the same.
+#[tokio::test]
+async fn thoughts_that_nobody_asked_for() {
+    each(8, move |house, front, upstream| async move {
+        let model = format!("{};echo;reasoning=6;forgetful", upstream.model);
+        for stream in [false, true] {
+            let mut first = front.tools("[tool:weather]", stream, false);
+            if let Some(body) = first.as_object_mut() {
+                body.remove("include");
+            }
+            let got = house.ask(front, &model, &first).await;
+            let heard = front.hear(&model, &got);
+            assert_eq!(heard.calls.len(), 1, "{front:?} {model} {}", got.text());
+            let second = front.after(first, &got, &heard);
+            let last = house.ask(front, &model, &second).await;
+            let what = format!("{front:?} {model}\n{second}\n{}", last.text());
+            assert_eq!(last.status(), 200, "{what}");
+            assert_eq!(front.hear(&model, &last).text, ask::RESULT, "{what}");
         }
     })
     .await;

@@ -115,7 +115,6 @@ async fn troubles_in_mid_stream() {
             }
             let call = house.gateway.logged(&id).await;
             assert_eq!((&call["error_source"], &call["status"]), (&object!("upstream"), &object!(200)), "{what} {call}");
-            assert!(call["usage"]["output"].as_u64().unwrap_or_default() > 0, "what was heard is counted: {what} {call}");
         }
     })
     .await;

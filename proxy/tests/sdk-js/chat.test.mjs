@@ -42,8 +42,10 @@ each("tools", async (model) => {
 each("streamed tools and thoughts", async (model) => {
   const ask = { model: `${model};echo;reasoning=6`, tools };
   const final = await chat.stream({ ...ask, messages: user(TWO) }).finalChatCompletion();
-  const message = final.choices[0].message;
-  assert.deepEqual(message.tool_calls.map((call) => call.function.parsed_arguments), CITIES);
+  const { parsed, ...message } = final.choices[0].message;
+  assert.deepEqual(message.tool_calls.map((call) => JSON.parse(call.function.arguments)), CITIES);
+  // What the SDK has added, its own API does not take back.
+  for (const call of message.tool_calls) delete call.function.parsed_arguments;
   const results = message.tool_calls.map((call) => ({ role: "tool", tool_call_id: call.id, content: "rain" }));
   const second = await chat.create({ ...ask, messages: [...user(TWO), message, ...results] });
   assert.equal(second.choices[0].message.content, "rainrain");
@@ -62,7 +64,9 @@ each("errors", async (model) => {
       const error = await failure(() => chat.create(ask));
       assert.ok(error instanceof OpenAI[name], `${status}: ${error}`);
       assert.equal(error.status, status);
-      assert.ok(error.requestID && error.error.message && error.type, String(error));
+      assert.ok(error.requestID && error.error.message, String(error));
+      // Azure's gateway tells no type, and speaks this dialect itself.
+      assert.ok(error.type || model.includes("azure"), String(error));
       assert.equal(error.headers.get("retry-after"), "77");
     }
   }

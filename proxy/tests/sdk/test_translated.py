@@ -55,7 +55,8 @@ async def test_chat_async(aoai, model):
 async def test_chat_stream(aoai, model, how):
     stream = await aoai.chat.completions.create(model=f"{model};echo;{how}", messages=user(TEXT), stream=True)
     chunks = [chunk async for chunk in stream]
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == TEXT
+    # Azure's first chunk is about the prompt.
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == TEXT
     assert chunks[-1].choices[0].finish_reason == "stop"
     assert all(not chunk.usage for chunk in chunks), "nobody asked for it"
 
@@ -167,14 +168,15 @@ def test_responses_limit(oai, model):
 def test_messages(ant, model):
     answer = ant.messages.create(model=f"{model};echo;cached=1", max_tokens=200, messages=user(TEXT))
     assert answer.type == "message" and answer.role == "assistant" and answer.stop_reason == "end_turn"
-    assert "".join(block.text for block in answer.content) == TEXT
+    # Gemini 3 signs its texts; the signature travels in a block of its own.
+    assert "".join(block.text for block in answer.content if block.type == "text") == TEXT
     assert answer.usage.cache_read_input_tokens == 1 and answer.usage.output_tokens > 0
 
 
 @each
 async def test_messages_async(aant, model):
     answer = await aant.messages.create(model=f"{model};unicode", max_tokens=200, messages=user("x"))
-    assert answer.content[0].text
+    assert any(block.type == "text" and block.text for block in answer.content)
 
 
 @each
@@ -183,7 +185,7 @@ async def test_messages_stream(aant, model, how):
     async with aant.messages.stream(model=f"{model};echo;{how}", max_tokens=200, messages=user(TEXT)) as stream:
         pieces = "".join([piece async for piece in stream.text_stream])
         final = await stream.get_final_message()
-    assert pieces == final.content[0].text == TEXT and final.stop_reason == "end_turn"
+    assert pieces == "".join(block.text for block in final.content if block.type == "text") == TEXT and final.stop_reason == "end_turn"
     assert final.usage.input_tokens > 0 and final.usage.output_tokens > 0
 
 
@@ -195,7 +197,7 @@ def test_messages_tools(ant, model):
     assert first.stop_reason == "tool_use" and [call.input for call in calls] == CITIES
     results = [{"type": "tool_result", "tool_use_id": call.id, "content": "rain"} for call in calls]
     turns = [*user(TWO), {"role": "assistant", "content": first.content}, {"role": "user", "content": results}]
-    assert ant.messages.create(messages=turns, **ask).content[0].text
+    assert any(block.type == "text" for block in ant.messages.create(messages=turns, **ask).content)
 
 
 @each
@@ -216,7 +218,7 @@ def test_messages_thinking(ant, model):
     ask = {"max_tokens": 3000, "thinking": {"type": "enabled", "budget_tokens": 1024}}
     with ant.messages.stream(model=f"{model};reasoning=6", messages=user("x"), **ask) as stream:
         final = stream.get_final_message()
-    assert final.content[-1].type == "text" and final.content[-1].text
+    assert any(block.type == "text" and block.text for block in final.content)
     if "claude" in model:
         assert final.content[0].type == "thinking" and final.content[0].signature
 
@@ -248,7 +250,8 @@ def test_error_classes(oai, ant, model, status, name, stream):
             ask()
         assert caught.value.request_id and caught.value.response.headers["retry-after"] == "77"
         inner = caught.value.body["error"] if sdk is anthropic else caught.value.body
-        assert inner["type"] and inner["message"]
+        # Azure's gateway tells no type, and speaks OpenAI's dialect itself.
+        assert inner["message"] and (inner.get("type") or (sdk is openai and "azure" in model))
 
 
 @each
@@ -300,7 +303,7 @@ def test_what_cannot_be_said_names_the_field(oai, ant):
 def test_closing_a_stream_ends_it(oai, ant, model):
     endless = f"{model};tokens=100000;gap=20"
     stream = oai.chat.completions.create(model=endless, messages=user("x"), stream=True)
-    assert next(iter(stream)).choices
+    assert next(iter(stream)).model is not None
     stream.close()
     with ant.messages.stream(model=endless, max_tokens=200000, messages=user("x")) as stream:
         assert next(iter(stream.text_stream))
