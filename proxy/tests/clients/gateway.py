@@ -47,7 +47,7 @@ class Gateway:
         """The logged calls for a model, oldest first; waits until there are so many."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            page = fetch(f"{self.admin}/api/calls?limit=100", ADMIN_TOKEN)
+            page = fetch(f"{self.admin}/api/calls?limit=1000", ADMIN_TOKEN)
             calls = [call for call in page["calls"] if call["model_asked"] == model]
             if len(calls) >= at_least:
                 return calls[::-1]

@@ -14,13 +14,21 @@ const WORDS: &str = "añb👋c \\ \" \u{2028} </end> and so on";
 async fn agrees(house: &House, upstream: Upstream, got: &Answer, heard: &Said, what: &str) {
     let call = house.gateway.logged(&got.id()).await;
     let u = &call["usage"];
-    let [input, cached, output, reasoning] =
-        ["input", "cached_input", "output", "reasoning"].map(|f| u[f].as_u64().unwrap_or_else(|| panic!("{call}")));
-    assert_eq!([input, cached, output, reasoning], heard.usage, "the client's count and the log's: {what} {call}");
+    let [input, cached, output, reasoning] = ["input", "cached_input", "output", "reasoning"]
+        .map(|f| u[f].as_u64().unwrap_or_else(|| panic!("{call}")));
+    assert_eq!(
+        [input, cached, output, reasoning],
+        heard.usage,
+        "the client's count and the log's: {what} {call}"
+    );
     assert!(input > 0 && output > 0, "{what} {call}");
     let nanos = (input - cached) * 1000 + cached * 100 + (output - reasoning) * 10_000 + reasoning * 20_000;
     assert_eq!(call["cost"]["nanos"], nanos, "{what} {call}");
-    assert_eq!((&call["status"], &call["provider"]), (&object!(200), &object!(upstream.name())), "{what} {call}");
+    assert_eq!(
+        (&call["status"], &call["provider"]),
+        (&object!(200), &object!(upstream.name())),
+        "{what} {call}"
+    );
     assert!(call["error_code"].is_null(), "{what} {call}");
 }
 

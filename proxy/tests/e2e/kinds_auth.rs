@@ -47,7 +47,10 @@ async fn tokens_are_fetched_once() {
         let form = form(&request);
         if request.target() == "/tenant-1/oauth2/v2.0/token" {
             assert_eq!(field(&form, "grant_type"), "client_credentials");
-            assert_eq!((field(&form, "client_id"), field(&form, "client_secret")), ("client-1", ENTRA_SECRET));
+            assert_eq!(
+                (field(&form, "client_id"), field(&form, "client_secret")),
+                ("client-1", ENTRA_SECRET)
+            );
             assert_eq!(field(&form, "scope"), "https://cognitiveservices.azure.com/.default");
             continue;
         }
@@ -90,7 +93,10 @@ async fn a_revoked_token_is_fetched_anew() {
 #[tokio::test]
 async fn refused_accounts() {
     let refuse = |_: &Received| {
-        json(401, r#"{"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret."}"#)
+        json(
+            401,
+            r#"{"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret."}"#,
+        )
     };
     let mut some = paying(|account| account != Account::Key);
     for upstream in &mut some {

@@ -23,7 +23,10 @@ async fn refusals() {
                 let got = house.ask(front, &model, &front.text("Weather?", stream)).await;
                 let what = format!("{front:?} {model} {stream} {:?} {}", got.head, got.text());
                 assert_eq!(got.status(), status, "{what}");
-                assert!(got.head.get("content-type").is_some_and(|t| t.starts_with("application/json")), "{what}");
+                assert!(
+                    got.head.get("content-type").is_some_and(|t| t.starts_with("application/json")),
+                    "{what}"
+                );
                 assert_eq!(got.head.get("retry-after"), Some("77"), "{what}");
                 assert!(got.head.has("x-request-id"), "{what}");
                 // Azure's gateway has a shape of its own, and speaks the client's dialect.
@@ -42,7 +45,11 @@ async fn refusals() {
                 assert!(word == want || (status == 429 && own), "{word}: {what}");
                 let call = house.gateway.logged(&got.id()).await;
                 let source = if status == 400 { "client" } else { "upstream" };
-                assert_eq!((&call["error_source"], &call["status"]), (&object!(source), &object!(status)), "{call}");
+                assert_eq!(
+                    (&call["error_source"], &call["status"]),
+                    (&object!(source), &object!(status)),
+                    "{call}"
+                );
                 assert_eq!(call["provider"], upstream.name(), "{call}");
             }
         }
@@ -62,7 +69,10 @@ async fn troubles_of_the_providers_own() {
             assert_eq!(got.status() >= 500, !directive.contains("404"), "{what}");
             front.error(&got.json());
             let text = got.text();
-            assert!(!text.contains("<html") && !text.contains(UPSTREAM_KEY) && !text.contains(AWS_SECRET), "{what}");
+            assert!(
+                !text.contains("<html") && !text.contains(UPSTREAM_KEY) && !text.contains(AWS_SECRET),
+                "{what}"
+            );
             let call = house.gateway.logged(&got.id()).await;
             assert_eq!(call["status"], got.status(), "{call}");
         }
@@ -83,7 +93,9 @@ async fn stream(house: &House, front: Front, model: &str) -> (String, String, bo
     let mut text = Vec::new();
     loop {
         match client.chunk().await {
-            Ok(chunk) if chunk.is_empty() => break (head.id().to_owned(), String::from_utf8(text).unwrap(), true),
+            Ok(chunk) if chunk.is_empty() => {
+                break (head.id().to_owned(), String::from_utf8(text).unwrap(), true);
+            }
             Ok(chunk) => text.extend(chunk),
             Err(_) => break (head.id().to_owned(), String::from_utf8_lossy(&text).into_owned(), false),
         }
@@ -102,7 +114,8 @@ async fn troubles_in_mid_stream() {
             assert!(!text.contains(front.end_mark()), "{what}");
             let events: Vec<&str> = text.split("\n\n").flat_map(|e| e.split("\r\n\r\n")).collect();
             let last = events.iter().rfind(|e| !e.trim().is_empty()).unwrap();
-            let data = last.lines().find_map(|l| l.strip_prefix("data: ")).unwrap_or_else(|| panic!("{what}"));
+            let data =
+                last.lines().find_map(|l| l.strip_prefix("data: ")).unwrap_or_else(|| panic!("{what}"));
             let data: Value = serde_json::from_str(data).unwrap_or_else(|e| panic!("{e}: {what}"));
             match front {
                 Front::Of(Format::Responses) => {
@@ -114,7 +127,11 @@ async fn troubles_in_mid_stream() {
                 }
             }
             let call = house.gateway.logged(&id).await;
-            assert_eq!((&call["error_source"], &call["status"]), (&object!("upstream"), &object!(200)), "{what} {call}");
+            assert_eq!(
+                (&call["error_source"], &call["status"]),
+                (&object!("upstream"), &object!(200)),
+                "{what} {call}"
+            );
         }
     })
     .await;

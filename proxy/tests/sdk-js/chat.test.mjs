@@ -27,8 +27,8 @@ each("stream", async (model) => {
   assert.ok(chunks.at(-1).usage.completion_tokens > 0);
 });
 
-each("tools", async (model) => {
-  const ask = { model: `${model};echo`, tools };
+each("tools and thoughts", async (model) => {
+  const ask = { model: `${model};echo;reasoning=6`, tools, reasoning_effort: "low" };
   const first = await chat.create({ ...ask, messages: user(TWO) });
   const message = first.choices[0].message;
   assert.equal(first.choices[0].finish_reason, "tool_calls");
@@ -38,9 +38,10 @@ each("tools", async (model) => {
   assert.equal(second.choices[0].message.content, "rainrain");
 });
 
-// The SDK's own reader of streams, behind a thought that must find its way back.
-each("streamed tools and thoughts", async (model) => {
-  const ask = { model: `${model};echo;reasoning=6`, tools };
+// By the SDK's own reader of streams. (Thoughts it cannot bring back: of fields that it does not know it keeps the last
+// piece only.)
+each("streamed tools", async (model) => {
+  const ask = { model: `${model};echo`, tools };
   const final = await chat.stream({ ...ask, messages: user(TWO) }).finalChatCompletion();
   const { parsed, ...message } = final.choices[0].message;
   assert.deepEqual(message.tool_calls.map((call) => JSON.parse(call.function.arguments)), CITIES);

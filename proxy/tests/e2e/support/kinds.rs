@@ -5,8 +5,8 @@ mod generate;
 
 use super::gateway::{Gateway, Setup, UPSTREAM_KEY};
 use super::samples::price;
-use super::speech::Format;
 use super::setups::with;
+use super::speech::Format;
 use super::stub::{Received, Stub};
 use crate::e2e::support::answer::json as answer_json;
 use crate::e2e::support::client::Answer;
@@ -14,8 +14,8 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use sallyport_benches::sim::{Sim, SimOptions};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -109,7 +109,8 @@ impl Upstream {
     /// Its place in the configuration. `sim`, `tokens`: addresses without a path.
     pub(crate) fn provider(&self, sim: &str, tokens: &str) -> Value {
         let mut settings: Value = serde_json::from_str(self.settings).unwrap();
-        let mut provider = json!({"name": self.name(), "kind": self.kind, "base_url": format!("{sim}{}", self.base)});
+        let mut provider =
+            json!({"name": self.name(), "kind": self.kind, "base_url": format!("{sim}{}", self.base)});
         let more = match self.account {
             Account::Key => {
                 provider["api_key"] = UPSTREAM_KEY.into();
@@ -184,8 +185,10 @@ impl House {
         let authority = tokens.url().replace("/v1", "");
         let at = |u: &Upstream| u.provider(&format!("http://{simulator}"), &authority);
         let route = |u: &Upstream, name: String| json!({"name": name, "routes": [{"provider": u.name()}]});
-        let models: Vec<_> =
-            upstreams.iter().flat_map(|u| [route(u, u.model.into()), route(u, format!("{};*", u.model))]).collect();
+        let models: Vec<_> = upstreams
+            .iter()
+            .flat_map(|u| [route(u, u.model.into()), route(u, format!("{};*", u.model))])
+            .collect();
         let overlay = json!({
             "providers": upstreams.iter().map(at).collect::<Vec<_>>(),
             "models": models,

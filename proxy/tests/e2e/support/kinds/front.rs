@@ -112,7 +112,8 @@ impl Front {
     pub(crate) fn hear(self, model: &str, got: &Answer) -> Said {
         got.expect(200);
         let mut got = readable(got);
-        let named = format!("\"{}\":\"{model}\"", if self == Self::Generate { "modelVersion" } else { "model" });
+        let named =
+            format!("\"{}\":\"{model}\"", if self == Self::Generate { "modelVersion" } else { "model" });
         let text = got.text();
         assert!(text.contains(&named), "the name that was asked for: {text}");
         let mut said = match self {

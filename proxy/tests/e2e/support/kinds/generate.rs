@@ -31,7 +31,8 @@ pub(super) fn structured() -> Value {
 
 /// The turn after `body`.
 pub(super) fn after(mut body: Value, got: &Answer, heard: &Said) -> Value {
-    let parts: Vec<Value> = parts(&pieces(got)).filter(|p| p["text"] != "" || p.get("thoughtSignature").is_some()).collect();
+    let parts: Vec<Value> =
+        parts(&pieces(got)).filter(|p| p["text"] != "" || p.get("thoughtSignature").is_some()).collect();
     let results: Vec<Value> = heard
         .calls
         .iter()
@@ -55,7 +56,9 @@ fn pieces(got: &Answer) -> Vec<Value> {
 }
 
 fn parts(pieces: &[Value]) -> impl Iterator<Item = Value> + '_ {
-    pieces.iter().flat_map(|p| p["candidates"][0]["content"]["parts"].as_array().into_iter().flatten().cloned())
+    pieces
+        .iter()
+        .flat_map(|p| p["candidates"][0]["content"]["parts"].as_array().into_iter().flatten().cloned())
 }
 
 /// What a client makes of it.
