@@ -16,6 +16,6 @@ pub use aside::{Answer, Aside, is_aside};
 pub use error::{UpstreamAnswer, answer_of, stream_fault};
 pub use reply::Translated;
 pub use request::{Encoded, Translation, decode};
-pub use stream::{First, Stream, Unwrapped, first};
+pub use stream::{First, Stream, Unwrapped, failure, first};
 
 pub use way::{Back, Framing, Way, front, way};

@@ -104,6 +104,8 @@ pub fn pass_on(
     dialect: Dialect,
     request_id: &str,
 ) -> (u16, Bytes) {
+    // Google has a word of its own for a provider's 500.
+    let kind = if dialect == Dialect::Gemini && status == 500 { ErrorKind::Internal } else { kind };
     let message = error.message.clone().unwrap_or_else(|| "The model provider failed.".to_owned());
     let r = Rejection::upstream(kind, "upstream_error", message);
     let body = match dialect {

@@ -144,7 +144,7 @@ impl Unwrapped {
 }
 
 /// The provider's own error in mid-stream.
-fn failure(e: &UpstreamError) -> Rejection {
+pub fn failure(e: &UpstreamError) -> Rejection {
     let (_, kind, _) = stream_fault(e);
     Rejection::upstream(kind, "upstream_error", "The model provider failed.")
         .detail(format!("error event: {}", e.word().unwrap_or_default()))

@@ -56,9 +56,10 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
     use KindSettings as Kind;
     let dialect = surface.dialect();
     let native = match &provider.settings {
-        Kind::Openai(_) | Kind::AzureOpenai(_) => {
-            matches!(dialect, Dialect::OpenAi | Dialect::Responses).then_some(Way::Verbatim)
-        }
+        Kind::Openai(_) => matches!(dialect, Dialect::OpenAi | Dialect::Responses).then_some(Way::Verbatim),
+        Kind::AzureOpenai(s) => (dialect == Dialect::OpenAi
+            || (dialect == Dialect::Responses && s.has_responses()))
+        .then_some(Way::Verbatim),
         // Compatible servers have Chat; of the Responses API they have to say it.
         Kind::OpenaiCompatible(s) => (matches!(dialect, Dialect::OpenAi | Dialect::Cohere)
             || (dialect == Dialect::Responses && s.responses))
@@ -89,8 +90,8 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
     }
     front(surface)?;
     Some(Way::Translated(match &provider.settings {
-        // Sealed thoughts survive in Responses only. Azure's dated API has it in some versions only.
-        Kind::AzureOpenai(s) if s.api_version.is_some() => Wire::Chat,
+        // Sealed thoughts survive in Responses only.
+        Kind::AzureOpenai(s) if !s.has_responses() => Wire::Chat,
         Kind::Openai(_) | Kind::AzureOpenai(_) => Wire::Responses,
         Kind::OpenaiCompatible(_) => Wire::Chat,
         Kind::Anthropic(_) => Wire::Messages,

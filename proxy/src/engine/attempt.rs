@@ -346,6 +346,11 @@ impl Attempt<'_> {
                 headers.remove(header::CONTENT_LENGTH);
                 Body::Events(EventStream::new())
             }
+            // Claude's own answer on another platform, whose headers are not Anthropic's.
+            None if self.back.is_some() => {
+                headers = translated::head(&headers, &call.x, false);
+                Body::Pieces
+            }
             None => Body::Pieces,
         };
         let mut batch = Vec::with_capacity(4);
