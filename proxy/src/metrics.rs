@@ -150,10 +150,11 @@ impl Metrics {
         if o.cancelled {
             self.cancelled.inc();
         }
+        let took = x.ended.map_or_else(|| x.started.elapsed(), |at| at.duration_since(x.started));
         let status = if o.status == 0 { 499 } else { o.status };
         let mut text = itoa::Buffer::new();
         self.calls.with_label_values(&[surface, text.format(status)]).inc();
-        self.duration.with_label_values(&[surface]).observe(x.started.elapsed().as_secs_f64());
+        self.duration.with_label_values(&[surface]).observe(took.as_secs_f64());
         if let Some(first) = o.first_byte {
             self.ttft.with_label_values(&[surface]).observe(first.duration_since(x.started).as_secs_f64());
         }

@@ -38,11 +38,12 @@ pub(crate) enum Endpoint {
     ConverseStream,
     Invoke,
     InvokeStream,
+    BedrockCount,
     Other,
 }
 
 /// Names in the statistics.
-pub(crate) const NAMES: [&str; 32] = [
+pub(crate) const NAMES: [&str; 33] = [
     "POST /v1/chat/completions",
     "POST /v1/completions",
     "POST /v1/responses",
@@ -74,6 +75,7 @@ pub(crate) const NAMES: [&str; 32] = [
     "POST /model/{id}/converse-stream",
     "POST /model/{id}/invoke",
     "POST /model/{id}/invoke-with-response-stream",
+    "POST /model/{id}/count-tokens",
     "other",
 ];
 

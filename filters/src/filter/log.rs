@@ -41,7 +41,7 @@ impl Filter for Log {
     }
 
     fn on_end(&self, x: &mut Exchange) {
-        self.sink.record(record(x, &self.instance, Instant::now()));
+        self.sink.record(record(x, &self.instance, x.ended.unwrap_or_else(Instant::now)));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::testing::{World, target};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-fn ask(surface: Surface, provider: &str, body: Value) -> (Translation, Value, Vec<String>, String) {
+fn ask(surface: Surface, provider: &str, body: Value) -> (Translation, Value, Vec<String>) {
     let w = World::new();
     let mut x = w.call(surface, "{}");
     let named = Named { model: "m".into(), stream: false, framing: Framing::Array };
@@ -15,8 +15,8 @@ fn ask(surface: Surface, provider: &str, body: Value) -> (Translation, Value, Ve
     let to = target(&w.snapshot, provider, Some("real"));
     let wire = way(to.provider.kind, surface).unwrap();
     let back = crate::translate::Back { wire, framing: crate::translate::Framing::Sse, errors: wire };
-    let (t, encoded, aside) = Translation::aside(&x, back, &to, false).unwrap();
-    (t, serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped, aside.path(wire).to_owned())
+    let (t, encoded) = Translation::aside(&x, back, &to, false).unwrap();
+    (t, serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped)
 }
 
 fn told(t: &Translation, body: Value) -> (Value, Option<Tokens>) {
@@ -25,31 +25,10 @@ fn told(t: &Translation, body: Value) -> (Value, Option<Tokens>) {
 }
 
 #[test]
-fn counts() {
-    let whole = json!({"generateContentRequest": {"model": "models/m", "contents": [{"parts": [{"text": "hi"}]}],
-        "systemInstruction": {"parts": [{"text": "Be short."}]}, "generationConfig": {"temperature": 0.5, "topK": 7}}});
-    let (t, sent, dropped, path) = ask(Surface::GeminiCountTokens, "openai", whole.clone());
-    assert_eq!(path, "/responses/input_tokens");
-    let keys: Vec<_> = sent.as_object().unwrap().keys().map(String::as_str).collect();
-    assert!(keys.iter().all(|k| ["model", "input", "instructions", "text"].contains(k)), "{sent}");
-    assert_eq!((&sent["model"], dropped.len()), (&json!("real"), 0));
-    let answer = json!({"object": "response.input_tokens", "input_tokens": 12});
-    assert_eq!(told(&t, answer), (json!({"totalTokens": 12}), None));
-
-    let (t, sent, _, path) = ask(Surface::GeminiCountTokens, "anthropic", whole);
-    assert_eq!(path, "/messages/count_tokens");
-    assert_eq!(sent["messages"][0]["content"], "hi", "{sent}");
-    assert!(sent.get("max_tokens").is_none() && sent.get("temperature").is_none(), "{sent}");
-    assert_eq!(told(&t, json!({"input_tokens": 9})).0, json!({"totalTokens": 9}));
-    assert!(t.reply(b"{}").is_err());
-}
-
-#[test]
 fn embeddings() {
     let one = json!({"content": {"parts": [{"text": "a"}]}, "taskType": "RETRIEVAL_QUERY", "outputDimensionality": 3});
     for provider in ["openai", "vllm"] {
-        let (t, sent, dropped, path) = ask(Surface::GeminiEmbed, provider, one.clone());
-        assert_eq!(path, "/embeddings");
+        let (t, sent, dropped) = ask(Surface::GeminiEmbed, provider, one.clone());
         assert_eq!(
             sent,
             json!({"model": "real", "input": ["a"], "dimensions": 3, "encoding_format": "float"})
@@ -79,6 +58,5 @@ fn embeddings() {
 #[test]
 fn nobody_else_has_them() {
     assert_eq!(way(ProviderKind::Anthropic, Surface::GeminiEmbed), None);
-    assert_eq!(way(ProviderKind::OpenaiCompatible, Surface::GeminiCountTokens), None);
     assert_eq!(way(ProviderKind::Openai, Surface::Generate), None);
 }
