@@ -11,7 +11,9 @@ mod e2e {
     mod cancel;
     mod cli;
     mod connections;
+    mod counts;
     mod embedded;
+    mod estimates;
     mod gemini_front;
     mod gemini_native;
     mod harness;

@@ -17,7 +17,7 @@ const NAMES_MAX: usize = 4096;
 /// Counters since the start or the last reset.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    endpoints: [AtomicU64; NAMES.len()],
+    endpoints: ByEndpoint,
     pub(crate) connections: AtomicU64,
     pub(crate) open_connections: AtomicU64,
     open: AtomicU64,
@@ -26,6 +26,17 @@ pub(crate) struct Stats {
     faults: AtomicU64,
     models: Mutex<HashMap<String, u64>>,
     last: Mutex<VecDeque<Recorded>>,
+}
+
+/// A counter an endpoint.
+#[derive(Debug)]
+struct ByEndpoint([AtomicU64; NAMES.len()]);
+
+/// (The standard library knows arrays of up to 32.)
+impl Default for ByEndpoint {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
 }
 
 /// A request as it came in.
@@ -43,7 +54,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Stats {
     /// Counts a call of an endpoint.
     pub(crate) fn count(&self, endpoint: Endpoint) {
-        self.endpoints[endpoint as usize].fetch_add(1, Relaxed);
+        self.endpoints.0[endpoint as usize].fetch_add(1, Relaxed);
     }
 
     /// Counts a call for a model; says how many came before.
@@ -73,7 +84,7 @@ impl Stats {
     /// Everything to zero (what is open stays open).
     pub(crate) fn reset(&self) {
         for n in
-            self.endpoints.iter().chain([&self.completed, &self.cancelled, &self.faults, &self.connections])
+            self.endpoints.0.iter().chain([&self.completed, &self.cancelled, &self.faults, &self.connections])
         {
             n.store(0, Relaxed);
         }
@@ -85,7 +96,7 @@ impl Stats {
     pub(crate) fn report(&self, name: &str) -> Value {
         let requests: BTreeMap<&str, u64> = NAMES
             .iter()
-            .zip(&self.endpoints)
+            .zip(&self.endpoints.0)
             .map(|(name, n)| (*name, n.load(Relaxed)))
             .filter(|(_, n)| *n > 0)
             .collect();

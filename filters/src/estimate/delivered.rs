@@ -16,13 +16,13 @@ const ENVELOPE: u64 = 400;
 /// Words on their way to a client.
 #[derive(Clone, Default)]
 pub struct Delivered {
-    bytes: u64,
-    text: String,
+    pub(super) bytes: u64,
+    pub(super) text: String,
     /// The words are kept.
     keeps: bool,
     /// Bytes of a body that is not a stream, and its beginning where words are kept.
     body_bytes: u64,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"delta\":"));

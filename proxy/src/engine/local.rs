@@ -48,6 +48,7 @@ pub(super) async fn count(
     target: &Target,
 ) -> Result<Result<(), BError>, Rejection> {
     call.x.target = Some(target.clone());
+    call.x.dropped.clear();
     translate::check_count(&call.x)?;
     let model = call.x.model_served().unwrap_or_default().to_owned();
     let tokens = gw.estimator.count(&call.x.body.raw, &model).await;

@@ -118,11 +118,19 @@ def server(directory, simulator):
         "upstream": {"allow_networks": ["127.0.0.0/8"], "max_attempts": 1},
         "providers": [{"name": "sim-openai", "kind": "openai", **provider},
                       {"name": "sim-anthropic", "kind": "anthropic", **provider},
-                      {"name": "sim-compatible", "kind": "openai-compatible", **provider}],
+                      {"name": "sim-compatible", "kind": "openai-compatible", **provider},
+                      {"name": "sim-gemini", "kind": "gemini", "base_url": simulator + "/v1beta", "api_key": UPSTREAM_KEY},
+                      {"name": "sim-vertex", "kind": "vertex", "vertex": {"project": "p", "location": "eu"}, **provider},
+                      {"name": "sim-bedrock", "kind": "bedrock", "bedrock": {"region": "us-east-1"},
+                       "base_url": simulator, "api_key": UPSTREAM_KEY}],
         "models": [{"name": name, "routes": [{"provider": to}]} for name, to in [
             ("gpt-sim", "sim-openai"), ("gpt-sim;*", "sim-openai"), ("allowed-gpt", "sim-openai"),
             ("claude-sim", "sim-anthropic"), ("claude-sim;*", "sim-anthropic"), ("allowed-claude", "sim-anthropic"),
             ("vllm-sim", "sim-compatible"), ("vllm-sim;*", "sim-compatible"),
+        ]] + [{"name": name, "routes": [{"provider": to, "model": model}]} for name, to, model in [
+            ("sim-on-gemini", "sim-gemini", "gemini-sim"), ("sim-on-vertex", "sim-vertex", "gemini-sim"),
+            ("sim-claude-on-vertex", "sim-vertex", "claude-sim"), ("sim-nova", "sim-bedrock", "amazon.nova-sim"),
+            ("sim-claude-on-bedrock", "sim-bedrock", "us.anthropic.claude-sim-v1:0"),
         ]] + [{"name": "my-alias", "routes": [{"provider": "sim-openai", "model": "gpt-sim"}]}],
     }), encoding="utf-8")
     sallyport = binary("SALLYPORT_BIN", "sallyport")

@@ -239,6 +239,12 @@ def test_count_tokens(gem, model):
     assert gem.models.count_tokens(model=model, contents="Some words to count.").total_tokens > 0
 
 
+@pytest.mark.parametrize("model", ["sim-on-gemini", "sim-on-vertex", "sim-claude-on-vertex", "sim-claude-on-bedrock",
+                                   "vllm-sim", "sim-nova"])
+def test_count_tokens_everywhere(gem, model):
+    assert gem.models.count_tokens(model=model, contents="Some words to count.").total_tokens > 0
+
+
 def test_embeddings(gem):
     one = gem.models.embed_content(model="gpt-sim", contents="a", config={"output_dimensionality": 8})
     assert len(one.embeddings) == 1 and len(one.embeddings[0].values) == 8
