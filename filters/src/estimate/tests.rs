@@ -1,7 +1,7 @@
 use super::*;
 use crate::event::{Event, Fate, Piece};
 use crate::surface::Dialect;
-use crate::testing::{World, target};
+use crate::testing::{World, recorded, target};
 use crate::usage::Meter;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -246,6 +246,44 @@ fn what_is_not_estimated() {
     settle(&mut x, Care::Rough);
     let u = x.meter.unwrap().usage().unwrap();
     assert!(u.input > 0 && u.output == 0);
+}
+
+/// How far off it is, by recorded calls whose provider has said its usage: the median of each dialect.
+#[test]
+fn recorded_calls() {
+    for (dialect, surface) in [
+        ("openai-chat", Surface::Chat),
+        ("openai-responses", Surface::Responses),
+        ("anthropic", Surface::Messages),
+        ("gemini", Surface::Generate),
+    ] {
+        let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+        for case in recorded(dialect).unwrap_or_default() {
+            let read = |name: &str| std::fs::read(case.join(name)).ok();
+            let (Some(asked), Some(answer)) = (read("request.json"), read("response.json")) else { continue };
+            let mut m = Meter::new(surface).keeping_words();
+            m.on_event(&Event { piece: Piece::Body(&answer), fate: Fate::Keep });
+            let Some(told) = m.usage().filter(|u| u.input > 50) else { continue };
+            let model = if dialect == "anthropic" { "claude" } else { "gpt-5" };
+            let ratio = |n: u64, of: u64| n * 100 / of.max(1);
+            inputs.push(ratio(input(&asked, model, Care::Full), told.input));
+            // Thoughts are billed, and not all of them are shown.
+            if told.output > 20 && told.reasoning == 0 {
+                outputs.push(ratio(m.delivered().tokens(model, Care::Full), told.output));
+            }
+        }
+        let median = |all: &mut Vec<u64>| {
+            all.sort_unstable();
+            all.get(all.len() / 2).copied()
+        };
+        println!("{dialect}: inputs {inputs:?}, outputs {outputs:?} percent of what was told");
+        for (what, all) in [("input", &mut inputs), ("output", &mut outputs)] {
+            if all.len() > 5 {
+                let m = median(all).unwrap();
+                assert!((60..150).contains(&m), "{dialect} {what}: {m} % of what was told; {all:?}");
+            }
+        }
+    }
 }
 
 proptest! {
