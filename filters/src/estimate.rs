@@ -53,9 +53,13 @@ pub enum Care {
     Rough,
 }
 
-/// Are the call's tokens, or a part of them, still to be estimated? Of refused calls never: a provider counts none.
+/// Are the call's tokens, or a part of them, still to be estimated? Of refused calls never: a provider counts none. Of
+/// a response in the background neither: it is only begun.
 pub fn due(x: &Exchange) -> bool {
-    x.accepted && estimated(x.surface) && x.meter.as_ref().is_some_and(|m| m.gap().is_some())
+    x.accepted
+        && estimated(x.surface)
+        && x.meter.as_ref().is_some_and(|m| m.gap().is_some())
+        && !x.body.background()
 }
 
 /// Fills in what the provider did not say.

@@ -91,7 +91,8 @@ fn member(role: Role, key: &str, out: &mut Asked) -> Option<Role> {
         (_, "source") => Role::Source,
         (
             _,
-            "tools" | "tool_calls" | "functionCall" | "function_call" | "functionResponse" | "function_response",
+            "tools" | "tool_calls" | "functionCall" | "function_call" | "functionResponse"
+            | "function_response",
         ) => Role::Own,
         (_, "input") => Role::Prompt,
         (

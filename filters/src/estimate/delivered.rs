@@ -27,6 +27,8 @@ pub struct Delivered {
 
 static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"delta\":"));
 
+static TEXT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"text\":"));
+
 /// Members that hold a model's words. The values of `input` and `args` are objects, and all of it are words.
 fn holds_words(key: &[u8]) -> bool {
     matches!(
@@ -54,13 +56,13 @@ impl Delivered {
     pub(crate) fn event(&mut self, dialect: Dialect, name: &[u8], data: &[u8]) {
         match dialect {
             Dialect::OpenAi => {
-                // Completions have no delta; its choices come first, or behind a short head.
+                // Completions have no delta.
                 let at = DELTA.find(data).map_or(0, |at| at + DELTA.needle().len());
-                self.words(&data[at..]);
+                self.delta(&data[at..]);
             }
             Dialect::Anthropic if name == b"content_block_delta" || name.is_empty() => {
                 if let Some(at) = DELTA.find(data) {
-                    self.words(&data[at + DELTA.needle().len()..]);
+                    self.delta(&data[at + DELTA.needle().len()..]);
                 }
             }
             Dialect::Anthropic => {}
@@ -73,8 +75,34 @@ impl Delivered {
                     self.add(text);
                 }
             }
-            Dialect::Gemini => self.words(data),
+            Dialect::Gemini => {
+                // (A call comes whole, in an event that says its tokens.)
+                let mut rest = data;
+                while let Some(at) = TEXT.find(rest) {
+                    rest = &rest[at + TEXT.needle().len()..];
+                    if let Some(text) = value(rest) {
+                        self.add(text);
+                    }
+                }
+            }
         }
+    }
+
+    /// What follows `"delta":`. Almost always it is one of a few forms with one text; else each member is looked at.
+    fn delta(&mut self, rest: &[u8]) {
+        const FORMS: [&[u8]; 4] = [
+            br#"{"content":""#,
+            br#"{"type":"text_delta","text":""#,
+            br#"{"type":"thinking_delta","thinking":""#,
+            br#"{"type":"input_json_delta","partial_json":""#,
+        ];
+        if let Some(text) = FORMS.iter().find_map(|f| rest.strip_prefix(*f)) {
+            let len = string_len(text);
+            if text.get(len + 1) == Some(&b'}') {
+                return self.add(&text[..len]);
+            }
+        }
+        self.words(rest);
     }
 
     /// A piece of a body that is not a stream.
@@ -161,7 +189,8 @@ impl Delivered {
         let escaped = memchr::memchr(b'\\', raw).is_some();
         self.bytes += if escaped { decoded_len(raw) } else { raw.len() as u64 };
         if self.keeps && self.text.len() < EXACT {
-            let decoded = escaped.then(|| serde_json::from_slice::<String>(&[b"\"", raw, b"\""].concat()).ok());
+            let decoded =
+                escaped.then(|| serde_json::from_slice::<String>(&[b"\"", raw, b"\""].concat()).ok());
             match decoded.flatten() {
                 Some(text) => self.keep(&text),
                 None => self.keep(&String::from_utf8_lossy(raw)),
@@ -184,7 +213,12 @@ fn value(json: &[u8]) -> Option<&[u8]> {
 
 /// Length of a string up to its closing quote, or of all there is.
 fn string_len(b: &[u8]) -> usize {
-    let mut i = 0;
+    // Most are a few words, for which a vector search costs more than looking at each byte.
+    let plain = b.iter().take(16).take_while(|c| !matches!(c, b'"' | b'\\')).count();
+    if b.get(plain) == Some(&b'"') {
+        return plain;
+    }
+    let mut i = plain;
     while let Some(n) = memchr::memchr2(b'"', b'\\', b.get(i..).unwrap_or_default()) {
         i += n;
         if b[i] == b'"' {

@@ -114,7 +114,9 @@ fn words_of_streams() {
         chat(json!({"role": "assistant", "content": ""})),
         chat(json!({"content": "a\"\n"})),
         chat(json!({"content": null, "reasoning_content": "b"})),
-        chat(json!({"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"x"}}]})),
+        chat(
+            json!({"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"x"}}]}),
+        ),
         ("", json!({"choices": [], "usage": null})),
     ];
     assert_eq!(delivered(Dialect::OpenAi, &all), (7, "a\"\nb{\"x".to_owned()));
@@ -122,14 +124,18 @@ fn words_of_streams() {
     assert_eq!(delivered(Dialect::OpenAi, &[completion]).0, 2);
 
     let responses = [
-        ("response.output_text.delta", json!({"type": "response.output_text.delta", "delta": "ab", "item_id": "x"})),
+        (
+            "response.output_text.delta",
+            json!({"type": "response.output_text.delta", "delta": "ab", "item_id": "x"}),
+        ),
         ("response.function_call_arguments.delta", json!({"delta": "{}", "obfuscation": "xxxx"})),
         ("response.output_text.done", json!({"text": "ab"})),
         ("response.completed", json!({"response": {"output": [{"text": "ab"}]}})),
     ];
     assert_eq!(delivered(Dialect::Responses, &responses), (4, "ab{}".to_owned()));
 
-    let delta = |d: Value| ("content_block_delta", json!({"type": "content_block_delta", "index": 0, "delta": d}));
+    let delta =
+        |d: Value| ("content_block_delta", json!({"type": "content_block_delta", "index": 0, "delta": d}));
     let anthropic = [
         ("message_start", json!({"message": {"content": [], "model": "text"}})),
         ("content_block_start", json!({"content_block": {"type": "text", "text": ""}})),
@@ -140,14 +146,23 @@ fn words_of_streams() {
     ];
     assert_eq!(delivered(Dialect::Anthropic, &anthropic), (4, "ab{}".to_owned()));
 
-    let gemini = [("", json!({"candidates": [{"content": {"parts": [{"text": "a"},
-        {"functionCall": {"name": "f", "args": {"x": 1}}}]}, "finishReason": "STOP"}], "modelVersion": "text"}))];
-    assert_eq!(delivered(Dialect::Gemini, &gemini), (8, "a{\"x\":1}".to_owned()));
+    let gemini = [(
+        "",
+        json!({"candidates": [{"content": {"parts": [{"text": "a"},
+        {"text": "b\"", "thought": true}]}, "finishReason": "STOP"}], "modelVersion": "text"}),
+    )];
+    assert_eq!(delivered(Dialect::Gemini, &gemini), (3, "ab\"".to_owned()));
+    let call =
+        json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": "f", "args": {"x": 1}}}]}}]});
+    let mut whole = Delivered::default();
+    whole.whole(call.to_string().as_bytes());
+    assert_eq!(whole.text, "{\"x\":1}");
 }
 
 #[test]
 fn words_of_whole_answers() {
-    let chat = json!({"id": "x", "choices": [{"message": {"content": "hello world", "tool_calls": []}}]}).to_string();
+    let chat = json!({"id": "x", "choices": [{"message": {"content": "hello world", "tool_calls": []}}]})
+        .to_string();
     let mut kept = Delivered::new(true);
     chat.as_bytes().chunks(7).for_each(|c| kept.piece(c));
     assert_eq!(kept.tokens("gpt-5", Care::Full), 2);
@@ -169,7 +184,10 @@ fn words_of_whole_answers() {
 }
 
 fn see(m: &mut Meter, name: &str, data: &str) {
-    m.on_event(&Event { piece: Piece::Sse { name: name.as_bytes(), data: data.as_bytes() }, fate: Fate::Keep });
+    m.on_event(&Event {
+        piece: Piece::Sse { name: name.as_bytes(), data: data.as_bytes() },
+        fate: Fate::Keep,
+    });
 }
 
 /// A call of `surface` at `provider` that was accepted, after these events.
@@ -208,7 +226,8 @@ fn what_the_provider_has_said_stands() {
     let x = call(Surface::Chat, "vllm", &[("", DELTA), ("", usage)]);
     assert!(!due(&x));
     // Anthropic says the input first: only the output is made out.
-    let mut x = call(Surface::Messages, "anthropic", &[("message_start", START), ("content_block_delta", TEXT)]);
+    let mut x =
+        call(Surface::Messages, "anthropic", &[("message_start", START), ("content_block_delta", TEXT)]);
     settle(&mut x, Care::Full);
     let u = x.meter.as_ref().unwrap().usage().unwrap();
     assert_eq!((u.input, u.output), (100, 2));

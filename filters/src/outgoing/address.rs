@@ -161,8 +161,7 @@ fn vertex_version(model: &str) -> String {
 /// The model behind a cross-region inference profile (`us.anthropic.claude-…`): CountTokens takes no profiles.
 /// <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>
 fn foundation(model: &str) -> &str {
-    const REGIONS: [&str; 11] =
-        ["global", "us", "us-gov", "eu", "apac", "jp", "au", "ca", "sa", "me", "af"];
+    const REGIONS: [&str; 11] = ["global", "us", "us-gov", "eu", "apac", "jp", "au", "ca", "sa", "me", "af"];
     match model.split_once('.') {
         Some((region, rest)) if REGIONS.contains(&region) && rest.contains('.') => rest,
         _ => model,

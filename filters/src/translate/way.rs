@@ -81,9 +81,7 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
             Some(Way::Platform(Platform::Bedrock))
         }
         Kind::Gemini => (dialect == Dialect::Gemini).then_some(Way::Verbatim),
-        Kind::Vertex(_) => {
-            (surface == Surface::Generate && !is_claude(model)).then_some(Way::Verbatim)
-        }
+        Kind::Vertex(_) => (surface == Surface::Generate && !is_claude(model)).then_some(Way::Verbatim),
         Kind::Bedrock(_) => None,
     };
     if native.is_some() {

@@ -118,5 +118,9 @@ pub(super) fn response(data: &[u8]) -> Option<Response> {
         usage: Option<&'a RawValue>,
     }
     let r = serde_json::from_slice::<Outer<'_>>(data).ok()?.response;
-    Some(Response { id: r.id, store: r.store, usage: r.usage.and_then(|u| usage(u.get().as_bytes())).map(|s| s.usage) })
+    Some(Response {
+        id: r.id,
+        store: r.store,
+        usage: r.usage.and_then(|u| usage(u.get().as_bytes())).map(|s| s.usage),
+    })
 }

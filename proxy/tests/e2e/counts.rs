@@ -33,7 +33,9 @@ fn setup(url: &str) -> Value {
             _ => {}
         }
         providers.push(p);
-        models.push(object!({"name": format!("m{n}"), "routes": [{"provider": format!("p{n}"), "model": model}]}));
+        models.push(
+            object!({"name": format!("m{n}"), "routes": [{"provider": format!("p{n}"), "model": model}]}),
+        );
     }
     object!({"providers": providers, "models": models})
 }
@@ -82,14 +84,26 @@ async fn at_every_kind_of_provider() {
                 let sent = stub.received().pop().unwrap();
                 let got = sent.target().split_once(&format!("/p{n}")).unwrap().1;
                 assert_eq!(got, *path, "{front}");
-                assert!(sent.json().to_string().contains("hello world") || *kind == "bedrock", "{:?}", sent.json());
+                assert!(
+                    sent.json().to_string().contains("hello world") || *kind == "bedrock",
+                    "{:?}",
+                    sent.json()
+                );
             } else {
                 assert!((2..40).contains(&tokens), "{kind} {model}: {tokens}");
                 assert_eq!(stub.received().len(), before, "nobody was asked");
             }
             let call = gateway.logged(&got.id()).await;
-            assert_eq!((&call["surface"], &call["usage"]), (&object!("count_tokens"), &Value::Null), "{call}");
-            assert_eq!((&call["provider"], &call["cost"]), (&object!(format!("p{n}")), &Value::Null), "{call}");
+            assert_eq!(
+                (&call["surface"], &call["usage"]),
+                (&object!("count_tokens"), &Value::Null),
+                "{call}"
+            );
+            assert_eq!(
+                (&call["provider"], &call["cost"]),
+                (&object!(format!("p{n}")), &Value::Null),
+                "{call}"
+            );
             assert_eq!(call["attempts"], u8::from(own), "{call}");
         }
     }
@@ -99,7 +113,10 @@ async fn at_every_kind_of_provider() {
 /// Bedrock counts for some of its models only: that is no reason to leave a client without a count.
 #[tokio::test]
 async fn what_bedrock_does_not_count_is_estimated() {
-    let stub = Stub::answering(|_| json(400, r#"{"message":"The provided model doesn't support counting tokens."}"#)).await;
+    let stub = Stub::answering(|_| {
+        json(400, r#"{"message":"The provided model doesn't support counting tokens."}"#)
+    })
+    .await;
     let gateway = Gateway::start(setup(&stub.url())).await;
     let got = gateway.post(ANTHROPIC, anthropic_ask("m5")).await;
     assert!(estimated(got.expect(200)) && got.json()["input_tokens"].as_u64().unwrap() > 2);
@@ -118,7 +135,11 @@ async fn a_bad_request_is_refused() {
     let gateway = Gateway::start(with(setup("http://127.0.0.1:9"), object!({}))).await;
     let got = gateway.post(ANTHROPIC, r#"{"model":"m7"}"#).await;
     let told = got.expect(400).json();
-    assert_eq!((&told["type"], &told["error"]["type"]), (&object!("error"), &object!("invalid_request_error")), "{told}");
+    assert_eq!(
+        (&told["type"], &told["error"]["type"]),
+        (&object!("error"), &object!("invalid_request_error")),
+        "{told}"
+    );
     let got = gateway.post("/v1beta/models/m7:countTokens", r#"{"contents":7}"#).await;
     assert_eq!(got.expect(400).json()["error"]["status"], "INVALID_ARGUMENT");
 }

@@ -76,7 +76,8 @@ async fn a_server_that_never_says_usage() {
 
 #[tokio::test]
 async fn what_is_said_is_not_estimated() {
-    let said = WHOLE.replacen('{', r#"{"usage":{"prompt_tokens":5,"completion_tokens":6,"total_tokens":11},"#, 1);
+    let said =
+        WHOLE.replacen('{', r#"{"usage":{"prompt_tokens":5,"completion_tokens":6,"total_tokens":11},"#, 1);
     let total = WHOLE.replacen('{', r#"{"usage":{"total_tokens":50},"#, 1);
     let answers = [(said, (5, 6), false), (total, (TOKENS.0, 50 - TOKENS.0), true)];
     for (answer, want, estimated) in answers {
@@ -91,7 +92,8 @@ async fn what_is_said_is_not_estimated() {
 /// A refusal costs nothing, whoever refuses.
 #[tokio::test]
 async fn a_refused_call_is_not_estimated() {
-    let stub = Stub::answering(|_| json(400, r#"{"error":{"message":"no","type":"invalid_request_error"}}"#)).await;
+    let stub =
+        Stub::answering(|_| json(400, r#"{"error":{"message":"no","type":"invalid_request_error"}}"#)).await;
     let gateway = Gateway::start(compatible(&stub.url())).await;
     for path in [CHAT, "/v1/messages"] {
         let ask = ASK.replacen('{', "{\"max_tokens\":9,", 1);
@@ -107,7 +109,9 @@ async fn a_stream_without_an_end() {
     const START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":30,\"output_tokens\":1}}}\n\n";
     const BLOCK: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
     let text = "lorem ipsum ".repeat(10);
-    let delta = format!("event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n");
+    let delta = format!(
+        "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
+    );
     let chunk = EVENTS[0].replace("one two", &text);
     let claude = [START, BLOCK, &delta];
     let gpt = [chunk.as_str()];
@@ -120,7 +124,8 @@ async fn a_stream_without_an_end() {
         for leaves in [true, false] {
             let mut stub = Stub::manual().await;
             let gateway =
-                Gateway::start(with(setup(&stub.url()), object!({"prices": {"models": {"m": price()}}}))).await;
+                Gateway::start(with(setup(&stub.url()), object!({"prices": {"models": {"m": price()}}})))
+                    .await;
             let ask = STREAM.replacen('{', "{\"max_tokens\":99,", 1);
             let mut client = gateway.client().await;
             let bearer = gateway.bearer();
@@ -144,7 +149,11 @@ async fn a_stream_without_an_end() {
             assert_eq!(known, input, "{path} {leaves}: {logged}");
             // By bytes: the words of such providers are not kept.
             assert_eq!(output, (text.len() as u64).div_ceil(4), "{path} {leaves}: {logged}");
-            assert_eq!((&logged["estimated"], &logged["cancelled"]), (&object!(true), &object!(leaves)), "{logged}");
+            assert_eq!(
+                (&logged["estimated"], &logged["cancelled"]),
+                (&object!(true), &object!(leaves)),
+                "{logged}"
+            );
             assert!(logged["cost"]["nanos"].as_i64().unwrap() > 0, "{logged}");
         }
     }

@@ -21,7 +21,9 @@ pub(super) fn answer(turn: &Turn<'_>, body: &Value) -> Result<Answer, Fault> {
         (Some(converse), _) if !turn.behaviour.lax => rules::check(turn, converse)?,
         (Some(_), _) => {}
         (None, Some(Value::Object(inner))) => anthropic::check_invoked(turn, inner)?,
-        _ => return Err(Fault::new(400, "Malformed input request, please reformat your input and try again.")),
+        _ => {
+            return Err(Fault::new(400, "Malformed input request, please reformat your input and try again."));
+        }
     }
     Ok(Answer::json(&json!({"inputTokens": turn.ask.tally().tokens()})))
 }

@@ -44,9 +44,7 @@ pub(in crate::translate) fn way(provider: &Provider, model: &str, surface: Surfa
         Kind::Vertex(_) if is_claude(model) && !gemini => Way::Platform(Platform::Vertex),
         Kind::Vertex(_) if is_claude(model) => Way::Translated(Wire::Messages),
         Kind::Vertex(_) => own(gemini, Wire::Gemini),
-        Kind::Bedrock(s)
-            if is_claude(model) && !gemini && !matches!(s.api, Some(BedrockApi::Converse)) =>
-        {
+        Kind::Bedrock(s) if is_claude(model) && !gemini && !matches!(s.api, Some(BedrockApi::Converse)) => {
             Way::Translated(Wire::Messages)
         }
         Kind::Bedrock(_) => Way::Translated(Wire::Converse),
@@ -167,8 +165,7 @@ fn body(mut c: Conversation, wire: Wire, served: &str, kind: ProviderKind, losse
         }
         Wire::Converse => conversed(&converse::encode_request(&c, served, losses)),
         Wire::Chat | Wire::Responses => {
-            let whole =
-                responses::encode_request(&c, served, &responses::RequestOptions::default(), losses);
+            let whole = responses::encode_request(&c, served, &responses::RequestOptions::default(), losses);
             only_counted(&whole).unwrap_or(whole)
         }
     }

@@ -26,7 +26,8 @@ fn target(kind: ProviderKind, model: &str) -> Target {
 }
 
 fn call(surface: Surface, body: &Value) -> Exchange {
-    let mut x = World::new().call(surface, if surface == Surface::CountTokens { r#"{"model":"m"}"# } else { "{}" });
+    let mut x =
+        World::new().call(surface, if surface == Surface::CountTokens { r#"{"model":"m"}"# } else { "{}" });
     let gemini = surface == Surface::GeminiCountTokens;
     let named = gemini.then(|| Named { model: "m".into(), stream: false, framing: Framing::Array });
     let raw = Bytes::from(body.to_string());
@@ -96,7 +97,10 @@ fn claude_on_bedrock() {
     body["thinking"] = json!({"type": "enabled", "budget_tokens": 2000});
     let to = target(ProviderKind::Bedrock, CLAUDE);
     let (path, sent, got) = count(Surface::CountTokens, &body, &to, &json!({"inputTokens": 3}));
-    assert_eq!((path.as_str(), got), ("/v1/model/anthropic.claude-x-v1%3A0/count-tokens", json!({"input_tokens": 3})));
+    assert_eq!(
+        (path.as_str(), got),
+        ("/v1/model/anthropic.claude-x-v1%3A0/count-tokens", json!({"input_tokens": 3}))
+    );
     let inner = STANDARD.decode(sent["input"]["invokeModel"]["body"].as_str().unwrap()).unwrap();
     let mut inner: Value = serde_json::from_slice(&inner).unwrap();
     let more = inner.as_object_mut().unwrap();
@@ -132,7 +136,9 @@ fn claude_on_vertex_as_it_is() {
 
 #[test]
 fn every_kind_for_a_client_of_geminis() {
-    let of = |kind, model, answer| count(Surface::GeminiCountTokens, &gemini_asked(), &target(kind, model), &answer);
+    let of = |kind, model, answer| {
+        count(Surface::GeminiCountTokens, &gemini_asked(), &target(kind, model), &answer)
+    };
     let told = json!({"totalTokens": 9});
 
     let (path, sent, got) = of(ProviderKind::Openai, "real", json!({"input_tokens": 9}));
