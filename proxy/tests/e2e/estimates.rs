@@ -4,7 +4,7 @@
 use super::support::answer::{json, sse, sse_head};
 use super::support::client::request;
 use super::support::gateway::Gateway;
-use super::support::samples::price;
+use super::support::samples::{SAMPLES, price};
 use super::support::setups::{anthropic, openai, provider, with};
 use super::support::stub::{Received, Stub};
 use serde_json::{Value, json as object};
@@ -162,16 +162,16 @@ async fn a_stream_without_an_end() {
 /// What a translated upstream did not get to see is in the header and in the call log.
 #[tokio::test]
 async fn dropped_fields_are_logged() {
-    let stub = Stub::answering(silent).await;
+    let stub = Stub::answering(|_| json(200, SAMPLES[2].json)).await;
     let lossy = object!({"translation": {"lossy": "allow"}});
-    let gateway = Gateway::start(with(compatible(&stub.url()), lossy)).await;
-    let ask = ASK.replacen('{', r#"{"max_tokens":9,"top_k":3,"metadata":{"user_id":"u"},"#, 1);
-    let got = gateway.post("/v1/messages", ask).await;
+    let gateway = Gateway::start(with(anthropic(&stub.url()), lossy)).await;
+    let ask = ASK.replacen('{', r#"{"max_tokens":9,"seed":7,"presence_penalty":0.5,"#, 1);
+    let got = gateway.post(CHAT, ask).await;
     let header = got.expect(200).head.get("x-sallyport-dropped").unwrap_or_default().to_owned();
     let call = gateway.logged(&got.id()).await;
     let names: Vec<_> = call["dropped"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
-    assert!(names.contains(&"top_k"), "{call}");
+    assert!(names.contains(&"seed") && names.contains(&"presence_penalty"), "{call}");
     assert_eq!(names.join(", "), header);
-    let plain = gateway.post(CHAT, ASK).await;
+    let plain = gateway.post(CHAT, ASK.replacen('{', r#"{"max_tokens":9,"#, 1)).await;
     assert_eq!(gateway.logged(&plain.expect(200).id()).await["dropped"], object!([]));
 }

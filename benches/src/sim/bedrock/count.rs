@@ -22,7 +22,10 @@ pub(super) fn answer(turn: &Turn<'_>, body: &Value) -> Result<Answer, Fault> {
         (Some(_), _) => {}
         (None, Some(Value::Object(inner))) => anthropic::check_invoked(turn, inner)?,
         _ => {
-            return Err(Fault::new(400, "Malformed input request, please reformat your input and try again."));
+            return Err(Fault::new(
+                400,
+                "Malformed input request, please reformat your input and try again.",
+            ));
         }
     }
     Ok(Answer::json(&json!({"inputTokens": turn.ask.tally().tokens()})))
