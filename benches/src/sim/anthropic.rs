@@ -73,7 +73,13 @@ pub(crate) fn check_invoked(turn: &Turn<'_>, mut body: Map<String, Value>) -> Re
 /// Vertex's differences, brought into Anthropic's own form.
 fn on_vertex(turn: &Turn<'_>, body: &mut Map<String, Value>) -> Result<(), Fault> {
     if turn.endpoint == Endpoint::VertexCount {
-        return Ok(()); // the model is in the body here
+        // The model is in the body here. Anthropic's own SDK sends the version, Google's examples do not.
+        return match body.remove("anthropic_version") {
+            Some(version) if version != "vertex-2023-10-16" => {
+                Err(Fault::new(400, "anthropic_version: Input should be 'vertex-2023-10-16'"))
+            }
+            _ => Ok(()),
+        };
     }
     match body.remove("anthropic_version") {
         Some(version) if version == "vertex-2023-10-16" => {}

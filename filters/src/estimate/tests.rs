@@ -280,6 +280,21 @@ fn recorded_calls() {
         for case in recorded(dialect).unwrap_or_default() {
             let read = |name: &str| std::fs::read(case.join(name)).ok();
             let (Some(asked), Some(answer)) = (read("request.json"), read("response.json")) else { continue };
+            // What the provider adds by itself is in no request.
+            let adds = [
+                "previous_response_id",
+                "_search",
+                "code_",
+                "mcp",
+                "image",
+                "conversation",
+                "computer",
+                "shell",
+            ];
+            let text = String::from_utf8_lossy(&asked);
+            if adds.iter().any(|word| text.contains(word)) {
+                continue;
+            }
             let mut m = Meter::new(surface).keeping_words();
             m.on_event(&Event { piece: Piece::Body(&answer), fate: Fate::Keep });
             let Some(told) = m.usage().filter(|u| u.input > 50) else { continue };
@@ -287,7 +302,7 @@ fn recorded_calls() {
             let ratio = |n: u64, of: u64| n * 100 / of.max(1);
             inputs.push(ratio(input(&asked, model, Care::Full), told.input));
             // Thoughts are billed, and not all of them are shown.
-            if told.output > 20 && told.reasoning == 0 {
+            if told.output > 20 && told.reasoning == 0 && !text.contains("reasoning") {
                 outputs.push(ratio(m.delivered().tokens(model, Care::Full), told.output));
             }
         }
