@@ -12,6 +12,7 @@ mod request;
 mod stream;
 mod way;
 
+pub use aside::count::{check_count, count_refused, count_reply, is_count};
 pub use aside::{Answer, Aside, is_aside};
 pub use error::{UpstreamAnswer, answer_of, stream_fault};
 pub use reply::Translated;

@@ -11,8 +11,10 @@ mod e2e {
     mod cancel;
     mod cli;
     mod connections;
+    mod counts;
     mod embedded;
     mod embeddings;
+    mod estimates;
     mod gemini_front;
     mod gemini_native;
     mod harness;

@@ -40,11 +40,12 @@ pub(crate) enum Endpoint {
     ConverseStream,
     Invoke,
     InvokeStream,
+    BedrockCount,
     Other,
 }
 
 /// Names in the statistics.
-pub(crate) const NAMES: [&str; 34] = [
+pub(crate) const NAMES: [&str; 35] = [
     "POST /v1/chat/completions",
     "POST /v1/completions",
     "POST /v1/responses",
@@ -78,6 +79,7 @@ pub(crate) const NAMES: [&str; 34] = [
     "POST /model/{id}/converse-stream",
     "POST /model/{id}/invoke",
     "POST /model/{id}/invoke-with-response-stream",
+    "POST /model/{id}/count-tokens",
     "other",
 ];
 

@@ -1,5 +1,6 @@
 //! How an upstream is spoken to.
 
+use super::aside::count::is_count;
 use super::aside::is_aside;
 use crate::codec::Wire;
 use crate::codec::messages::Platform;
@@ -16,6 +17,8 @@ pub enum Way {
     Platform(Platform),
     /// In another wire format.
     Translated(Wire),
+    /// Not at all: the provider has no such call, and the gateway answers with an estimate.
+    Estimated,
 }
 
 /// How an upstream's answer is cut into events, where it is a stream.
@@ -54,6 +57,9 @@ pub const fn front(surface: Surface) -> Option<Wire> {
 /// How `provider` is spoken to for a call on `surface`; `model`: its name there. None: it cannot serve it.
 pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
     use KindSettings as Kind;
+    if is_count(surface) {
+        return Some(super::aside::count::way(provider, model, surface));
+    }
     let dialect = surface.dialect();
     let native = match &provider.settings {
         Kind::Openai(_) => matches!(dialect, Dialect::OpenAi | Dialect::Responses).then_some(Way::Verbatim),
@@ -76,10 +82,7 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
             Some(Way::Platform(Platform::Bedrock))
         }
         Kind::Gemini => (dialect == Dialect::Gemini).then_some(Way::Verbatim),
-        Kind::Vertex(_) => {
-            let here = matches!(surface, Surface::Generate | Surface::GeminiCountTokens);
-            (here && !is_claude(model)).then_some(Way::Verbatim)
-        }
+        Kind::Vertex(_) => (surface == Surface::Generate && !is_claude(model)).then_some(Way::Verbatim),
         Kind::Bedrock(_) => None,
     };
     if native.is_some() {
@@ -104,7 +107,7 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
 }
 
 /// `claude-sonnet-5`, `us.anthropic.claude-sonnet-5-v1:0`, an ARN that says it.
-fn is_claude(model: &str) -> bool {
+pub(super) fn is_claude(model: &str) -> bool {
     model.contains("claude")
 }
 
@@ -114,7 +117,7 @@ impl Way {
         let bedrock = matches!(provider.settings, KindSettings::Bedrock(_));
         let errors = |wire| if bedrock { Wire::Converse } else { wire };
         match self {
-            Self::Verbatim | Self::Platform(Platform::Anthropic | Platform::Vertex) => None,
+            Self::Verbatim | Self::Platform(Platform::Anthropic | Platform::Vertex) | Self::Estimated => None,
             Self::Platform(Platform::Bedrock) => {
                 Some(Back { wire: Wire::Messages, framing: Framing::Chunks, errors: Wire::Converse })
             }

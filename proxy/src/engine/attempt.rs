@@ -243,6 +243,7 @@ impl Attempt<'_> {
             // Boxed: rare, and its state would make that of every call larger.
             return Box::pin(self.judge(d, call, up, status, headers, end)).await;
         }
+        call.x.accepted = true;
         self.stream(d, call, up, status, headers, end).await
     }
 

@@ -1,7 +1,7 @@
 //! The answer's body on its way: shown to the filters, sent in as few writes as possible.
 
 use super::call::Call;
-use super::translated::count;
+use super::translated::count_stream;
 use bytes::{Bytes, BytesMut};
 use pingora_core::BError;
 use pingora_core::protocols::http::{HttpTask, ServerSession};
@@ -79,10 +79,7 @@ impl Body {
                 if verdict.is_err() {
                     push(stream.take());
                 }
-                count(x, stream.tokens(), stream.ended());
-                if let Some(meter) = &mut x.meter {
-                    meter.numbered(stream.next_sequence());
-                }
+                count_stream(x, stream);
                 verdict?;
             }
             Self::Pieces => {

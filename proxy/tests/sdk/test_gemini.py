@@ -243,6 +243,12 @@ def test_count_tokens(gem, model):
     assert gem.models.count_tokens(model=model, contents="Some words to count.").total_tokens > 0
 
 
+@pytest.mark.parametrize("model", ["gemini-3-sim", "gemini-3-vertex-sim", "claude-vertex-sim", "anthropic.claude-invoke-sim",
+                                   "vllm-sim", "amazon.nova-sim"])
+def test_count_tokens_everywhere(gem, model):
+    assert gem.models.count_tokens(model=model, contents="Some words to count.").total_tokens > 0
+
+
 def test_embeddings(gem):
     one = gem.models.embed_content(model="gpt-sim", contents="a", config={"output_dimensionality": 8})
     assert len(one.embeddings) == 1 and len(one.embeddings[0].values) == 8
