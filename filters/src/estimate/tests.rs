@@ -305,7 +305,8 @@ fn recorded_calls() {
             // Thoughts are billed, and not all of them are shown.
             let said = String::from_utf8_lossy(&answer);
             let thinks = [&text, &said].iter().any(|t| t.contains("reasoning") || t.contains("thinking"));
-            if told.output > 20 && told.reasoning == 0 && !thinks {
+            // (The words around a call are the provider's own form.)
+            if told.output > 20 && told.reasoning == 0 && !thinks && !said.contains("tool_") {
                 outputs.push(ratio(m.delivered().tokens(model, Care::Full), told.output));
             }
         }
