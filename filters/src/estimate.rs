@@ -28,6 +28,10 @@ pub const EXACT: usize = 64 * 1024;
 /// Tokens of a turn beside its text: its role and its borders (OpenAI's cookbook on counting tokens has 3 and 1).
 const PER_TURN: u64 = 4;
 
+/// What Claude is told about tools in general as soon as one is offered (346 with `tool_choice: auto`).
+/// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing>
+const CLAUDES_TOOLS: u64 = 346;
+
 /// Tokens of an image or a document. GPT-4o has 765 for a picture of 1024 × 1024, Claude about 1 400, Gemini 258 and
 /// up: one number for all, because size and detail are not known without decoding it.
 const PER_IMAGE: u64 = 765;
@@ -86,7 +90,8 @@ pub fn input(raw: &[u8], model: &str, care: Care) -> u64 {
     }
     let Some(asked) = Asked::of(raw) else { return 0 };
     let text = tokens::of(&asked.text, asked.bytes, model, care);
-    text + asked.tokens + asked.turns * PER_TURN + asked.images * PER_IMAGE
+    let tools = if asked.tools && tokens::is_claude(model) { CLAUDES_TOOLS } else { 0 };
+    text + tools + asked.tokens + asked.turns * PER_TURN + asked.images * PER_IMAGE
 }
 
 /// Surfaces whose tokens are those of texts. (Images, sounds and moderations are billed by other measures.)

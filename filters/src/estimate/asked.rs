@@ -19,6 +19,8 @@ pub(super) struct Asked {
     pub(super) turns: u64,
     /// Images, documents, sounds.
     pub(super) images: u64,
+    /// Tools are offered.
+    pub(super) tools: bool,
     /// Tokens that the client has cut itself (prompts as lists of numbers).
     pub(super) tokens: u64,
 }
@@ -73,7 +75,11 @@ fn member(role: Role, key: &str, out: &mut Asked) -> Option<Role> {
         (Role::Source, _) => return None,
         (Role::Top, "messages" | "contents") => Role::Turns,
         (Role::Top, "prompt" | "input") => Role::Prompt,
-        (Role::Top, "tools" | "functions" | "response_format" | "output_config" | "text") => Role::Own,
+        (Role::Top, "tools") => {
+            out.tools = true;
+            Role::Own
+        }
+        (Role::Top, "functions" | "response_format" | "output_config" | "text") => Role::Own,
         (
             Role::Top,
             "system" | "instructions" | "systemInstruction" | "system_instruction" | "suffix" | "query"

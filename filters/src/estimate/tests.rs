@@ -282,6 +282,7 @@ fn recorded_calls() {
             let (Some(asked), Some(answer)) = (read("request.json"), read("response.json")) else { continue };
             // What the provider adds by itself is in no request.
             let adds = [
+                "advisor",
                 "previous_response_id",
                 "_search",
                 "code_",
@@ -297,12 +298,15 @@ fn recorded_calls() {
             }
             let mut m = Meter::new(surface).keeping_words();
             m.on_event(&Event { piece: Piece::Body(&answer), fate: Fate::Keep });
-            let Some(told) = m.usage().filter(|u| u.input > 50) else { continue };
+            let Some(told) = m.usage().filter(|u| u.input > 300) else { continue };
             let model = if dialect == "anthropic" { "claude" } else { "gpt-5" };
             let ratio = |n: u64, of: u64| n * 100 / of.max(1);
             inputs.push(ratio(input(&asked, model, Care::Full), told.input));
             // Thoughts are billed, and not all of them are shown.
-            if told.output > 20 && told.reasoning == 0 && !text.contains("reasoning") {
+            let said = String::from_utf8_lossy(&answer);
+            let thinks = [&text, &said].iter().any(|t| t.contains("reasoning") || t.contains("thinking"));
+            // (The words around a call are the provider's own form.)
+            if told.output > 20 && told.reasoning == 0 && !thinks && !said.contains("tool_") {
                 outputs.push(ratio(m.delivered().tokens(model, Care::Full), told.output));
             }
         }

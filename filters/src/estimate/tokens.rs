@@ -31,5 +31,9 @@ fn scaled(n: u64, by: u64, of: u64) -> u64 {
 
 /// What a model's tokens are to o200k's, in percent.
 fn percent(model: &str) -> u64 {
-    if model.contains("claude") { 120 } else { 100 }
+    if is_claude(model) { 120 } else { 100 }
+}
+
+pub(super) fn is_claude(model: &str) -> bool {
+    model.contains("claude")
 }
