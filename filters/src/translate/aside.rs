@@ -41,10 +41,7 @@ pub struct Answer<'a> {
 pub const fn is_aside(surface: Surface) -> bool {
     matches!(
         surface,
-        Surface::Embeddings
-            | Surface::GeminiEmbed
-            | Surface::GeminiBatchEmbed
-            | Surface::Rerank
+        Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed | Surface::Rerank
     )
 }
 
