@@ -243,6 +243,7 @@ async fn attempts(
             }
             Err(e) => End::Failed(Failure::unauthorized(e.rejection(provider))),
         };
+        gw.owners.learn(&call.x);
         let failure = match end {
             End::Delivered => {
                 gw.metrics.attempt(provider, "ok");

@@ -7,7 +7,7 @@
 use sallyport_filters::exchange::{Exchange, Principal};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::surface::Surface;
-use sallyport_schema::call::CallRecord;
+use sallyport_filters::usage::Meter;
 use sallyport_schema::store::{ObjectOwner, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,19 +38,20 @@ impl Owners {
         Self { recent: quick_cache::sync::Cache::new(RECENT), store }
     }
 
-    /// Remembers what a finished call made.
-    pub fn learn(&self, record: &CallRecord) {
-        let (Some(id), Some(provider)) = (&record.object_id, &record.provider) else { return };
-        if !(200..300).contains(&record.status) {
+    /// Remembers what a call has made, before its record is on its way (which may wait for an estimate).
+    pub(crate) fn learn(&self, x: &Exchange) {
+        let Some(id) = x.meter.as_ref().and_then(Meter::object_id) else { return };
+        let Some(target) = x.target.as_ref().filter(|_| (200..300).contains(&x.outcome.status)) else {
             return;
-        }
-        let owner = ObjectOwner {
-            provider: provider.clone(),
-            key_id: record.key_id,
-            user_id: record.user_id,
-            team_id: record.team_id,
         };
-        self.recent.insert(id.clone(), Arc::new(owner));
+        let key = x.principal.as_ref().map(|p| &p.key);
+        let owner = ObjectOwner {
+            provider: target.provider.name.as_ref().to_owned(),
+            key_id: key.map(|k| k.id),
+            user_id: key.and_then(|k| k.user),
+            team_id: key.and_then(|k| k.team),
+        };
+        self.recent.insert(id.to_owned(), Arc::new(owner));
     }
 
     /// The provider that a call must go to because it names a stored object; None: it names none. Refused as not

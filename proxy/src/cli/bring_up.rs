@@ -65,9 +65,8 @@ pub(super) struct Control {
     stop: watch::Sender<bool>,
 }
 
-/// Takes finished calls: the owner of a stored object is remembered, the record goes to the spool.
+/// Takes finished calls: the record goes to the spool.
 struct Sink {
-    owners: Arc<Owners>,
     spool: SpoolHandle,
 }
 
@@ -79,7 +78,6 @@ impl std::fmt::Debug for Sink {
 
 impl CallSink for Sink {
     fn record(&self, call: CallRecord) {
-        self.owners.learn(&call);
         self.spool.record(call);
     }
 }
@@ -109,7 +107,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     let owners = Arc::new(Owners::new(Some(store.clone())));
     let kept = Arc::new(Keeper::new(Some(store.clone()), s.ring));
     tokio::spawn(kept.clone().run());
-    let sink: Arc<dyn CallSink> = Arc::new(Sink { owners: owners.clone(), spool: spool.clone() });
+    let sink: Arc<dyn CallSink> = Arc::new(Sink { spool: spool.clone() });
     let running = Arc::new(ArcSwapOption::empty());
     let publisher = Publisher {
         cell: cell.clone(),

@@ -199,7 +199,7 @@ async fn failover_across_dialects() {
 /// What a format has no words for: the field is named, and nothing is sent.
 #[tokio::test]
 async fn what_cannot_be_said_is_refused() {
-    let house = House::new(object!({})).await;
+    let house = House::new(object!({"responses": {"background": {"limit": 0}}})).await;
     for (front, kind, path, value) in UNSAYABLE {
         let mut body = ask::text(front, false);
         body[path] = serde_json::from_str(value).unwrap();
@@ -235,7 +235,8 @@ const UNSAYABLE: [(Format, &str, &str, &str); 8] = [
 /// Where the configuration allows it: left out, and said so in a header and in the log.
 #[tokio::test]
 async fn what_may_be_lost_is_named() {
-    let house = House::new(object!({"translation": {"lossy": "allow"}})).await;
+    let responses = object!({"background": {"limit": 0}});
+    let house = House::new(object!({"translation": {"lossy": "allow"}, "responses": responses})).await;
     for (front, kind, path, value) in UNSAYABLE {
         for stream in [false, true] {
             let mut body = ask::text(front, stream);

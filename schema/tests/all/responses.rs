@@ -23,7 +23,8 @@ fn response(id: &str, previous: Option<&str>, content: &[u8]) -> ResponseRow {
 
 #[tokio::test]
 async fn a_chain_is_found_newest_first() {
-    let store = TestPg::shared().await.store().await;
+    let pg = TestPg::shared().await;
+    let store = pg.store().await;
     let rows = [response("a", None, b"1"), response("b", Some("a"), b"22"), response("c", Some("b"), b"333")];
     for r in &rows {
         store.keep_response(r).await.unwrap();
@@ -48,7 +49,8 @@ async fn a_chain_is_found_newest_first() {
 
 #[tokio::test]
 async fn what_is_past_its_time_is_neither_found_nor_kept() {
-    let store = TestPg::shared().await.store().await;
+    let pg = TestPg::shared().await;
+    let store = pg.store().await;
     let old = ResponseRow { expires_at: now() - Duration::from_secs(1), ..response("old", None, b"1") };
     store.keep_response(&old).await.unwrap();
     store.keep_response(&response("new", Some("old"), b"1")).await.unwrap();
@@ -61,7 +63,8 @@ async fn what_is_past_its_time_is_neither_found_nor_kept() {
 
 #[tokio::test]
 async fn one_of_the_background_ends_once() {
-    let store = TestPg::shared().await.store().await;
+    let pg = TestPg::shared().await;
+    let store = pg.store().await;
     let queued =
         ResponseRow { status: ResponseStatus::Queued, background: true, ..response("q", None, b"ask") };
     store.keep_response(&queued).await.unwrap();
