@@ -11,10 +11,10 @@ use sallyport_config::prices::PriceTable;
 use sallyport_config::snapshot::{Provider, Snapshot, Source};
 use sallyport_filters::body::RequestBody;
 use sallyport_filters::codec::{Wire, gemini};
-use sallyport_filters::dialect::error as dialect_error;
+use sallyport_filters::dialect::{error as dialect_error, fault};
 use sallyport_filters::exchange::{Exchange, Target};
 use sallyport_filters::ir::Tokens;
-use sallyport_filters::outgoing::translated_response_headers;
+use sallyport_filters::outgoing::{tell_retry_after, translated_response_headers};
 use sallyport_filters::rejection::Rejection;
 use sallyport_filters::surface::{Named, Surface};
 use sallyport_filters::translate::{self, Back, Encoded, Stream, Translation, Way};
@@ -195,9 +195,9 @@ fn say(said: Result<Bytes, Rejection>, stream: &mut Stream, out: &mut BytesMut) 
 }
 
 fn cut(x: &Exchange, stream: &mut Stream, why: &Rejection, out: &mut BytesMut) {
-    let event = stream.break_off(why).unwrap_or_else(|| {
-        dialect_error::event(why, x.dialect, &x.id.to_string(), stream.next_sequence())
-    });
+    let event = stream
+        .break_off(why)
+        .unwrap_or_else(|| dialect_error::event(why, x.dialect, &x.id.to_string(), stream.next_sequence()));
     out.extend_from_slice(&event);
 }
 
@@ -215,7 +215,10 @@ pub(crate) fn failed((front, up): (Wire, &Upstream), said: &Value) -> (u16, Head
     let body = said["body"].to_string();
     let told = translate::answer_of(up.back(front).errors, status, &headers, body.as_bytes());
     let error = told.error.expect("an error of its API");
-    let (status, body) =
-        dialect_error::pass_on(told.kind, status.as_u16(), &error, x.dialect, &x.id.to_string());
-    (status, translated_response_headers(&headers), dialect_error::framed(&x, body))
+    let after = fault::retry_hint(&headers, body.as_bytes()).after;
+    let id = x.id.to_string();
+    let (status, body) = dialect_error::pass_on(told.kind, status.as_u16(), &error, after, x.dialect, &id);
+    let mut headers = translated_response_headers(&headers);
+    tell_retry_after(&mut headers, after);
+    (status, headers, dialect_error::framed(&x, body))
 }

@@ -33,8 +33,7 @@ pub(crate) fn request(front: Wire, first: &Value, answer: &Value, bare: bool) ->
                 push(&mut next["input"], item.clone());
             }
             for item in list(&answer["output"]).iter().filter(|i| i["type"] == "function_call") {
-                let result =
-                    json!({"type": "function_call_output", "call_id": item["call_id"], "output": "-3 degrees"});
+                let result = json!({"type": "function_call_output", "call_id": item["call_id"], "output": "-3 degrees"});
                 push(&mut next["input"], result);
             }
         }

@@ -7,8 +7,8 @@ const WIDTH: usize = 140;
 
 /// `text`: JSON; its order stays.
 pub(crate) fn json(text: &[u8]) -> String {
-    let v: Value = serde_json::from_slice(text)
-        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(text)));
+    let v: Value =
+        serde_json::from_slice(text).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(text)));
     let mut out = String::new();
     write(&v, 0, 0, &mut out);
     out.push('\n');
