@@ -25,6 +25,7 @@ use sallyport_filters::selector;
 use sallyport_filters::sse::{EventStream, Verdict};
 use sallyport_filters::surface::Dialect;
 use sallyport_filters::translate::{self, Back, Framing, Translation};
+use std::time::Duration;
 
 /// An upstream's error body is held up to this size, so that it can be judged before it is passed on.
 const ERROR_BODY: usize = 256 * 1024;
