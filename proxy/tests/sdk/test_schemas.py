@@ -109,11 +109,15 @@ def test_answers(pair):
             found = schemas.answer(front, plain(f"from {front}", json.loads(text)))
             seen += 1
         elif title == "stream":
-            told = [plain(f"from {front}", e) for e in schemas.events(text) if not is_error(front, e)]
-            found = [w for e in told for w in schemas.event(front, e)]
+            for e in schemas.events(text):
+                check = schemas.error if is_error(front, e) else schemas.event
+                found += check(front, plain(f"from {front}", e))
+            seen += 1
+        elif title == "refused" or " as " in title:
+            found = schemas.error(front, json.loads(text[text.index("{") :]))
             seen += 1
         wrong += [f"{case}, {title}: {w}" for w in found]
-    assert seen >= 14
+    assert seen >= 17
     assert not wrong, "\n".join(sorted(set(wrong)))
 
 
