@@ -30,4 +30,4 @@ schema: ## regenerate config/schema.json and admin/openapi.json from the types
 
 clean: ## remove what was built (data/ stays)
 	@cargo clean
-	@rm -rf .venv .clients benches/results
+	@rm -rf .venv .clients proxy/tests/sdk-js/node_modules benches/results

@@ -112,6 +112,24 @@ in_group() {
     exec setsid "$@"
 }
 
+# npm_env dir from "what": packages in exactly the versions of the lock file in `from`, below `dir`; installed anew only
+# when that file changes.
+npm_env() {
+    local dir=$1 from=$2 what=$3 want have=""
+    want=$(cat "$from/package.json" "$from/package-lock.json" | sha256sum | cut -d' ' -f1)
+    [[ -f $dir/node_modules/.lock.sha256 ]] && have=$(<"$dir/node_modules/.lock.sha256")
+    [[ $want == "$have" ]] && return 0
+    command -v npm >/dev/null 2>&1 ||
+        die "npm is not installed; $what come as npm packages. Install Node with npm and try again."
+    if [[ ! $dir -ef $from ]]; then
+        mkdir -p "$dir"
+        cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$dir/"
+    fi
+    # It takes out what is there first.
+    step "installing $what" npm ci --prefix "$dir" || die "npm could not install $what (above: what it said)"
+    printf '%s\n' "$want" >"$dir/node_modules/.lock.sha256"
+}
+
 # A virtual environment with exactly the versions of requirements.txt; made anew only when that file changes.
 python_env() {
     local want have=""

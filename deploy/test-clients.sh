@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Behind `make test-clients`: the coding agents (Claude Code, Codex) against the real binary, with the simulator as
-# Anthropic, as OpenAI and as a compatible server. Versions are pinned in proxy/tests/clients/package-lock.json.
+# every kind of provider. Versions are pinned in proxy/tests/clients/package-lock.json.
 #
 #   FILTER=word make test-clients            only tests whose name holds the word
 #   SALLYPORT_CLIENTS_DIR=dir                install the agents there instead of .clients (1 GB)
@@ -16,22 +16,6 @@ if [[ -n ${CI:-} ]]; then
     export CARGO_INCREMENTAL=0
 fi
 
-# The agents in exactly the versions of the lock file; installed anew only when that file changes.
-agents() {
-    local want have=""
-    want=$(cat "$here/package.json" "$here/package-lock.json" | sha256sum | cut -d' ' -f1)
-    [[ -f $clients/lock.sha256 ]] && have=$(<"$clients/lock.sha256")
-    [[ $want == "$have" ]] && return 0
-    command -v npm >/dev/null 2>&1 ||
-        die "npm is not installed; the coding agents come as npm packages. Install Node with npm and try again."
-    rm -rf "$clients"
-    mkdir -p "$clients"
-    cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$clients/"
-    step "installing Claude Code, Codex and their Node" npm ci --prefix "$clients" ||
-        die "npm could not install the coding agents (above: what it said)"
-    printf '%s\n' "$want" >"$clients/lock.sha256"
-}
-
 # The first words of an agent show that its binary works here at all.
 greet() {
     local name version
@@ -43,7 +27,7 @@ greet() {
 }
 
 deploy/bootstrap.sh test
-agents
+npm_env "$clients" "$here" "Claude Code, Codex and their Node"
 greet
 python_env || die "there is no Python environment to run the tests in"
 say "building binaries"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Behind `make test`: installs what the tests need, builds once, runs the Rust tests, then the official SDKs against
-# the real binary. Databases are the tests' own (throwaway clusters on private sockets); nothing global is touched.
+# Behind `make test`: installs what the tests need, builds once, runs the Rust tests, then the official SDKs (Python
+# and npm) against the real binary. Databases are the tests' own (throwaway clusters on private sockets); nothing global is touched.
 #
 #   FILTER=word make test    only tests whose name holds the word (Rust and Python alike)
 set -euo pipefail
@@ -42,13 +42,14 @@ say "building binaries and tests"
 cargo build --workspace --locked --bins --tests
 say "Rust tests"
 rust_tests || failed+=("Rust tests")
-say "Python SDK tests"
+say "SDK tests"
+npm_env proxy/tests/sdk-js proxy/tests/sdk-js "the npm SDKs and their Node"
 if python_env; then
     status=0
     sdk_tests || status=$?
     # 5: nothing was collected, which is right only when a filter asked for something else.
     if ((status != 0)) && ! { ((status == 5)) && [[ -n $filter ]]; }; then
-        failed+=("Python SDK tests")
+        failed+=("SDK tests")
     fi
 else
     failed+=("Python environment")

@@ -222,7 +222,8 @@ def bedrock():
         return told
 
     return {"roots": {"converse": describe(model.operation_model("Converse").input_shape),
-                      "converse_stream": describe(model.operation_model("ConverseStream").input_shape)},
+                      "converse_stream": describe(model.operation_model("ConverseStream").input_shape),
+                      "count": describe(model.operation_model("CountTokens").input_shape)},
             "types": known}
 
 

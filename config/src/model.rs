@@ -396,7 +396,7 @@ pub struct LongPrompt {
 #[serde(default, deny_unknown_fields)]
 pub struct Translation {
     /// What becomes of a field that the provider's dialect has no words for: `refuse` the call (400 that names the
-    /// field), or `allow` the loss (the field is left out, and named in `x-sallyport-dropped`).
+    /// field), or `allow` the loss (the field is left out, and named in `x-sallyport-dropped` and in the call log).
     pub lossy: Lossy,
 }
 

@@ -87,6 +87,11 @@ pub struct Exchange {
     /// Fields of the client's that the upstream of the current (or last) attempt did not get to see: its dialect has no
     /// words for them.
     pub dropped: Vec<String>,
+    /// The upstream of the current (or last) attempt has answered with a good status: it has read the prompt, and counts
+    /// its tokens.
+    pub accepted: bool,
+    /// When the call ended; None: it goes on, or ends now.
+    pub ended: Option<Instant>,
     /// Nano-dollars; set by `cost`.
     pub cost_nanos: Option<i64>,
     /// How it ended; filled by the engine while it goes on.
@@ -139,6 +144,8 @@ impl Exchange {
             conversation: None,
             turn: None,
             dropped: Vec::new(),
+            accepted: false,
+            ended: None,
             cost_nanos: None,
             outcome: Outcome::default(),
         }

@@ -11,6 +11,7 @@ pub mod chain;
 pub mod codec;
 pub mod credentials;
 pub mod dialect;
+pub mod estimate;
 pub mod event;
 pub mod exchange;
 pub mod filter;

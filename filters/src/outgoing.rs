@@ -86,6 +86,24 @@ impl Outgoing {
         })
     }
 
+    /// The request for a count of tokens.
+    pub fn count(
+        request: Request<'_>,
+        x: &Exchange,
+        target: &Target,
+        back: Wire,
+        body: Vec<u8>,
+    ) -> Option<Self> {
+        let provider = &target.provider;
+        let model = target.model.as_deref().or(x.model_asked()).unwrap_or_default();
+        Some(Self {
+            path_and_query: address::address(provider, back, Operation::CountTokens, model, false)?,
+            headers: headers::for_translated(request.headers, provider, false),
+            body: body.into(),
+            splices: Vec::new(),
+        })
+    }
+
     /// The client's own Messages request for Claude on another platform: byte for byte, but for what the platform has
     /// elsewhere.
     ///
@@ -100,11 +118,11 @@ impl Outgoing {
         let provider = &target.provider;
         let model = target.model.as_deref().or(x.model_asked()).unwrap_or_default();
         let stream = x.body.stream();
-        let path_and_query = address::address(provider, Wire::Messages, Operation::Generate, model, stream)
+        let count = x.surface == Surface::CountTokens;
+        let operation = if count { Operation::CountTokens } else { Operation::Generate };
+        let path_and_query = address::address(provider, Wire::Messages, operation, model, stream)
             .ok_or_else(|| DecodeError::new("", "the provider has no such call"))?;
-        let betas = request.headers.get_all("anthropic-beta").iter().filter_map(|v| v.to_str().ok());
-        let betas: Vec<&str> =
-            betas.flat_map(|v| v.split(',')).map(str::trim).filter(|b| !b.is_empty()).collect();
+        let betas = betas(request.headers);
         let mut headers = headers::for_translated(request.headers, provider, stream);
         if platform == Platform::Vertex
             && !betas.is_empty()
@@ -113,8 +131,13 @@ impl Outgoing {
             // Bedrock has them in the body.
             headers.insert("anthropic-beta", value);
         }
-        let splices = messages::splices(&x.body.raw, platform, &betas, false)?;
-        Ok(Self { path_and_query, headers, body: x.body.raw.clone(), splices })
+        let splices = messages::splices(&x.body.raw, platform, &betas, count)?;
+        let mut out = Self { path_and_query, headers, body: x.body.raw.clone(), splices };
+        if count && let Some((range, new)) = x.body.splice_model(model) {
+            // The path of a count is the same for all models.
+            out.splice(range, new).map_err(|e| DecodeError::new("model", e.to_string()))?;
+        }
+        Ok(out)
     }
 
     /// A request that passes unread to `path` (see [`opened::path`]): the client's own head without what is between it
@@ -181,6 +204,12 @@ impl Outgoing {
         }
         buf.put_slice(&self.body[at..]);
     }
+}
+
+/// The values of a client's `anthropic-beta`.
+pub fn betas(headers: &HeaderMap) -> Vec<&str> {
+    let values = headers.get_all("anthropic-beta").iter().filter_map(|v| v.to_str().ok());
+    values.flat_map(|v| v.split(',')).map(str::trim).filter(|b| !b.is_empty()).collect()
 }
 
 /// The client's own path and query at the provider, without the key.

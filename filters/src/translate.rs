@@ -13,10 +13,11 @@ mod request;
 mod stream;
 mod way;
 
+pub use aside::count::{check_count, count_refused, count_reply, is_count};
 pub use aside::{Answer, Aside, is_aside};
 pub use error::{UpstreamAnswer, answer_of, stream_fault};
 pub use reply::Translated;
 pub use request::{Encoded, Translation, decode};
-pub use stream::{First, Stream, Unwrapped, first};
+pub use stream::{First, Stream, Unwrapped, failure, first};
 
 pub use way::{Back, Framing, Way, front, way};

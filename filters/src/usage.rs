@@ -10,6 +10,7 @@ mod gemini;
 mod openai;
 mod scan;
 
+use crate::estimate::{Delivered, Estimate};
 use crate::event::{Event, Piece};
 use crate::surface::{Dialect, Surface};
 use sallyport_schema::call::Usage;
@@ -29,6 +30,24 @@ pub struct Meter {
     stored: Option<bool>,
     sequence: Option<u64>,
     body: BodyScan,
+    /// Texts are turned into vectors: there is no output.
+    embeds: bool,
+    /// `openai` is a sum of input and output that nobody has told apart.
+    total_only: bool,
+    /// What was said is not the last word: the output goes on.
+    partial: bool,
+    /// What the client was given, for an estimate.
+    delivered: Delivered,
+    estimated: bool,
+}
+
+/// What nobody has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// Neither input nor output.
+    Everything,
+    /// Tokens of the output, or all of them.
+    Output,
 }
 
 /// What an event was to the meter.
@@ -69,11 +88,24 @@ impl Meter {
         };
         let body =
             if dialect == Some(Dialect::Gemini) { BodyScan::with_arrays() } else { BodyScan::default() };
-        Self { dialect, body, ..Self::default() }
+        let embeds =
+            matches!(surface, Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed);
+        Self { dialect, body, embeds, ..Self::default() }
+    }
+
+    /// The same for a provider that may leave usage out: the words are kept (bounded), so that they can be counted.
+    #[must_use]
+    pub fn keeping_words(self) -> Self {
+        Self { delivered: Delivered::new(!self.embeds), ..self }
     }
 
     /// Looks at an event of the upstream.
     pub fn on_event(&mut self, event: &Event<'_>) -> Seen {
+        match (event.piece, self.dialect) {
+            (Piece::Sse { name, data }, Some(dialect)) => self.delivered.event(dialect, name, data),
+            (Piece::Body(piece), Some(_)) => self.delivered.piece(piece),
+            (_, None) => {}
+        }
         match (event.piece, self.dialect) {
             (Piece::Sse { name, data }, Some(Dialect::OpenAi)) => return self.openai_event(name, data),
             (Piece::Sse { name, data }, Some(Dialect::Responses)) => self.responses_event(name, data),
@@ -98,9 +130,19 @@ impl Meter {
         if !says_usage(data) {
             return Seen::Other;
         }
-        let Some((usage, only)) = openai::chunk(data) else { return Seen::Other };
-        self.openai = Some(usage);
+        let Some((said, only)) = openai::chunk(data) else { return Seen::Other };
+        self.openai_says(Some(said));
         if only { Seen::UsageOnly } else { Seen::Other }
+    }
+
+    fn openai_says(&mut self, said: Option<openai::Said>) {
+        self.openai = said.as_ref().map(|s| s.usage);
+        self.total_only = said.is_some_and(|s| s.total_only);
+        if self.total_only && self.embeds {
+            // All of it is input.
+            self.total_only = false;
+            self.openai = self.openai.map(|u| Usage { input: u.output, output: 0, ..u });
+        }
     }
 
     fn responses_event(&mut self, name: &[u8], data: &[u8]) {
@@ -136,6 +178,8 @@ impl Meter {
         match kind(name, data) {
             Some(b"message_start" | b"message_delta") if says_usage(data) => {
                 if let Some(counts) = anthropic::event(data) {
+                    // The first report is of the input; of the output it knows next to nothing.
+                    self.partial = kind(name, data) == Some(b"message_start");
                     self.anthropic.get_or_insert_default().merge(counts);
                 }
             }
@@ -157,8 +201,9 @@ impl Meter {
 
     fn body_piece(&mut self, piece: &[u8], dialect: Option<Dialect>) {
         let Self { body, openai, anthropic, object_id, stored, .. } = self;
+        let mut said = None;
         body.push(piece, |wanted, value| match (wanted, dialect) {
-            (Wanted::Usage, Some(Dialect::OpenAi | Dialect::Responses)) => *openai = openai::usage(value),
+            (Wanted::Usage, Some(Dialect::OpenAi | Dialect::Responses)) => said = Some(openai::usage(value)),
             (Wanted::Usage | Wanted::Meta, Some(Dialect::Cohere)) => {
                 *openai = cohere::usage(value).or(openai.take());
             }
@@ -174,6 +219,9 @@ impl Meter {
             _ => {}
         });
         self.complete = body.ended();
+        if let Some(said) = said {
+            self.openai_says(said);
+        }
     }
 
     /// For an answer that is translated: the codec has read the counts already; events are not looked at any more.
@@ -186,6 +234,63 @@ impl Meter {
     /// For a stream that is translated: the number that its next event would have.
     pub fn numbered(&mut self, next: u64) {
         self.sequence = next.checked_sub(1);
+    }
+
+    /// For an answer that is translated: what was told may not be the last word.
+    pub fn partly(&mut self, partial: bool) {
+        self.partial = partial;
+    }
+
+    /// For a stream that is translated: what the client was given since the last time.
+    pub fn delivers(&mut self, more: &mut Delivered) {
+        self.delivered.absorb(more);
+    }
+
+    /// For a whole answer that is translated, and that tells no usage: the client's body.
+    pub fn delivers_whole(&mut self, body: &[u8]) {
+        if !self.embeds {
+            self.delivered.whole(body);
+        }
+    }
+
+    /// What the client was given.
+    pub fn delivered(&self) -> &Delivered {
+        &self.delivered
+    }
+
+    /// What nobody has said; None: all was said, or estimated.
+    pub fn gap(&self) -> Option<Gap> {
+        match self.by_own_model() {
+            _ if self.estimated => None,
+            None => Some(Gap::Everything),
+            Some(_) if self.total_only => Some(Gap::Everything),
+            // Gemini's reports count what came with them; the first may come before any words.
+            Some(u) if self.dialect == Some(Dialect::Gemini) => {
+                (u.output == 0 && !self.complete && !self.embeds).then_some(Gap::Output)
+            }
+            Some(_) => self.partial.then_some(Gap::Output),
+        }
+    }
+
+    /// Fills in what nobody has said.
+    pub fn fill(&mut self, e: Estimate) {
+        if self.gap().is_none() {
+            return;
+        }
+        self.openai = Some(match self.by_own_model() {
+            None => Usage { input: e.input, output: e.output, ..Usage::default() },
+            Some(total) if self.total_only => {
+                let input = e.input.min(total.output);
+                Usage { input, output: total.output - input, ..total }
+            }
+            Some(known) => Usage { output: known.output.max(e.output), ..known },
+        });
+        self.estimated = true;
+    }
+
+    /// Is the count, or a part of it, an estimate?
+    pub fn estimated(&self) -> bool {
+        self.estimated
     }
 
     /// What is known so far; None: nothing was said.

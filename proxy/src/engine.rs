@@ -33,6 +33,7 @@ use sallyport_filters::filter::Step;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::selector::{self, Decision};
 use sallyport_filters::surface::Surface;
+use sallyport_filters::translate;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,6 +194,9 @@ async fn attempts(
         let provider = &*target.provider.name;
         // What an earlier attempt said is no longer how the call ended.
         call.x.outcome.upstream_error = None;
+        if local::counts(call, target) {
+            return Ok(Box::pin(local::count(gw, d, call, target)).await?);
+        }
         let Prepared { mut out, back, translation, more } = match prepare::request(d, call, target) {
             Ok(prepared) => prepared,
             // Another upstream may have words for it.
@@ -254,8 +258,17 @@ async fn attempts(
                 gw.metrics.attempt(provider, "client_gone");
                 return Err(Stop::Gone);
             }
-            End::Failed(f) => f,
+            // Also of a good status with an error behind it.
+            End::Failed(f) => {
+                call.x.accepted = false;
+                f
+            }
         };
+        if refuses_to_count(call, target, &failure) {
+            gw.metrics.attempt(provider, "client_error");
+            call.x.outcome.upstream_error = None;
+            return Ok(Box::pin(local::count(gw, d, call, target)).await?);
+        }
         if failure.kind == selector::Failure::Answer(Fault::CredentialsOrCredit) {
             endpoint.authorizer().refused();
         }
@@ -284,6 +297,15 @@ async fn attempts(
             }
         }
     }
+}
+
+/// Bedrock counts for some of its models only.
+fn refuses_to_count(call: &Call, target: &Target, failure: &Failure) -> bool {
+    let (selector::Failure::Answer(fault), Some(answer)) = (failure.kind, &failure.answer) else {
+        return false;
+    };
+    let status = answer.status.as_u16();
+    translate::count_refused(target, call.x.surface, fault, status, &answer.body)
 }
 
 /// Waits between attempts, watching the client.

@@ -2,6 +2,7 @@
 //! metrics; what passes unread goes on to `ProxyHttp`'s own way ([`crate::passage`]).
 
 use crate::engine::{self, call::Call, reply};
+use crate::estimator::Estimator;
 use crate::front;
 use crate::health::Health;
 use crate::kept::Keeper;
@@ -45,6 +46,8 @@ pub struct Gateway {
     pub owners: Arc<Owners>,
     /// Responses of providers without state.
     pub keeper: Arc<Keeper>,
+    /// Tokens that providers do not tell.
+    pub estimator: Arc<Estimator>,
 }
 
 /// What one request carries through Pingora's phases.
@@ -202,7 +205,8 @@ impl ProxyHttp for Gateway {
             matched.id.map(|id| percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned());
         x.client_ip = d.client_addr().and_then(|a| a.as_inet()).map(std::net::SocketAddr::ip);
         x.user_agent = head_text(&d.req_header().headers, &header::USER_AGENT);
-        let mut call = Call::new(x, running.chain.clone(), self.metrics.clone(), self.health.enter());
+        let (chain, metrics) = (running.chain.clone(), self.metrics.clone());
+        let mut call = Call::new(x, chain, metrics, self.estimator.clone(), self.health.enter());
         if call.x.path_id.as_deref().is_some_and(kept::is_ours) && call.x.surface == Surface::StoredResponse {
             let server = &running.snapshot.config.server;
             return Box::pin(crate::kept::serve::serve(self, server, d, &mut call)).await.map(|()| true);

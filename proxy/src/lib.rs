@@ -4,6 +4,7 @@
 //! started from `ProxyHttp::request_filter`; what passes unread goes through `ProxyHttp` proper ([`passage`]).
 
 pub mod engine;
+pub mod estimator;
 pub mod front;
 pub mod gateway;
 pub mod health;

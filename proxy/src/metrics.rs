@@ -6,6 +6,7 @@ use prometheus::{
     TextEncoder,
 };
 use sallyport_filters::exchange::Exchange;
+use sallyport_filters::usage::Meter;
 use sallyport_schema::call::ErrorSource;
 use std::sync::Arc;
 
@@ -20,7 +21,9 @@ pub struct Metrics {
     ttft: HistogramVec,
     attempts: IntCounterVec,
     tokens: IntCounterVec,
+    estimated_tokens: IntCounterVec,
     cost: IntCounterVec,
+    estimated_cost: IntCounterVec,
     errors: IntCounterVec,
     cancelled: IntCounter,
     bytes: IntCounterVec,
@@ -63,6 +66,16 @@ impl Metrics {
                 &["provider", "outcome"],
             )?,
             tokens: counters("tokens_total", "Tokens by provider and kind", &["provider", "kind"])?,
+            estimated_tokens: counters(
+                "estimated_tokens_total",
+                "Of tokens_total: tokens of calls whose count is an estimate, because the provider did not say it",
+                &["provider", "kind"],
+            )?,
+            estimated_cost: counters(
+                "estimated_cost_nanodollars_total",
+                "Of cost_nanodollars_total: the cost of calls whose tokens are an estimate",
+                &["provider"],
+            )?,
             cost: counters(
                 "cost_nanodollars_total",
                 "Cost in nano-dollars (1e-9 USD) by provider",
@@ -84,7 +97,9 @@ impl Metrics {
             Box::new(m.ttft.clone()),
             Box::new(m.attempts.clone()),
             Box::new(m.tokens.clone()),
+            Box::new(m.estimated_tokens.clone()),
             Box::new(m.cost.clone()),
+            Box::new(m.estimated_cost.clone()),
             Box::new(m.errors.clone()),
             Box::new(m.cancelled.clone()),
             Box::new(m.bytes.clone()),
@@ -135,10 +150,11 @@ impl Metrics {
         if o.cancelled {
             self.cancelled.inc();
         }
+        let took = x.ended.map_or_else(|| x.started.elapsed(), |at| at.duration_since(x.started));
         let status = if o.status == 0 { 499 } else { o.status };
         let mut text = itoa::Buffer::new();
         self.calls.with_label_values(&[surface, text.format(status)]).inc();
-        self.duration.with_label_values(&[surface]).observe(x.started.elapsed().as_secs_f64());
+        self.duration.with_label_values(&[surface]).observe(took.as_secs_f64());
         if let Some(first) = o.first_byte {
             self.ttft.with_label_values(&[surface]).observe(first.duration_since(x.started).as_secs_f64());
         }
@@ -151,7 +167,8 @@ impl Metrics {
         }
         let Some(target) = &x.target else { return };
         let provider = &*target.provider.name;
-        if let Some(usage) = x.meter.as_ref().and_then(|m| m.usage()) {
+        let estimated = x.meter.as_ref().is_some_and(Meter::estimated);
+        if let Some(usage) = x.meter.as_ref().and_then(Meter::usage) {
             for (kind, n) in [
                 ("input", usage.input),
                 ("cached_input", usage.cached_input),
@@ -161,11 +178,17 @@ impl Metrics {
             ] {
                 if n > 0 {
                     self.tokens.with_label_values(&[provider, kind]).inc_by(n);
+                    if estimated {
+                        self.estimated_tokens.with_label_values(&[provider, kind]).inc_by(n);
+                    }
                 }
             }
         }
         if let Some(cost) = x.cost_nanos.and_then(|c| u64::try_from(c).ok()) {
             self.cost.with_label_values(&[provider]).inc_by(cost);
+            if estimated {
+                self.estimated_cost.with_label_values(&[provider]).inc_by(cost);
+            }
         }
     }
 

@@ -11,13 +11,18 @@ mod e2e {
     mod cancel;
     mod cli;
     mod connections;
+    mod counts;
     mod embedded;
     mod embeddings;
+    mod estimates;
     mod gemini_front;
     mod gemini_native;
     mod harness;
     mod headers;
     mod kept_responses;
+    mod kinds;
+    mod kinds_auth;
+    mod kinds_errors;
     mod lifecycle;
     mod memory;
     mod metering;
@@ -44,6 +49,7 @@ mod e2e {
         pub(crate) mod gateway;
         pub(crate) mod h2client;
         pub(crate) mod h2stub;
+        pub(crate) mod kinds;
         pub(crate) mod ports;
         pub(crate) mod process;
         pub(crate) mod samples;

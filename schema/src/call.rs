@@ -126,9 +126,15 @@ pub struct CallRecord {
     /// The answer was a stream.
     #[serde(rename = "sse", default, skip_serializing_if = "is_false")]
     pub streamed: bool,
+    /// The client's fields that the provider did not get to see: its dialect has no words for them.
+    #[serde(rename = "dr", default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
     /// Tokens, where they are known.
     #[serde(rename = "us", default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// `usage`, or a part of it, is the gateway's estimate: the provider did not say (all of) it.
+    #[serde(rename = "e", default, skip_serializing_if = "is_false")]
+    pub estimated: bool,
     /// Cost in nano-dollars (1e-9 USD), where a price is known.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub cost_nanos: Option<i64>,

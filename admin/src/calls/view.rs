@@ -54,8 +54,12 @@ pub(crate) struct Call {
     cancelled: bool,
     /// The answer was a stream.
     streamed: bool,
+    /// The client's fields that the provider did not get to see: its dialect has no words for them.
+    dropped: Vec<String>,
     /// Tokens, where they are known.
     usage: Option<Tokens>,
+    /// `usage` (and so `cost`), or a part of it, is the gateway's estimate: the provider did not say (all of) it.
+    estimated: bool,
     /// Cost, where a price is known.
     cost: Option<Cost>,
     /// Bytes of the request body.
@@ -144,7 +148,9 @@ impl From<CallRecord> for Call {
             error_detail: c.error_detail,
             cancelled: c.cancelled,
             streamed: c.streamed,
+            dropped: c.dropped,
             usage: c.usage.map(Tokens::from),
+            estimated: c.estimated,
             cost: c.cost_nanos.map(Cost::new),
             bytes_in: c.bytes_in,
             bytes_out: c.bytes_out,

@@ -30,6 +30,9 @@ struct Args {
     /// Requests must carry this key (Bearer, x-api-key, api-key, x-goog-api-key, ?key=, or as SigV4's access key).
     #[arg(long, env = "SIM_AUTH")]
     auth: Option<String>,
+    /// Secret of that access key: signatures of calls of Bedrock are checked with it.
+    #[arg(long, env = "SIM_AWS_SECRET")]
+    aws_secret: Option<String>,
     /// Directives for all requests, e.g. `latency=5;tokens=20;status=500@0.01`.
     #[arg(long = "set", env = "SIM_SET", value_name = "DIRECTIVES")]
     set: Vec<String>,
@@ -53,6 +56,7 @@ fn main() -> io::Result<()> {
     let options = SimOptions {
         name: args.name,
         auth: args.auth,
+        aws_secret: args.aws_secret,
         models: args.models,
         defaults,
         max_body: args.max_body,

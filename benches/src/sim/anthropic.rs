@@ -43,7 +43,14 @@ pub(crate) fn answer(turn: Turn<'_>) -> Result<Answer, Fault> {
 
 /// Answers InvokeModel.
 pub(crate) fn invoked(turn: Turn<'_>) -> Result<Answer, Fault> {
-    let mut body = object(&turn, Dialect::Bedrock)?;
+    let body = object(&turn, Dialect::Bedrock)?;
+    check_invoked(&turn, body)?;
+    let streams = turn.endpoint == Endpoint::InvokeStream;
+    Ok(messages::answer(turn, streams))
+}
+
+/// Is it a body that InvokeModel takes?
+pub(crate) fn check_invoked(turn: &Turn<'_>, mut body: Map<String, Value>) -> Result<(), Fault> {
     let version = body.remove("anthropic_version");
     if !version.is_some_and(|v| v == "bedrock-2023-05-31") {
         return Err(Fault::new(400, "anthropic_version: Field required"));
@@ -60,15 +67,19 @@ pub(crate) fn invoked(turn: Turn<'_>) -> Result<Answer, Fault> {
         }
     }
     body.insert("model".to_owned(), json!(turn.model));
-    check(&turn, body, false, Dialect::Bedrock)?;
-    let streams = turn.endpoint == Endpoint::InvokeStream;
-    Ok(messages::answer(turn, streams))
+    check(turn, body, false, Dialect::Bedrock)
 }
 
 /// Vertex's differences, brought into Anthropic's own form.
 fn on_vertex(turn: &Turn<'_>, body: &mut Map<String, Value>) -> Result<(), Fault> {
     if turn.endpoint == Endpoint::VertexCount {
-        return Ok(()); // the model is in the body here
+        // The model is in the body here. Anthropic's own SDK sends the version, Google's examples do not.
+        return match body.remove("anthropic_version") {
+            Some(version) if version != "vertex-2023-10-16" => {
+                Err(Fault::new(400, "anthropic_version: Input should be 'vertex-2023-10-16'"))
+            }
+            _ => Ok(()),
+        };
     }
     match body.remove("anthropic_version") {
         Some(version) if version == "vertex-2023-10-16" => {}

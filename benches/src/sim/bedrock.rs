@@ -1,7 +1,9 @@
-//! Bedrock's runtime: Converse, ConverseStream, and InvokeModel with and without a stream for Claude and for embeddings.
+//! Bedrock's runtime: Converse, ConverseStream, CountTokens, and InvokeModel with and without a stream for Claude and for
+//! embeddings.
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html>
 
 mod converse;
+mod count;
 mod embed;
 pub(crate) mod frames;
 mod invoke;
@@ -28,6 +30,7 @@ pub(crate) fn answer(mut turn: Turn<'_>) -> Result<Answer, Fault> {
             }
             Ok(converse::answer(&mut turn))
         }
+        Endpoint::BedrockCount => count::answer(&turn, &body),
         Endpoint::Invoke if turn.model.contains("embed") => embed::answer(&turn, &body),
         Endpoint::Invoke if turn.model.contains("rerank") => rerank::bedrock(&turn, &body),
         Endpoint::Invoke | Endpoint::InvokeStream => invoke::answer(turn),

@@ -3,6 +3,7 @@
 mod fate;
 mod reading;
 mod respond;
+mod sigv4;
 
 use crate::sim::body::{BrokenOff, SimBody};
 use crate::sim::control;
@@ -182,7 +183,16 @@ fn decide(state: &State, parts: &Parts, body: &Bytes, dialect: Dialect) -> Plan 
         Err(fault) => return refuse(Endpoint::Other, behaviour, fault, request_id),
     };
     let query = parts.uri.query().unwrap_or("");
-    if let Err(fault) = authenticate(state, &parts.headers, query, dialect) {
+    if dialect == Dialect::Azure
+        && let Err(fault) = openai::azure::check(parts.uri.path(), query)
+    {
+        return refuse(endpoint, behaviour, fault, request_id);
+    }
+    let signature = match &state.options.aws_secret {
+        Some(secret) if dialect == Dialect::Bedrock => sigv4::check(parts, body, secret),
+        _ => Ok(()),
+    };
+    if let Err(fault) = authenticate(state, &parts.headers, query, dialect).and(signature) {
         return refuse(endpoint, behaviour, fault, request_id);
     }
     let neutral = match neutral::of(endpoint, body) {

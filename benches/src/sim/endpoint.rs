@@ -40,11 +40,12 @@ pub(crate) enum Endpoint {
     ConverseStream,
     Invoke,
     InvokeStream,
+    BedrockCount,
     Other,
 }
 
 /// Names in the statistics.
-pub(crate) const NAMES: [&str; 34] = [
+pub(crate) const NAMES: [&str; 35] = [
     "POST /v1/chat/completions",
     "POST /v1/completions",
     "POST /v1/responses",
@@ -78,6 +79,7 @@ pub(crate) const NAMES: [&str; 34] = [
     "POST /model/{id}/converse-stream",
     "POST /model/{id}/invoke",
     "POST /model/{id}/invoke-with-response-stream",
+    "POST /model/{id}/count-tokens",
     "other",
 ];
 
@@ -96,11 +98,8 @@ pub(crate) fn route<'p>(
             endpoint => Ok((endpoint, model)),
         };
     }
-    let version = path
-        .rfind("/v1/")
-        .or_else(|| path.rfind("/v2/"))
-        .map(|at| at + 4)
-        .or_else(|| path.rfind("/v1beta/").map(|at| at + 8));
+    let behind = |mark: &str| path.rfind(mark).map(|at| at + mark.len());
+    let version = ["/v1/", "/v2/", "/v1beta/", "/openai/"].into_iter().find_map(behind);
     let tail = version.map_or("", |at| &path[at..]).trim_end_matches('/');
     let (wanted, endpoint, id) = match tail {
         "chat/completions" => (Method::POST, Endpoint::Chat, None),

@@ -6,6 +6,8 @@ mod converse;
 mod gemini;
 
 use crate::sim::endpoint::Endpoint;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 /// The stand-in for a body; `None`: the body stands for itself.
@@ -13,10 +15,25 @@ pub(crate) fn of(endpoint: Endpoint, body: &[u8]) -> Result<Option<Vec<u8>>, ser
     let neutral: fn(&Value) -> Value = match endpoint {
         Endpoint::Generate | Endpoint::GenerateStream | Endpoint::GeminiCount => gemini::neutral,
         Endpoint::Converse | Endpoint::ConverseStream => converse::neutral,
+        Endpoint::BedrockCount => count,
         _ => return Ok(None),
     };
     let value: Value = serde_json::from_slice(body)?;
     serde_json::to_vec(&neutral(&value)).map(Some)
+}
+
+/// What Bedrock is asked to count: a body of Converse, or one of InvokeModel in base64.
+fn count(body: &Value) -> Value {
+    match body.pointer("/input/converse") {
+        Some(body) => converse::neutral(body),
+        None => invoked(body).unwrap_or_else(|| json!({})),
+    }
+}
+
+/// The body of InvokeModel in a request for a count.
+pub(crate) fn invoked(body: &Value) -> Option<Value> {
+    let inner = body.pointer("/input/invokeModel/body")?.as_str()?;
+    serde_json::from_slice(&STANDARD.decode(inner).ok()?).ok()
 }
 
 /// A member under its own name, or in the spelling with underscores, which Google takes as well.

@@ -1,7 +1,7 @@
 //! OpenAI's API.
 
 mod audio;
-mod azure;
+pub(crate) mod azure;
 mod chat;
 mod completions;
 mod embeddings;
@@ -24,9 +24,6 @@ use serde_json::value::RawValue;
 
 /// Answers any call of this dialect.
 pub(crate) fn answer(turn: Turn<'_>) -> Result<Answer, Fault> {
-    if turn.is_azure {
-        azure::check(&turn)?;
-    }
     match turn.endpoint {
         Endpoint::Chat => chat::answer(turn),
         Endpoint::Completions => completions::answer(turn),

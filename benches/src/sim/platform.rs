@@ -49,6 +49,7 @@ pub(crate) fn find(path: &str) -> Option<Place<'_>> {
             "converse-stream" => Endpoint::ConverseStream,
             "invoke" => Endpoint::Invoke,
             "invoke-with-response-stream" => Endpoint::InvokeStream,
+            "count-tokens" => Endpoint::BedrockCount,
             _ => Endpoint::Other,
         };
         return place(Dialect::Bedrock, endpoint, model);
@@ -113,6 +114,7 @@ mod tests {
                 "us.anthropic.claude-v1%3A0",
             ),
             ("/model/m/invoke", Dialect::Bedrock, Endpoint::Invoke, "m"),
+            ("/model/m/count-tokens", Dialect::Bedrock, Endpoint::BedrockCount, "m"),
             ("/openai/deployments/d/chat/completions", Dialect::Azure, Endpoint::Chat, "d"),
         ] {
             assert_eq!(told(path), Some((dialect, Some(endpoint), model)), "{path}");

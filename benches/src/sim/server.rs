@@ -24,6 +24,8 @@ pub struct SimOptions {
     pub name: String,
     /// The key that requests must carry; `None`: any, or none.
     pub auth: Option<String>,
+    /// The secret of the access key that signs for Bedrock; `None`: signatures are not checked.
+    pub aws_secret: Option<String>,
     /// Models that `GET /v1/models` lists. Any other name is answered too.
     pub models: Vec<String>,
     /// Behaviour where a request does not say otherwise.
@@ -37,6 +39,7 @@ impl Default for SimOptions {
         Self {
             name: "sim".to_owned(),
             auth: None,
+            aws_secret: None,
             models: ["sim-fast", "gpt-5.1", "claude-sonnet-4-5"].map(str::to_owned).to_vec(),
             defaults: Behaviour::default(),
             max_body: 64 << 20,

@@ -35,6 +35,7 @@ pub(crate) enum Body {
     BatchEmbed,
     Converse,
     ConverseStream,
+    BedrockCount,
 }
 
 /// A step to a value.
@@ -128,6 +129,7 @@ pub(crate) fn check(body: Body, value: &Value) -> Result<(), Wrong> {
         Body::BatchEmbed => (&GEMINI, "batch_embed"),
         Body::Converse => (&BEDROCK, "converse"),
         Body::ConverseStream => (&BEDROCK, "converse_stream"),
+        Body::BedrockCount => (&BEDROCK, "count"),
     };
     Walk::new(shapes).root(root, value)
 }

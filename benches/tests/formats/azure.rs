@@ -32,6 +32,12 @@ async fn deployments_and_the_v1_api() {
         send(addr, "POST", "/openai/v1/responses", key, &json!({"model": "m", "input": "hi"}).to_string())
             .await;
     assert_eq!(status, 200, "{text}");
+    for (version, want) in [("2024-10-21", 404), ("2025-04-01-preview", 200)] {
+        let at = format!("/openai/responses?api-version={version}");
+        let (status, _, text) =
+            send(addr, "POST", &at, key, &json!({"model": "m", "input": "hi"}).to_string()).await;
+        assert_eq!(status, want, "{version} {text}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 use crate::{exchange, start};
 use bytes::BytesMut;
 use sallyport_benches::sim::SimOptions;
+use sallyport_filters::aws::sigv4;
 use sallyport_filters::codec::StreamDecoder;
 use sallyport_filters::codec::converse::Decoder;
 use sallyport_filters::codec::converse::invoke::Unwrapper;
@@ -108,6 +109,41 @@ async fn claude_by_invoke() {
     wrong = body;
     wrong.as_object_mut().unwrap().remove("anthropic_version");
     assert_eq!(call(addr, "c", "invoke", &wrong).await.0, 400);
+}
+
+/// The gateway's signer (AWS's own crate) and the simulator's check were written apart.
+#[tokio::test]
+async fn signatures() {
+    let options =
+        SimOptions { auth: Some("AKID".into()), aws_secret: Some("s3cr/et".into()), ..SimOptions::default() };
+    let addr = start(options).await;
+    let body = ask().to_string();
+    let signed = |secret: &str, service: &str, body: &str| {
+        let host = addr.to_string();
+        let request = sigv4::Request {
+            method: "POST",
+            host: &host,
+            path: "/model/us.a%3A0%3Btokens=2/converse",
+            query: None,
+            headers: &[("content-type", "application/json")],
+            body_hash: &sigv4::body_hash(body.as_bytes()),
+        };
+        let keys = sigv4::Credentials::new("AKID", secret, None);
+        let now = std::time::SystemTime::now();
+        sigv4::sign_request(&request, &keys, "us-east-1", service, now).unwrap()
+    };
+    for (headers, what, want) in [
+        (signed("s3cr/et", "bedrock", &body), "as it should be", 200),
+        (signed("s3cr/eT", "bedrock", &body), "another secret", 403),
+        (signed("s3cr/et", "s3", &body), "another service", 403),
+        (signed("s3cr/et", "bedrock", &format!("{body} ")), "another body", 403),
+    ] {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend(headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())));
+        let path = "/model/us.a%3A0%3Btokens=2/converse";
+        let (status, _, text) = exchange(addr, "POST", path, &all, &body).await;
+        assert_eq!(status, want, "{what}: {}", String::from_utf8_lossy(&text));
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,14 @@ pub struct AzureOpenaiSettings {
     pub workload_identity: Option<WorkloadIdentity>,
 }
 
+impl AzureOpenaiSettings {
+    /// Has it the Responses API? Of the dated versions those since 2025-03-01-preview.
+    /// <https://learn.microsoft.com/azure/ai-services/openai/how-to/responses>
+    pub fn has_responses(&self) -> bool {
+        self.api_version.as_deref().is_none_or(|version| version >= "2025-03-01")
+    }
+}
+
 /// An application registered in Entra ID, with a client secret.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]

@@ -38,6 +38,7 @@ mod speak;
 mod stop;
 mod stream;
 mod thinking;
+mod thoughts;
 mod tokens;
 mod wire;
 

@@ -107,11 +107,8 @@ pub fn pass_on(
     dialect: Dialect,
     request_id: &str,
 ) -> (u16, Bytes) {
-    let kind = match (kind, status, dialect) {
-        // Google's word for it; its client would otherwise read that the service is away.
-        (ErrorKind::Upstream, 500, Dialect::Gemini) => ErrorKind::Internal,
-        (kind, ..) => kind,
-    };
+    // Google has a word of its own for a provider's 500.
+    let kind = if dialect == Dialect::Gemini && status == 500 { ErrorKind::Internal } else { kind };
     let message = error.message.clone().unwrap_or_else(|| "The model provider failed.".to_owned());
     let r = Rejection::upstream(kind, "upstream_error", message);
     let body = match dialect {

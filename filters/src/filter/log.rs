@@ -2,6 +2,7 @@
 
 use crate::exchange::Exchange;
 use crate::filter::Filter;
+use crate::usage::Meter;
 use sallyport_schema::call::{CallRecord, ErrorSource};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,6 +15,9 @@ pub trait CallSink: Send + Sync + std::fmt::Debug {
 
 /// Longest text of a client that a record keeps, in bytes.
 const MAX_TEXT: usize = 200;
+/// Most names of dropped fields that a record keeps, and the longest of one, in bytes.
+const MAX_DROPPED: usize = 64;
+const MAX_NAME: usize = 100;
 /// nginx's status for a client that left before it was answered.
 const CLIENT_LEFT: u16 = 499;
 
@@ -37,7 +41,7 @@ impl Filter for Log {
     }
 
     fn on_end(&self, x: &mut Exchange) {
-        self.sink.record(record(x, &self.instance, Instant::now()));
+        self.sink.record(record(x, &self.instance, x.ended.unwrap_or_else(Instant::now)));
     }
 }
 
@@ -73,10 +77,10 @@ fn record(x: &Exchange, instance: &str, now: Instant) -> CallRecord {
         user_id: key.and_then(|k| k.user),
         team_id: key.and_then(|k| k.team),
         client_ip: x.client_ip,
-        user_agent: x.user_agent.as_deref().map(cut),
+        user_agent: x.user_agent.as_deref().map(|t| cut(t, MAX_TEXT)),
         surface: x.surface.name().to_owned(),
-        model_asked: x.model_asked().or(x.passed.as_deref()).map(cut),
-        model_served: x.model_served().map(cut),
+        model_asked: x.model_asked().or(x.passed.as_deref()).map(|t| cut(t, MAX_TEXT)),
+        model_served: x.model_served().map(|t| cut(t, MAX_TEXT)),
         provider: x.target.as_ref().map(|t| t.provider.name.as_ref().to_owned()),
         upstream_request_id: o.upstream_request_id.clone(),
         object_id: x.meter.as_ref().and_then(|m| m.object_id().map(str::to_owned)),
@@ -87,7 +91,9 @@ fn record(x: &Exchange, instance: &str, now: Instant) -> CallRecord {
         error_detail: o.rejection.as_ref().and_then(|r| r.detail.clone()),
         cancelled: o.cancelled,
         streamed: o.streamed,
-        usage: x.meter.as_ref().and_then(|m| m.usage()),
+        dropped: x.dropped.iter().take(MAX_DROPPED).map(|f| cut(f, MAX_NAME)).collect(),
+        estimated: x.meter.as_ref().is_some_and(Meter::estimated),
+        usage: x.meter.as_ref().and_then(Meter::usage),
         cost_nanos: x.cost_nanos,
         bytes_in: x.body.raw.len() as u64 + o.bytes_in,
         bytes_out: o.bytes_out,
@@ -96,9 +102,9 @@ fn record(x: &Exchange, instance: &str, now: Instant) -> CallRecord {
     }
 }
 
-/// At most [`MAX_TEXT`] bytes, cut between characters.
-fn cut(text: &str) -> String {
-    text[..text.floor_char_boundary(MAX_TEXT)].to_owned()
+/// At most `most` bytes, cut between characters.
+fn cut(text: &str, most: usize) -> String {
+    text[..text.floor_char_boundary(most)].to_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! The chunk that comes because we asked is taken out again, so that the client gets exactly what it asked for.
 
+use crate::estimate::{self, Care};
 use crate::event::{Event, Fate};
 use crate::exchange::{Exchange, Target};
 use crate::filter::Filter;
@@ -23,7 +24,10 @@ impl Filter for UsageFilter {
 
     fn on_attempt(&self, x: &mut Exchange, target: &Target, out: &mut Outgoing) -> Result<(), Rejection> {
         // A new attempt is counted anew: what a failed one said was never delivered.
-        x.meter = Some(Meter::new(x.surface));
+        let meter = Meter::new(x.surface);
+        // Of all kinds only compatible servers are known to leave usage out.
+        let silent = target.provider.kind == ProviderKind::OpenaiCompatible;
+        x.meter = Some(if silent { meter.keeping_words() } else { meter });
         x.usage_added = false;
         let model = target.model.as_deref().or(x.model_asked()).unwrap_or_default();
         if matches!(translate::way(&target.provider, model, x.surface), Some(Way::Translated(_))) {
@@ -58,6 +62,11 @@ impl Filter for UsageFilter {
         if meter.on_event(event) == Seen::UsageOnly && x.usage_added {
             event.fate = Fate::Drop;
         }
+    }
+
+    fn on_end(&self, x: &mut Exchange) {
+        // Where nobody has had the time to do it with care.
+        estimate::settle(x, Care::Rough);
     }
 }
 

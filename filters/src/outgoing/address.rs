@@ -51,6 +51,7 @@ pub fn address(
         }
         KindSettings::Vertex(settings) => vertex(settings, wire, operation, model, stream)?,
         KindSettings::Bedrock(_) => {
+            let model = if operation == Operation::CountTokens { foundation(model) } else { model };
             format!("/model/{}/{}", segment(model), bedrock(wire, operation, stream)?)
         }
     };
@@ -157,6 +158,16 @@ fn vertex(
 /// Vertex writes versions as `claude-sonnet-4-5@20250929`; its documents leave the `@` as it is.
 fn vertex_version(model: &str) -> String {
     segment(model).replace("%40", "@")
+}
+
+/// The model behind a cross-region inference profile (`us.anthropic.claude-…`): CountTokens takes no profiles.
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>
+fn foundation(model: &str) -> &str {
+    const REGIONS: [&str; 11] = ["global", "us", "us-gov", "eu", "apac", "jp", "au", "ca", "sa", "me", "af"];
+    match model.split_once('.') {
+        Some((region, rest)) if REGIONS.contains(&region) && rest.contains('.') => rest,
+        _ => model,
+    }
 }
 
 fn bedrock(wire: Wire, operation: Operation<'_>, stream: bool) -> Option<&'static str> {

@@ -253,9 +253,10 @@ fn is_theirs(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(name) || site.contains(&name.as_str())
 }
 
-/// The upstream's own request id: `request-id` (Anthropic) or `x-request-id` (OpenAI).
+/// The upstream's own request id, in the header of Anthropic, OpenAI, AWS or Azure's API management (what Azure's support
+/// asks for, where the service behind it gave none).
 pub fn upstream_request_id(headers: &HeaderMap) -> Option<&str> {
-    ["request-id", "x-request-id"]
+    ["request-id", "x-request-id", "x-amzn-requestid", "apim-request-id"]
         .iter()
         .find_map(|n| headers.get(*n)?.to_str().ok())
         .filter(|v| v.len() <= 200)

@@ -1,32 +1,27 @@
-//! What clients ask beside turns of a conversation, and what has a counterpart elsewhere: token counts of Gemini's
-//! clients at Anthropic <https://docs.anthropic.com/en/api/messages-count-tokens> and OpenAI
-//! <https://platform.openai.com/docs/api-reference/responses/input-tokens>, embeddings ([`embed`]), rankings
-//! ([`rerank`]).
+//! What clients ask beside turns of a conversation, and what has a counterpart elsewhere: token counts ([`count`]),
+//! embeddings ([`embed`]), rankings ([`rerank`]).
 
+pub(super) mod count;
 pub(super) mod embed;
 pub(super) mod rerank;
 
 use super::reply::{Translated, unreadable};
 use super::request::{Encoded, Translation, invalid, settle};
 use super::way::Back;
-use crate::codec::gemini;
-use crate::codec::tool_names::{self, Rules};
-use crate::codec::{DecodeError, Wire, messages, responses};
+use crate::codec::{DecodeError, Wire};
 use crate::exchange::{Exchange, Target};
-use crate::ir::{Conversation, Losses, Settings};
+use crate::ir::Losses;
 use crate::outgoing::address::Operation;
 use crate::rejection::Rejection;
 use crate::surface::{Dialect, Surface};
 use http::HeaderMap;
 use sallyport_config::model::ProviderKind;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Aside {
-    /// A count.
-    Count,
+    /// A count, for a client of this format.
+    Count(Wire),
     /// Vectors.
     Embed(embed::Embedding),
     /// A ranking.
@@ -46,19 +41,13 @@ pub struct Answer<'a> {
 pub const fn is_aside(surface: Surface) -> bool {
     matches!(
         surface,
-        Surface::GeminiCountTokens
-            | Surface::Embeddings
-            | Surface::GeminiEmbed
-            | Surface::GeminiBatchEmbed
-            | Surface::Rerank
+        Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed | Surface::Rerank
     )
 }
 
 /// The wire format of the counterpart; None: the provider has none.
 pub(super) fn way(kind: ProviderKind, model: &str, surface: Surface) -> Option<Wire> {
     match (kind, surface) {
-        (ProviderKind::Anthropic, Surface::GeminiCountTokens) => Some(Wire::Messages),
-        (ProviderKind::Openai, Surface::GeminiCountTokens) => Some(Wire::Responses),
         (_, Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed) => {
             embed::way(kind, model)
         }
@@ -90,10 +79,6 @@ impl Translation {
         let mut losses = Losses::default();
         let kind = target.provider.kind;
         let (aside, operation, bodies) = match x.surface {
-            Surface::GeminiCountTokens => {
-                let c = gemini::decode_count_request(&x.body.raw, asked).map_err(|e| invalid(&e))?;
-                (Aside::Count, Operation::CountTokens, vec![count(c, back.wire, served, &mut losses)])
-            }
             Surface::Rerank => {
                 let r = rerank::decode(&x.body.raw).map_err(|e| invalid(&e))?;
                 let body = rerank::encode(&r, served, &mut losses);
@@ -132,16 +117,6 @@ impl Translation {
         };
         joined.map_err(|e| unreadable(&e))
     }
-
-    /// Translates a count.
-    pub(super) fn counted(&self, body: &[u8]) -> Result<Translated, Rejection> {
-        let n = match self.back.wire {
-            Wire::Messages => messages::decode_count_tokens_reply(body),
-            _ => counted(body),
-        };
-        let body = gemini::encode_count_reply(n.map_err(|e| unreadable(&e))?);
-        Ok(Translated { body, tokens: None })
-    }
 }
 
 /// The client's own format, for the names of its fields.
@@ -151,56 +126,6 @@ const fn front(x: &Exchange) -> Wire {
         Dialect::Anthropic => Wire::Messages,
         _ => Wire::Chat,
     }
-}
-
-fn count(mut c: Conversation, back: Wire, served: &str, losses: &mut Losses) -> Vec<u8> {
-    gemini::extract_conversation(&mut c);
-    // A count is the same for every way of sampling; a schema of the answer is part of the prompt.
-    let Settings { format, parallel_tools, .. } = std::mem::take(&mut c.settings);
-    c.settings = Settings { format, parallel_tools, ..Settings::default() };
-    let rules = if back == Wire::Messages { Rules::ANTHROPIC } else { Rules::RESPONSES };
-    tool_names::flatten(&mut c, &rules);
-    if back == Wire::Messages {
-        return messages::encode_count_tokens_request(
-            &c,
-            served,
-            &messages::RequestOptions::default(),
-            losses,
-        );
-    }
-    let whole = responses::encode_request(&c, served, &responses::RequestOptions::default(), losses);
-    only_counted(&whole).unwrap_or(whole)
-}
-
-/// Of a request to OpenAI only what `input_tokens` knows.
-fn only_counted(whole: &[u8]) -> Option<Vec<u8>> {
-    #[derive(Deserialize, Serialize)]
-    struct Counted<'a> {
-        #[serde(borrow)]
-        model: &'a RawValue,
-        #[serde(borrow, skip_serializing_if = "Option::is_none")]
-        instructions: Option<&'a RawValue>,
-        #[serde(borrow)]
-        input: &'a RawValue,
-        #[serde(borrow, skip_serializing_if = "Option::is_none")]
-        tools: Option<&'a RawValue>,
-        #[serde(borrow, skip_serializing_if = "Option::is_none")]
-        tool_choice: Option<&'a RawValue>,
-        #[serde(borrow, skip_serializing_if = "Option::is_none")]
-        parallel_tool_calls: Option<&'a RawValue>,
-        #[serde(borrow, skip_serializing_if = "Option::is_none")]
-        text: Option<&'a RawValue>,
-    }
-    serde_json::to_vec(&serde_json::from_slice::<Counted<'_>>(whole).ok()?).ok()
-}
-
-fn counted(body: &[u8]) -> Result<u64, DecodeError> {
-    #[derive(Deserialize)]
-    struct Counted {
-        input_tokens: u64,
-    }
-    let c: Counted = serde_json::from_slice(body).map_err(|e| DecodeError::new("", e.to_string()))?;
-    Ok(c.input_tokens)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Whole answers.
 
+use super::aside::{Aside, count};
 use super::request::Translation;
 use crate::codec::{DecodeError, Wire, chat, converse, gemini, messages, responses};
 use crate::ir::{Reply, Tokens};
@@ -20,8 +21,8 @@ impl Translation {
     /// # Errors
     /// The upstream sent what is no answer of its format.
     pub fn reply(&self, body: &[u8]) -> Result<Translated, Rejection> {
-        if self.aside.is_some() {
-            return self.counted(body);
+        if let Some(Aside::Count(front)) = self.aside {
+            return count::reply(front, self.back.wire, body);
         }
         let mut reply = self.decode_reply(body).map_err(|e| unreadable(&e))?;
         self.names.restore(&mut reply);

@@ -11,6 +11,7 @@ use crate::codec::{
     DecodeError, StreamDecoder, StreamEncoder, Wire, chat, converse, gemini, messages, responses,
 };
 use crate::dialect::fault::{Fault, UpstreamError};
+use crate::estimate::Delivered;
 use crate::event::{Fate, Piece};
 use crate::ir::{StreamEvent, Tokens};
 use crate::rejection::{ErrorKind, Rejection};
@@ -37,6 +38,7 @@ pub struct Stream {
     unwrapped: Vec<StreamEvent>,
     out: BytesMut,
     tokens: Option<Tokens>,
+    delivered: Delivered,
     /// The upstream's own error, once it has told one.
     error: Option<UpstreamError>,
     ended: bool,
@@ -144,7 +146,7 @@ impl Unwrapped {
 }
 
 /// The provider's own error in mid-stream.
-fn failure(e: &UpstreamError) -> Rejection {
+pub fn failure(e: &UpstreamError) -> Rejection {
     let (_, kind, _) = stream_fault(e);
     Rejection::upstream(kind, "upstream_error", "The model provider failed.")
         .detail(format!("error event: {}", e.word().unwrap_or_default()))
@@ -164,13 +166,15 @@ impl Translation {
             decoder: decoder(self.back.wire, &self.served, &self.id),
             encoder,
             custom: (!self.custom.is_empty()).then(|| self.custom.clone().unwrapper()),
-            translation: self,
             events: Vec::new(),
             unwrapped: Vec::new(),
             out: BytesMut::new(),
             tokens: None,
+            // Words are kept where usage may not come.
+            delivered: Delivered::new(self.back.wire == Wire::Chat),
             error: None,
             ended: false,
+            translation: self,
         }
     }
 }
@@ -245,6 +249,18 @@ impl Stream {
         self.tokens
     }
 
+    /// Is [`Stream::tokens`] all that will be said? Anthropic's first report is of the input, its last of the output;
+    /// others' reports count what has come with them.
+    pub fn tokens_final(&self) -> bool {
+        let counted = self.tokens.is_some_and(|t| t.usage.output > 0);
+        self.ended || (counted && self.translation.back.wire != Wire::Messages)
+    }
+
+    /// What the client was told since the last time.
+    pub fn delivered(&mut self) -> &mut Delivered {
+        &mut self.delivered
+    }
+
     /// The number that an event behind all that was written so far would have.
     pub fn next_sequence(&self) -> u64 {
         self.encoder.next_sequence()
@@ -295,6 +311,7 @@ impl Stream {
         if let StreamEvent::Start { id, .. } = &mut event {
             self.translation.own_id(id);
         }
+        self.delivered.said(&event);
         if self.translation.signs_in_ids() {
             gemini::embed_event(&mut event);
         }

@@ -1,5 +1,6 @@
 //! How an upstream is spoken to.
 
+use super::aside::count::is_count;
 use super::aside::is_aside;
 use crate::codec::Wire;
 use crate::codec::messages::Platform;
@@ -16,6 +17,8 @@ pub enum Way {
     Platform(Platform),
     /// In another wire format.
     Translated(Wire),
+    /// Not at all: the provider has no such call, and the gateway answers with an estimate.
+    Estimated,
 }
 
 /// How an upstream's answer is cut into events, where it is a stream.
@@ -54,11 +57,15 @@ pub const fn front(surface: Surface) -> Option<Wire> {
 /// How `provider` is spoken to for a call on `surface`; `model`: its name there. None: it cannot serve it.
 pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
     use KindSettings as Kind;
+    if is_count(surface) {
+        return Some(super::aside::count::way(provider, model, surface));
+    }
     let dialect = surface.dialect();
     let native = match &provider.settings {
-        Kind::Openai(_) | Kind::AzureOpenai(_) => {
-            matches!(dialect, Dialect::OpenAi | Dialect::Responses).then_some(Way::Verbatim)
-        }
+        Kind::Openai(_) => matches!(dialect, Dialect::OpenAi | Dialect::Responses).then_some(Way::Verbatim),
+        Kind::AzureOpenai(s) => (dialect == Dialect::OpenAi
+            || (dialect == Dialect::Responses && s.has_responses()))
+        .then_some(Way::Verbatim),
         // Compatible servers have Chat; of the Responses API they have to say it.
         Kind::OpenaiCompatible(s) => (matches!(dialect, Dialect::OpenAi | Dialect::Cohere)
             || (dialect == Dialect::Responses && s.responses))
@@ -75,10 +82,7 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
             Some(Way::Platform(Platform::Bedrock))
         }
         Kind::Gemini => (dialect == Dialect::Gemini).then_some(Way::Verbatim),
-        Kind::Vertex(_) => {
-            let here = matches!(surface, Surface::Generate | Surface::GeminiCountTokens);
-            (here && !is_claude(model)).then_some(Way::Verbatim)
-        }
+        Kind::Vertex(_) => (surface == Surface::Generate && !is_claude(model)).then_some(Way::Verbatim),
         Kind::Bedrock(_) => None,
     };
     if native.is_some() {
@@ -89,8 +93,8 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
     }
     front(surface)?;
     Some(Way::Translated(match &provider.settings {
-        // Sealed thoughts survive in Responses only. Azure's dated API has it in some versions only.
-        Kind::AzureOpenai(s) if s.api_version.is_some() => Wire::Chat,
+        // Sealed thoughts survive in Responses only.
+        Kind::AzureOpenai(s) if !s.has_responses() => Wire::Chat,
         Kind::Openai(_) | Kind::AzureOpenai(_) => Wire::Responses,
         Kind::OpenaiCompatible(_) => Wire::Chat,
         Kind::Anthropic(_) => Wire::Messages,
@@ -103,7 +107,7 @@ pub fn way(provider: &Provider, model: &str, surface: Surface) -> Option<Way> {
 }
 
 /// `claude-sonnet-5`, `us.anthropic.claude-sonnet-5-v1:0`, an ARN that says it.
-fn is_claude(model: &str) -> bool {
+pub(super) fn is_claude(model: &str) -> bool {
     model.contains("claude")
 }
 
@@ -113,7 +117,7 @@ impl Way {
         let bedrock = matches!(provider.settings, KindSettings::Bedrock(_));
         let errors = |wire| if bedrock { Wire::Converse } else { wire };
         match self {
-            Self::Verbatim | Self::Platform(Platform::Anthropic | Platform::Vertex) => None,
+            Self::Verbatim | Self::Platform(Platform::Anthropic | Platform::Vertex) | Self::Estimated => None,
             Self::Platform(Platform::Bedrock) => {
                 Some(Back { wire: Wire::Messages, framing: Framing::Chunks, errors: Wire::Converse })
             }

@@ -63,17 +63,25 @@ impl From<Raw> for Usage {
     }
 }
 
+/// What a usage object says.
+pub(super) struct Said {
+    /// The counts; where only a total was given, it stands as output.
+    pub(super) usage: Usage,
+    /// Only a total was given.
+    pub(super) total_only: bool,
+}
+
 /// A usage object. None: null, not an object, or one without token counts (audio that is billed by the second).
-pub(super) fn usage(raw: &[u8]) -> Option<Usage> {
+pub(super) fn usage(raw: &[u8]) -> Option<Said> {
     // Checked once as a whole: `from_slice` would check each key apart.
     let raw: Raw = serde_json::from_str::<Option<Raw>>(std::str::from_utf8(raw).ok()?).ok()??;
-    let counts =
-        [raw.prompt_tokens, raw.input_tokens, raw.completion_tokens, raw.output_tokens, raw.total_tokens];
-    counts.iter().any(Option::is_some).then(|| raw.into())
+    let parts = [raw.prompt_tokens, raw.input_tokens, raw.completion_tokens, raw.output_tokens];
+    let total_only = parts.iter().all(Option::is_none);
+    (!total_only || raw.total_tokens.is_some()).then(|| Said { usage: raw.into(), total_only })
 }
 
 /// The usage in a chunk of a stream, and whether the chunk has nothing else to say (`"choices":[]`).
-pub(super) fn chunk(data: &[u8]) -> Option<(Usage, bool)> {
+pub(super) fn chunk(data: &[u8]) -> Option<(Said, bool)> {
     #[derive(Deserialize)]
     struct Chunk<'a> {
         #[serde(borrow)]
@@ -82,10 +90,10 @@ pub(super) fn chunk(data: &[u8]) -> Option<(Usage, bool)> {
         choices: Option<&'a RawValue>,
     }
     let chunk: Chunk<'_> = serde_json::from_slice(data).ok()?;
-    let usage = usage(chunk.usage?.get().as_bytes())?;
+    let said = usage(chunk.usage?.get().as_bytes())?;
     // An empty list may have white space in it.
     let none = |c: &RawValue| c.get().bytes().filter(|c| !c.is_ascii_whitespace()).eq(*b"[]");
-    Some((usage, chunk.choices.is_some_and(none)))
+    Some((said, chunk.choices.is_some_and(none)))
 }
 
 /// What an event of the Responses API says of the response.
@@ -110,5 +118,9 @@ pub(super) fn response(data: &[u8]) -> Option<Response> {
         usage: Option<&'a RawValue>,
     }
     let r = serde_json::from_slice::<Outer<'_>>(data).ok()?.response;
-    Some(Response { id: r.id, store: r.store, usage: r.usage.and_then(|u| usage(u.get().as_bytes())) })
+    Some(Response {
+        id: r.id,
+        store: r.store,
+        usage: r.usage.and_then(|u| usage(u.get().as_bytes())).map(|s| s.usage),
+    })
 }

@@ -3,6 +3,7 @@
 use super::bring_up::{self, Control};
 use super::{Failure, Role, load, logging, runtime, state};
 use sallyport_admin::Bootstrap;
+use sallyport_proxy::estimator::Estimator;
 use sallyport_proxy::gateway::Gateway;
 use sallyport_proxy::health::Health;
 use sallyport_proxy::metrics::Metrics;
@@ -79,6 +80,7 @@ fn serve(
     upstreams: Arc<Upstreams>,
     dir: &Path,
 ) -> Result<(), Failure> {
+    let estimator = Estimator::start().map_err(|e| format!("cannot start the estimator's thread: {e}"))?;
     let gateway = Gateway {
         running: state.running.clone(),
         upstreams,
@@ -86,6 +88,7 @@ fn serve(
         metrics,
         owners: state.owners.clone(),
         keeper: state.kept.clone(),
+        estimator,
     };
     for address in &config.server.listen {
         tracing::info!(%address, tls = config.server.tls.is_some(), "gateway");

@@ -247,6 +247,7 @@ impl Attempt<'_> {
             // Boxed: rare, and its state would make that of every call larger.
             return Box::pin(self.judge(d, call, up, status, headers, end)).await;
         }
+        call.x.accepted = true;
         self.stream(d, call, up, status, headers, end).await
     }
 
@@ -351,6 +352,11 @@ impl Attempt<'_> {
                 // Events may be dropped or replaced: an announced length would be wrong.
                 headers.remove(header::CONTENT_LENGTH);
                 Body::Events(EventStream::new())
+            }
+            // Claude's own answer on another platform, whose headers are not Anthropic's.
+            None if self.back.is_some() => {
+                headers = translated::head(&headers, &call.x, false);
+                Body::Pieces
             }
             None => Body::Pieces,
         };

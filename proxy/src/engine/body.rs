@@ -1,13 +1,14 @@
 //! The answer's body on its way: shown to the filters, sent in as few writes as possible.
 
 use super::call::Call;
-use super::translated::count;
+use super::translated::count_stream;
 use bytes::{Bytes, BytesMut};
 use pingora_core::BError;
 use pingora_core::protocols::http::{HttpTask, ServerSession};
 use sallyport_filters::event::{Event, Fate, Piece};
+use sallyport_filters::exchange::Exchange;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
-use sallyport_filters::sse::{EventStream, StreamError};
+use sallyport_filters::sse::{EventStream, StreamError, Verdict, first_event};
 use sallyport_filters::translate;
 use std::time::Instant;
 
@@ -36,11 +37,19 @@ impl Body {
             Self::Events(stream) => {
                 let body = |b: Bytes| HttpTask::Body(Some(b), false);
                 for piece in batch.drain(..) {
-                    let out = stream.push(piece, |e| chain.event(x, e)).map_err(unreadable)?;
+                    let show = |e: &mut Event<'_>| {
+                        note_error(x, e);
+                        chain.event(x, e);
+                    };
+                    let out = stream.push(piece, show).map_err(unreadable)?;
                     tasks.extend(out.into_iter().map(body));
                 }
                 if end {
-                    tasks.extend(stream.finish(|e| chain.event(x, e)).into_iter().map(body));
+                    let show = |e: &mut Event<'_>| {
+                        note_error(x, e);
+                        chain.event(x, e);
+                    };
+                    tasks.extend(stream.finish(show).into_iter().map(body));
                 }
             }
             Self::Unwrapped(frames, stream) => {
@@ -70,10 +79,7 @@ impl Body {
                 if verdict.is_err() {
                     push(stream.take());
                 }
-                count(x, stream.tokens(), stream.ended());
-                if let Some(meter) = &mut x.meter {
-                    meter.numbered(stream.next_sequence());
-                }
+                count_stream(x, stream);
                 verdict?;
             }
             Self::Pieces => {
@@ -113,6 +119,18 @@ impl Body {
             Self::Translated(stream) => stream.failed(),
             _ => None,
         }
+    }
+}
+
+/// A provider's error in mid-stream passes to its own clients as it is; the log must not call the call a good one.
+fn note_error(x: &mut Exchange, event: &Event<'_>) {
+    let Piece::Sse { name, data } = event.piece else { return };
+    let suspicious = matches!(name, b"error" | b"response.failed") || data.starts_with(br#"{"error""#);
+    if suspicious
+        && x.outcome.rejection.is_none()
+        && let Verdict::Error { error, .. } = first_event(x.dialect, name, data)
+    {
+        x.outcome.rejection = Some(translate::failure(&error));
     }
 }
 

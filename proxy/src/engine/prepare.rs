@@ -5,8 +5,8 @@ use super::view;
 use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
 use sallyport_filters::exchange::Target;
-use sallyport_filters::outgoing::Outgoing;
 use sallyport_filters::outgoing::address::Operation;
+use sallyport_filters::outgoing::{self, Outgoing};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::translate::{self, Back, Translation, Way};
 
@@ -31,6 +31,8 @@ pub(crate) fn request(d: &ServerSession, call: &mut Call, target: &Target) -> Re
     let prepared = |out, translation| Ok(Prepared { out, back, translation, more: Vec::new() });
     match way {
         Way::Verbatim => prepared(Outgoing::new(view(d), &call.x, target), None),
+        // The engine answers before it asks for a request.
+        Way::Estimated => Err(unserved()),
         Way::Platform(platform) => {
             let out = Outgoing::on_platform(view(d), &call.x, target, platform).map_err(|e| {
                 let why = e.why.clone();
@@ -41,6 +43,13 @@ pub(crate) fn request(d: &ServerSession, call: &mut Call, target: &Target) -> Re
         Way::Translated(wire) => {
             let back = back.ok_or_else(unserved)?;
             let lossy = call.x.snapshot.config.translation.lossy.allowed();
+            if translate::is_count(surface) {
+                let betas = outgoing::betas(&d.req_header().headers);
+                let (translation, encoded) = Translation::count(&call.x, &betas, back, target, lossy)?;
+                call.x.dropped = encoded.dropped;
+                let out = Outgoing::count(view(d), &call.x, target, wire, encoded.body);
+                return prepared(out.ok_or_else(unserved)?, Some(Box::new(translation)));
+            }
             if translate::is_aside(surface) {
                 let (translation, encoded, operation) = Translation::aside(&call.x, back, target, lossy)?;
                 call.x.dropped = encoded.dropped;

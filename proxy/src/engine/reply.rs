@@ -10,6 +10,7 @@ use pingora_http::ResponseHeader;
 use sallyport_config::model::Server;
 use sallyport_filters::dialect::error::{framed, render};
 use sallyport_filters::exchange::Exchange;
+use sallyport_filters::outgoing::upstream_request_id;
 use sallyport_filters::rejection::Rejection;
 use sallyport_filters::surface::Dialect;
 use uuid::Uuid;
@@ -25,7 +26,8 @@ pub(crate) fn stamp(headers: &mut HeaderMap, id: Uuid) {
     let id = id.hyphenated().encode_lower(&mut text);
     if let Ok(id) = HeaderValue::from_str(id) {
         if !headers.contains_key(&REQUEST_ID) {
-            headers.insert(REQUEST_ID, id.clone());
+            let theirs = upstream_request_id(headers).and_then(|id| HeaderValue::from_str(id).ok());
+            headers.insert(REQUEST_ID, theirs.unwrap_or_else(|| id.clone()));
         }
         headers.insert(OWN_REQUEST_ID, id);
     }

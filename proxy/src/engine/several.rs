@@ -89,7 +89,7 @@ impl Attempt<'_> {
             Ok(translated) => translated,
             Err(why) => return End::Failed(Failure::unreadable(why)),
         };
-        count(&mut call.x, translated.tokens, true);
+        count(&mut call.x, translated.tokens, &translated.body);
         let Some(first) = answers.first() else {
             return End::Failed(Failure::broken("no call was made".into()));
         };

@@ -14,7 +14,7 @@ use sallyport_filters::ir::Tokens;
 use sallyport_filters::outgoing::translated_response_headers;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::surface::Dialect;
-use sallyport_filters::translate::Translation;
+use sallyport_filters::translate::{Stream, Translation};
 
 /// Largest whole answer that is translated, in bytes.
 pub(super) const MOST: usize = 64 * 1024 * 1024;
@@ -74,10 +74,23 @@ pub(super) fn head(theirs: &HeaderMap, x: &Exchange, stream: bool) -> HeaderMap 
 }
 
 /// What the codec has read of the usage.
-pub(super) fn count(x: &mut Exchange, tokens: Option<Tokens>, complete: bool) {
-    if let (Some(meter), Some(tokens)) = (&mut x.meter, tokens) {
-        meter.told(tokens.usage, complete);
+pub(super) fn count(x: &mut Exchange, tokens: Option<Tokens>, body: &[u8]) {
+    match (&mut x.meter, tokens) {
+        (Some(meter), Some(tokens)) => meter.told(tokens.usage, true),
+        (Some(meter), None) => meter.delivers_whole(body),
+        _ => {}
     }
+}
+
+/// The same of a stream on its way.
+pub(super) fn count_stream(x: &mut Exchange, stream: &mut Stream) {
+    let Some(meter) = &mut x.meter else { return };
+    if let Some(tokens) = stream.tokens() {
+        meter.told(tokens.usage, stream.ended());
+        meter.partly(!stream.tokens_final());
+    }
+    meter.numbered(stream.next_sequence());
+    meter.delivers(stream.delivered());
 }
 
 impl Attempt<'_> {
@@ -120,7 +133,7 @@ impl Attempt<'_> {
             Ok(answer) => answer,
             Err(why) => return End::Failed(Failure::unreadable(why)),
         };
-        count(&mut call.x, answer.tokens, true);
+        count(&mut call.x, answer.tokens, &answer.body);
         if translation.kept() {
             self.keeper.keep(&mut call.x, answer.body.clone());
         }

@@ -274,7 +274,8 @@ async fn make(gw: Gateway, running: Arc<Running>, job: Job) {
     let mut x = Exchange::new(running.snapshot.clone(), Surface::Responses, Surface::Responses.dialect());
     (x.id, x.client_ip, x.user_agent, x.turn) =
         (job.call, job.client_ip, job.user_agent, Some(Box::new(turn)));
-    let mut call = Call::new(x, running.chain.clone(), gw.metrics.clone(), gw.health.enter());
+    let (chain, metrics) = (running.chain.clone(), gw.metrics.clone());
+    let mut call = Call::new(x, chain, metrics, gw.estimator.clone(), gw.health.enter());
     let served = async {
         let mut d = ServerSession::new_http1(Box::new(server));
         if matches!(d.read_request().await, Ok(true)) {

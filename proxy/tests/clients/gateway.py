@@ -22,10 +22,16 @@ PATIENCE = 60.0
 # The simulated models think before they answer, so that sealed thoughts must find their way back through the agent;
 # the simulator refuses those that were changed. `echo`: what a tool gave comes back as the answer.
 DIRECTIVES = ";reasoning=8;echo;reasoning_content"
+# The upstreams are those of the SDK tests.
 WAYS = {
-    "to-anthropic": ("anthropic", "claude-sim" + DIRECTIVES),
-    "to-openai": ("openai", "gpt-sim" + DIRECTIVES),
-    "to-compatible": ("openai-compatible", "open-sim" + DIRECTIVES),
+    "to-anthropic": "claude-sim",
+    "to-openai": "gpt-sim",
+    "to-compatible": "vllm-sim",
+    "to-azure": "azure-sim",
+    "to-gemini": "gemini-3-sim",
+    "to-vertex": "claude-vertex-sim",
+    "to-converse": "anthropic.claude-converse-sim",
+    "to-invoke": "anthropic.claude-invoke-sim",
 }
 
 
@@ -41,7 +47,7 @@ class Gateway:
         """The logged calls for a model, oldest first; waits until there are so many."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            page = fetch(f"{self.admin}/api/calls?limit=100", ADMIN_TOKEN)
+            page = fetch(f"{self.admin}/api/calls?limit=1000", ADMIN_TOKEN)
             calls = [call for call in page["calls"] if call["model_asked"] == model]
             if len(calls) >= at_least:
                 return calls[::-1]
@@ -58,7 +64,8 @@ def fetch(url: str, token: str | None):
 def running(directory: pathlib.Path):
     """Starts simulator and gateway; yields once, stops both afterwards."""
     simulator = helpers.spawn(
-        [helpers.binary("SALLYPORT_SIM_BIN", "sallyport-sim"), "--listen", "127.0.0.1:0", "--auth", "sk-upstream"],
+        [helpers.binary("SALLYPORT_SIM_BIN", "sallyport-sim"), "--listen", "127.0.0.1:0", "--auth", "sk-upstream",
+         "--aws-secret", helpers.AWS_SECRET],
         directory / "simulator.log", stdout=subprocess.PIPE)
     try:
         line = simulator.stdout.readline().decode()
@@ -80,11 +87,10 @@ def _gateway(directory: pathlib.Path, upstream: str):
         "upstream": {"allow_networks": ["127.0.0.0/8"], "max_attempts": 1},
         # Codex brings OpenAI's own web search along, which no compatible server has: it is left out and named.
         "translation": {"lossy": "allow"},
-        "providers": [{"name": kind, "kind": kind, "base_url": upstream + "/v1", "api_key": "sk-upstream"}
-                      for kind, _ in WAYS.values()],
-        "models": [{"name": name, "routes": [{"provider": kind, "model": model}]}
-                   for name, (kind, model) in WAYS.items()],
-        "prices": {"models": {model.split(";")[0] + "*": {"input": 1, "output": 2} for _, model in WAYS.values()}},
+        "providers": helpers.providers(upstream, {model: helpers.KINDS[model] for model in WAYS.values()}, "sk-upstream"),
+        "models": [{"name": name, "routes": [{"provider": model, "model": model + DIRECTIVES}]}
+                   for name, model in WAYS.items()],
+        "prices": {"models": {model + "*": {"input": 1, "output": 2} for model in WAYS.values()}},
     }), encoding="utf-8")
     sallyport = helpers.binary("SALLYPORT_BIN", "sallyport")
     files = ["-c", helpers.ROOT / "config" / "base.yaml", "-c", overlay]

@@ -78,19 +78,7 @@ async fn every_result_finds_its_call() {
     house.says(&said);
     for (front, kind) in translated() {
         let (got, _) = house.ask(front, kind, ask::tools(front, false)).await;
-        let mut body = ask::second(front, &got.json(), &said);
-        let list = body[turns(front)].as_array_mut().unwrap();
-        let first = list.pop().unwrap();
-        // The same for the other calls: a list of results in one turn of Messages, a message or item each elsewhere.
-        let results: Vec<Value> = ["call_1", "call_2", "call_3"]
-            .map(|id| serde_json::from_str(&first.to_string().replace("call_1", id)).unwrap())
-            .into();
-        if front == Format::Messages {
-            let content: Vec<_> = results.iter().map(|r| r["content"][0].clone()).collect();
-            list.push(json!({"role": "user", "content": content}));
-        } else {
-            list.extend(results);
-        }
+        let body = ask::second(front, &got.json(), &said);
         let (got, sent) = house.ask(front, kind, body).await;
         got.expect(200);
         let sent = sent.json();

@@ -25,6 +25,37 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 DIRECT = os.environ.get("SALLYPORT_SDK_DIRECT") == "1"
 UPSTREAM_KEY = "sk-upstream-secret"
+AWS_SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+
+# One model for each way to an upstream: its provider's kind, where the API begins at the simulator, and the kind's own
+# settings. A new kind is one line here. `access_key`: Signature Version 4 instead of an API key.
+VERTEX = {"project": "p", "location": "europe-west4"}
+KINDS = {
+    "gpt-sim": ("openai", "/v1", {}),
+    "claude-sim": ("anthropic", "/v1", {}),
+    "vllm-sim": ("openai-compatible", "/v1", {}),
+    "azure-sim": ("azure-openai", "", {}),
+    "azure-dated-sim": ("azure-openai", "", {"api_version": "2024-10-21"}),
+    "gemini-3-sim": ("gemini", "/v1beta", {}),
+    "gemini-3-vertex-sim": ("vertex", "/v1", VERTEX),
+    "claude-vertex-sim": ("vertex", "/v1", VERTEX),
+    "anthropic.claude-converse-sim": ("bedrock", "", {"region": "us-east-1", "api": "converse", "access_key": True}),
+    "anthropic.claude-invoke-sim": ("bedrock", "", {"region": "us-east-1", "api": "invoke", "access_key": True}),
+    "amazon.nova-sim": ("bedrock", "", {"region": "us-east-1"}),
+}
+
+
+def providers(simulator: str, kinds: dict, key: str = UPSTREAM_KEY) -> list:
+    """The providers of a configuration, named by their models."""
+    found = []
+    for model, (kind, base, settings) in kinds.items():
+        settings, provider = dict(settings), {"name": model, "kind": kind, "base_url": simulator + base}
+        if settings.pop("access_key", False):
+            settings |= {"access_key_id": key, "secret_access_key": AWS_SECRET}
+        else:
+            provider["api_key"] = key
+        found.append(provider | ({kind.replace("-", "_"): settings} if settings else {}))
+    return found
 PATIENCE = 60.0
 
 
@@ -93,7 +124,8 @@ def directory():
 @pytest.fixture(scope="session")
 def simulator(directory):
     key = "sp-direct" if DIRECT else UPSTREAM_KEY
-    command = [binary("SALLYPORT_SIM_BIN", "sallyport-sim"), "--listen", "127.0.0.1:0", "--auth", key]
+    command = [binary("SALLYPORT_SIM_BIN", "sallyport-sim"), "--listen", "127.0.0.1:0", "--auth", key,
+               "--aws-secret", AWS_SECRET]
     process = spawn(command, directory / "simulator.log", stdout=subprocess.PIPE)
     line = process.stdout.readline().decode()
     assert "listening on http://" in line, (line, (directory / "simulator.log").read_text())
@@ -109,21 +141,17 @@ def server(directory, simulator):
     held = []
     port, admin = reserve_port(held), reserve_port(held)
     overlay = directory / "sdk.yaml"
-    provider = {"base_url": simulator + "/v1", "api_key": UPSTREAM_KEY}
     overlay.write_text(json.dumps({
         "data_dir": str(directory / "data"),
         "server": {"listen": [f"127.0.0.1:{port}"]},
         "admin": {"listen": f"127.0.0.1:{admin}"},
         # The simulator's errors shall reach the SDK, which has retries of its own.
         "upstream": {"allow_networks": ["127.0.0.0/8"], "max_attempts": 1},
-        "providers": [{"name": "sim-openai", "kind": "openai", **provider},
-                      {"name": "sim-anthropic", "kind": "anthropic", **provider},
-                      {"name": "sim-compatible", "kind": "openai-compatible", **provider}],
+        "providers": providers(simulator, KINDS),
         "models": [{"name": name, "routes": [{"provider": to}]} for name, to in [
-            ("gpt-sim", "sim-openai"), ("gpt-sim;*", "sim-openai"), ("allowed-gpt", "sim-openai"),
-            ("claude-sim", "sim-anthropic"), ("claude-sim;*", "sim-anthropic"), ("allowed-claude", "sim-anthropic"),
-            ("vllm-sim", "sim-compatible"), ("vllm-sim;*", "sim-compatible"),
-        ]] + [{"name": "my-alias", "routes": [{"provider": "sim-openai", "model": "gpt-sim"}]}],
+            *[(name, to) for to in KINDS for name in (to, to + ";*")],
+            ("allowed-gpt", "gpt-sim"), ("allowed-claude", "claude-sim"),
+        ]] + [{"name": "my-alias", "routes": [{"provider": "gpt-sim", "model": "gpt-sim"}]}],
     }), encoding="utf-8")
     sallyport = binary("SALLYPORT_BIN", "sallyport")
     files = ["-c", ROOT / "config" / "base.yaml", "-c", overlay]

@@ -86,6 +86,18 @@ def test_count_tokens(ant):
     assert ant.messages.count_tokens(model="claude-sim", messages=ASK["messages"]).input_tokens > 0
 
 
+COUNTED = ["claude-sim", "gpt-sim", "gemini-3-sim", "gemini-3-vertex-sim", "claude-vertex-sim", "anthropic.claude-invoke-sim"]
+
+
+@pytest.mark.parametrize("model", [*COUNTED, "vllm-sim", "amazon.nova-sim"])
+def test_count_tokens_everywhere(ant, model, gateway_only):
+    """The simulator refuses bodies that the providers would not take."""
+    ask = [*ASK["messages"], {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "More."}]
+    got = ant.messages.with_raw_response.count_tokens(model=model, system="Be short.", tools=[TOOL], messages=ask)
+    assert got.parse().input_tokens > 0
+    assert (got.headers.get("x-sallyport-estimated") == "true") == (model not in COUNTED)
+
+
 def test_models(ant, server):
     models = list(ant.models.list(limit=2))
     assert models and all(model.type == "model" and model.display_name for model in models)

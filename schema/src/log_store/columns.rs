@@ -12,16 +12,17 @@ INSERT INTO call_log (
     model_asked, model_served, provider, upstream_request_id, object_id, attempts, status,
     error_source, error_code, error_detail, cancelled, streamed,
     input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens,
-    cost_nanos, bytes_in, bytes_out, ttft_us, duration_us)
+    cost_nanos, bytes_in, bytes_out, ttft_us, duration_us, dropped, estimated)
 SELECT a1, a2, a3, a4, a5, a6, a7, a8::inet, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22,
-    a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33
+    a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34::jsonb, a35
 FROM UNNEST(
     $1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
     $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::int[], $17::int[], $18::text[],
     $19::text[], $20::text[], $21::bool[], $22::bool[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[],
-    $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[])
+    $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[],
+    $34::text[], $35::bool[])
     AS t(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23,
-         a24, a25, a26, a27, a28, a29, a30, a31, a32, a33)
+         a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35)
 ON CONFLICT (id, started_at) DO NOTHING";
 
 /// The first maker stays: a later call about the same object does not take it over.
@@ -69,6 +70,8 @@ pub(super) async fn insert_calls(conn: &mut PgConnection, records: &[CallRecord]
         .bind(column(&r, |c| int(c.bytes_out)))
         .bind(column(&r, |c| c.ttft_us.map(int)))
         .bind(column(&r, |c| int(c.duration_us)))
+        .bind(column(&r, |c| json(&c.dropped)))
+        .bind(column(&r, |c| c.estimated))
         .execute(conn)
         .await
         .map(drop)
@@ -103,6 +106,11 @@ fn column<'a, T>(records: &[&'a CallRecord], field: impl Fn(&'a CallRecord) -> T
     records.iter().map(|record| field(record)).collect()
 }
 
+/// A list as JSON; None: an empty one.
+fn json(names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| serde_json::Value::from(names).to_string())
+}
+
 /// Postgres has no unsigned numbers; a count beyond 2⁶³ is not one.
 fn int(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
@@ -134,6 +142,9 @@ fn without_nul(record: &CallRecord) -> Cow<'_, CallRecord> {
                 *text = text.replace('\0', "\u{fffd}");
             }
         }
+        for name in &mut owned.dropped {
+            *name = name.replace('\0', "\u{fffd}");
+        }
     }
     record
 }
@@ -150,6 +161,6 @@ fn has_nul(c: &CallRecord) -> bool {
         &c.error_code,
         &c.error_detail,
     ];
-    let texts = optional.into_iter().flatten().chain([&c.instance, &c.surface]);
+    let texts = optional.into_iter().flatten().chain([&c.instance, &c.surface]).chain(&c.dropped);
     texts.into_iter().any(|text| text.contains('\0'))
 }

@@ -4,13 +4,15 @@ use super::cursor::Cursor;
 use super::{CallFilter, PAGE_MAX, Page};
 use crate::call::{CallRecord, ErrorSource, Usage};
 use sqlx::postgres::{PgConnection, PgRow, Postgres};
+use sqlx::types::Json;
 use sqlx::{QueryBuilder, Row};
 
 pub(super) const SELECT: &str = "
 SELECT id, started_at, instance, key_id, key_prefix, user_id, team_id, host(client_ip) AS client_ip, user_agent,
     surface, model_asked, model_served, provider, upstream_request_id, object_id, attempts, status, error_source,
     error_code, error_detail, cancelled, streamed, input_tokens, cached_input_tokens, cache_write_tokens,
-    cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nanos, bytes_in, bytes_out, ttft_us, duration_us
+    cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nanos, bytes_in, bytes_out, ttft_us, duration_us,
+    dropped, estimated
 FROM call_log WHERE true";
 
 const DEFAULT_LIMIT: u32 = 100;
@@ -106,7 +108,9 @@ pub(super) fn call(row: &PgRow) -> Result<CallRecord, sqlx::Error> {
         error_detail: row.try_get("error_detail")?,
         cancelled: row.try_get("cancelled")?,
         streamed: row.try_get("streamed")?,
+        dropped: row.try_get::<Option<Json<Vec<String>>>, _>("dropped")?.map(|d| d.0).unwrap_or_default(),
         usage,
+        estimated: row.try_get("estimated")?,
         cost_nanos: row.try_get("cost_nanos")?,
         bytes_in: count("bytes_in")?,
         bytes_out: count("bytes_out")?,

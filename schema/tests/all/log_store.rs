@@ -37,6 +37,8 @@ async fn every_field_comes_back_and_the_same_record_is_stored_once() {
     (failed.usage, failed.cost_nanos, failed.ttft_us) = (None, None, None);
     failed.object_id = Some("resp_1".into());
     failed.cancelled = true;
+    failed.dropped = vec!["logit_bias".into(), "a \"quoted\", odd\u{1f} näme".into()];
+    failed.estimated = true;
     let fine = call();
     let batch = [fine.clone(), failed.clone(), fine.clone()];
     log.append(&batch).await.unwrap();
@@ -67,8 +69,13 @@ async fn a_nul_in_a_header_costs_a_character_and_not_the_record() {
     let (_pg, _url, _store, log) = log().await;
     let mut record = call();
     record.user_agent = Some("a\0b".into());
-    log.append(&[record]).await.unwrap();
-    assert_eq!(all(&log).await[0].user_agent.as_deref(), Some("a\u{fffd}b"));
+    let mut other = call();
+    other.started_at -= Duration::seconds(1);
+    other.dropped = vec!["c\0d".into()];
+    log.append(&[record, other]).await.unwrap();
+    let all = all(&log).await;
+    assert_eq!(all[0].user_agent.as_deref(), Some("a\u{fffd}b"));
+    assert_eq!(all[1].dropped, ["c\u{fffd}d"]);
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ pub(super) fn authenticate(
     let Some(key) = &state.options.auth else { return Ok(()) };
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let bearer = header("authorization").and_then(|v| v.split_once(' ')).map(|(_, token)| token.trim());
-    // of SigV4 the access key counts; that the signature fits is shown elsewhere, with AWS's own vectors
+    // of SigV4 the access key counts here; whether the signature fits is another question
     let bearer = bearer.map(|token| match token.strip_prefix("Credential=") {
         Some(scope) => scope.split('/').next().unwrap_or(scope),
         None => token,

@@ -1,7 +1,7 @@
 //! What Azure adds: the verdicts of its content filters, in a chunk of their own before all others of a stream.
 //! <https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-streaming>
 
-use crate::sim::call::{Answer, Turn};
+use crate::sim::call::Answer;
 use crate::sim::fault::Fault;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,8 +27,13 @@ pub(super) fn filtered(answer: &impl Serialize) -> Answer {
     Answer::json(&answer)
 }
 
-/// A deployment's API has a version in the query.
-pub(super) fn check(turn: &Turn<'_>) -> Result<(), Fault> {
-    let has_version = turn.query.split('&').any(|p| p.starts_with("api-version=") && p.len() > 12);
-    if turn.id.is_none() || has_version { Ok(()) } else { Err(Fault::new(404, "Resource not found")) }
+/// The dated API wants its version in the query, and has Responses since one of them.
+/// <https://learn.microsoft.com/azure/ai-services/openai/how-to/responses>
+pub(crate) fn check(path: &str, query: &str) -> Result<(), Fault> {
+    if !path.contains("/openai/") || path.contains("/openai/v1/") {
+        return Ok(());
+    }
+    let version = query.split('&').find_map(|p| p.strip_prefix("api-version=")).unwrap_or_default();
+    let least = if path.contains("/openai/responses") { "2025-03-01" } else { "2" };
+    if version >= least { Ok(()) } else { Err(Fault::new(404, "Resource not found")) }
 }

@@ -4,6 +4,7 @@ use super::functions;
 use super::lenient::{self, Str};
 use super::part::{self, Meaning};
 use super::settings;
+use super::thoughts;
 use super::wire::{Content, Part, Request};
 use crate::codec::DecodeError;
 use crate::ir::block::{Block, Body, ToolCall};
@@ -58,6 +59,9 @@ pub(super) fn conversation(
         let mut content = reader.parts(parts.unwrap_or_default().0, &at, &mut c.extra)?;
         // Canonical: results before other things.
         content.sort_by_key(|b| !matches!(b.body, Body::ToolResult(_)));
+        if role == Role::Assistant {
+            content = thoughts::joined(&mut c.messages, content);
+        }
         c.messages.push(Message { at: Spot::new(at), ..Message::new(role, content) });
     }
     functions::read(tools.unwrap_or_default().0, tool_config, &mut c)?;

@@ -27,6 +27,10 @@ pub struct Encoder {
     next: u64,
     /// Texts begun so far.
     texts: usize,
+    /// Signatures of texts, told only if something follows: an answer must not end with a block that says nothing, since
+    /// clients (Claude Code) take the last one for what was said. Google does without those of an answer's last text.
+    /// <https://ai.google.dev/gemini-api/docs/thought-signatures>
+    carried: Vec<String>,
 }
 
 /// How a block is told.
@@ -155,12 +159,19 @@ impl Encoder {
 
     /// Appends `content_block_start`, and takes an index for it.
     fn start(&mut self, out: &mut BytesMut, f: impl FnOnce(&mut Object<'_, &mut BytesMut>)) -> u64 {
+        self.carry_all(out);
         let at = self.next();
         emit(out, "content_block_start", |o| {
             o.number("index", at);
             o.object("content_block", f);
         });
         at
+    }
+
+    fn carry_all(&mut self, out: &mut BytesMut) {
+        for signature in std::mem::take(&mut self.carried) {
+            self.carry(out, &signature);
+        }
     }
 
     /// A whole block that holds nothing but a signature that belongs to another one.
@@ -265,6 +276,7 @@ impl Encoder {
 
     fn begin_call(&mut self, call: &ToolCall, out: &mut BytesMut) -> Shown {
         let ToolCall { id, name, namespace: _, arguments, kind, signature } = call;
+        self.carry_all(out);
         if let Some(s) = signature {
             self.carry(out, &carrier::of_call(s, id));
         }
@@ -349,12 +361,10 @@ impl Encoder {
         let Some(slot) = self.blocks.get_mut(index as usize) else { return };
         match std::mem::take(slot) {
             Shown::Not | Shown::Sealed | Shown::Silent(None) => {}
-            Shown::Silent(Some(s)) => self.carry(out, &carrier::of_text(&s, None)),
+            Shown::Silent(Some(s)) => self.carried.push(carrier::of_text(&s, None)),
             Shown::Text { at, nth, signature } => {
                 stop_event(out, at);
-                if let Some(s) = signature {
-                    self.carry(out, &carrier::of_text(&s, Some(nth)));
-                }
+                self.carried.extend(signature.map(|s| carrier::of_text(&s, Some(nth))));
             }
             Shown::Call { at, id, signature } => {
                 stop_event(out, at);

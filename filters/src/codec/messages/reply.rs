@@ -143,6 +143,10 @@ fn said(content: &[Block]) -> Vec<Piece<'_>> {
             | Body::Video(_) => {}
         }
     }
+    // An answer must not end with a block that says nothing: see the stream's encoder.
+    while matches!(pieces.last(), Some(Piece::Carrier(_))) {
+        pieces.pop();
+    }
     pieces
 }
 

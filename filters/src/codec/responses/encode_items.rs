@@ -71,6 +71,8 @@ pub(super) enum InItem<'a> {
 pub(super) struct Items<'a, 'l> {
     options: &'l RequestOptions,
     losses: &'l mut Losses,
+    /// What the request says about storing.
+    stored: Option<bool>,
     /// Ids of free-text calls: dialects that do not tell the kind of a result know the kind of the call.
     custom: Vec<&'a str>,
     pub(super) out: Vec<InItem<'a>>,
@@ -103,7 +105,8 @@ impl<'a, 'l> Items<'a, 'l> {
             Body::ToolCall(c) if c.kind == CallKind::Custom => Some(c.id.as_str()),
             _ => None,
         });
-        Self { options, losses, custom: custom.collect(), out: Vec::with_capacity(c.messages.len()) }
+        let (custom, out) = (custom.collect(), Vec::with_capacity(c.messages.len()));
+        Self { options, losses, stored: c.settings.store, custom, out }
     }
 
     /// Writes a turn.
@@ -267,6 +270,11 @@ impl<'a, 'l> Items<'a, 'l> {
             self.losses.hint(field(at, ""), "thoughts of another provider's model mean nothing to this one");
             return None;
         };
+        // Known by its id alone, it would be looked for among what is stored; and nothing of a foreign client's is.
+        if self.options.foreign && s.value.is_empty() && self.stored != Some(true) {
+            self.losses.hint(field(at, ""), "the thought was not sealed, and it is not stored");
+            return None;
+        }
         let content = Some(text.as_str()).filter(|t| !t.is_empty());
         Some(InItem::Reasoning {
             id: s.id.as_deref(),

@@ -100,3 +100,15 @@ fn refused_failed_and_cancelled_calls_are_logged() {
     assert_eq!(ended(200, false, Some("server_error")), (200, upstream, Some("server_error".into())));
     assert_eq!(ended(200, false, None), (200, None, None));
 }
+
+/// A client may name fields as it likes, and as many.
+#[test]
+fn dropped_fields_are_bounded() {
+    let w = World::new();
+    let mut x = w.call(Surface::Chat, r#"{"model":"fast"}"#);
+    x.dropped = (0..100).map(|n| format!("{n}{}", "é".repeat(100))).collect();
+    let r = logged(x);
+    assert_eq!(r.dropped.len(), 64);
+    assert!(r.dropped.iter().all(|name| name.len() <= 100 && name.len() > 90));
+    assert!(r.dropped[9].starts_with("9é") && !r.estimated);
+}

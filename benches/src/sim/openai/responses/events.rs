@@ -18,7 +18,7 @@ pub(super) fn script(draft: &Draft, items: &[Item<'_>], finished: &Value, backgr
     }
     out.put("response.in_progress", json!({"response": begun}));
     for (index, item) in items.iter().enumerate() {
-        out.item(index, item);
+        out.item(index, item, finished["output"][index].clone());
     }
     let last = if finished["status"] == "incomplete" { "response.incomplete" } else { "response.completed" };
     out.put(last, json!({"response": finished}));
@@ -49,7 +49,7 @@ impl Events {
         }
     }
 
-    fn item(&mut self, index: usize, item: &Item<'_>) {
+    fn item(&mut self, index: usize, item: &Item<'_>, finished: Value) {
         self.put("response.output_item.added", json!({"output_index": index, "item": item.begun()}));
         match item {
             Item::Reasoning { id, summary: Some(text), .. } => {
@@ -91,6 +91,6 @@ impl Events {
                 );
             }
         }
-        self.put("response.output_item.done", json!({"output_index": index, "item": item.json("completed")}));
+        self.put("response.output_item.done", json!({"output_index": index, "item": finished}));
     }
 }

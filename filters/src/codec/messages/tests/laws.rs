@@ -329,6 +329,14 @@ fn reply() -> impl Strategy<Value = Reply> {
     let tier = of(Just("priority".to_owned()));
     (text(), vec(one, 0..6), stop, usage, tier).prop_map(|(id, bodies, stop, usage, service_tier)| {
         let mut content: Vec<Block> = bodies.into_iter().map(Block::new).collect();
+        // The signature of what is said last is not told.
+        while content
+            .pop_if(|b| matches!(&b.body, Body::Text { text, signature: Some(_), .. } if text.is_empty()))
+            .is_some()
+        {}
+        if let Some(Body::Text { signature, .. }) = content.last_mut().map(|b| &mut b.body) {
+            *signature = None;
+        }
         // Ids are made once.
         for (i, b) in content.iter_mut().enumerate() {
             if let Body::ToolCall(c) = &mut b.body {

@@ -28,6 +28,9 @@ pub(crate) fn schema() -> Value {
         "additionalProperties": false})
 }
 
+/// What every tool gives.
+pub(crate) const RESULT: &str = "sunny";
+
 /// The same with a tool.
 pub(crate) fn tools(format: Format, stream: bool) -> Value {
     let mut body = text(format, stream);
@@ -84,26 +87,32 @@ pub(crate) fn structured(format: Format) -> Value {
     body
 }
 
-/// The second turn of a loop: what the client got (`answer`, its own words) and the result of its first call.
+/// The second turn of a loop: what the client got (`answer`, its own words) and the results of its calls.
 pub(crate) fn second(format: Format, answer: &Value, heard: &Said) -> Value {
-    let mut body = tools(format, false);
-    let (id, result) = (&heard.calls[0].id, "sunny");
+    after(format, tools(format, false), answer, heard)
+}
+
+/// The turn after that which `body` asked for.
+pub(crate) fn after(format: Format, mut body: Value, answer: &Value, heard: &Said) -> Value {
+    let results = heard.calls.iter().map(|call| match format {
+        Format::Chat => json!({"role": "tool", "tool_call_id": call.id, "content": RESULT}),
+        Format::Responses => json!({"type": "function_call_output", "call_id": call.id, "output": RESULT}),
+        Format::Messages => json!({"type": "tool_result", "tool_use_id": call.id, "content": RESULT}),
+    });
+    let field = if format == Format::Responses { "input" } else { "messages" };
+    let turns = body[field].as_array_mut().unwrap();
     match format {
         Format::Chat => {
-            let turns = body["messages"].as_array_mut().unwrap();
             turns.push(answer["choices"][0]["message"].clone());
-            turns.push(json!({"role": "tool", "tool_call_id": id, "content": result}));
+            turns.extend(results);
         }
         Format::Responses => {
-            let turns = body["input"].as_array_mut().unwrap();
             turns.extend(answer["output"].as_array().unwrap().iter().cloned());
-            turns.push(json!({"type": "function_call_output", "call_id": id, "output": result}));
+            turns.extend(results);
         }
         Format::Messages => {
-            let turns = body["messages"].as_array_mut().unwrap();
             turns.push(json!({"role": "assistant", "content": answer["content"]}));
-            turns.push(json!({"role": "user",
-                "content": [{"type": "tool_result", "tool_use_id": id, "content": result}]}));
+            turns.push(json!({"role": "user", "content": results.collect::<Value>()}));
         }
     }
     body
