@@ -31,8 +31,10 @@ fn overlay(setup: &Setup, listen: SocketAddr, sim: SocketAddr) -> Result<PathBuf
         "log": {"level": "warn"},
         "upstream": {"allow_networks": ["127.0.0.0/8"]},
         "providers": [{"name": "bench-sim", "kind": "openai-compatible", "base_url": format!("http://{sim}/v1"),
-            "api_key": "bench"}],
-        "models": [{"name": "sim-*", "routes": [{"provider": "bench-sim"}]}],
+            "api_key": "bench"},
+            {"name": "bench-other", "kind": "anthropic", "base_url": format!("http://{sim}/v1"), "api_key": "bench"}],
+        "models": [{"name": "sim-*", "routes": [{"provider": "bench-sim"}]},
+            {"name": "other-*", "routes": [{"provider": "bench-other"}]}],
     });
     fs::write(&file, format!("{overlay:#}\n")).context(file.display())?;
     Ok(file)

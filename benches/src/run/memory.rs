@@ -45,6 +45,7 @@ pub async fn watch(setup: &Setup, name: &str, minutes: f64) -> Result<Memory> {
         .find(|t| t.name == name)
         .ok_or_else(|| Failure::new(format!("{name} is not among the targets that could be started")))?;
     let load = Load {
+        model: super::rounds::MODEL,
         body: "chat-1k",
         directives: "",
         connections: setup.options.connections,

@@ -3,7 +3,7 @@
 use crate::load::Report;
 use crate::run::child::pinned;
 use crate::run::setup::Setup;
-use crate::run::summary::{Case, Round, Summary};
+use crate::run::summary::{Case, Round, Summary, TRANSLATED};
 use crate::run::target::{self, Target};
 use crate::run::{Context, Failure, Result};
 use std::process::Stdio;
@@ -15,15 +15,22 @@ struct Shape {
     directives: &'static str,
     /// Times the connections that were asked for.
     connections: usize,
+    /// Sallyport also gets it for a model of another dialect.
+    translated: bool,
 }
 
 const SHAPES: [Shape; 4] = [
-    Shape { name: "1 KB JSON", body: "chat-1k", directives: "", connections: 1 },
-    Shape { name: "60 KB body", body: "chat-60k", directives: "", connections: 1 },
-    Shape { name: "100 events, back to back", body: "stream-100", directives: "", connections: 1 },
+    Shape { name: "1 KB JSON", body: "chat-1k", directives: "", connections: 1, translated: false },
+    Shape { name: "60 KB body", body: "chat-60k", directives: "", connections: 1, translated: false },
+    Shape { name: "100 events, back to back", body: "stream-100", directives: "", connections: 1, translated: true },
     // many slow streams, as a gateway really carries them: each event is a write of its own
-    Shape { name: "100 events, every 5 ms", body: "stream-100", directives: "gap=5;stamp", connections: 4 },
+    Shape { name: "100 events, every 5 ms", body: "stream-100", directives: "gap=5;stamp", connections: 4, translated: false },
 ];
+
+/// The simulator's model, as its chat server has it.
+pub(crate) const MODEL: &str = "sim-fast";
+/// The same behind Anthropic's API.
+pub(crate) const OTHER_MODEL: &str = "other-fast";
 
 /// Share of the slowest target's throughput in the paced rounds.
 const HALF: f64 = 0.5;
@@ -47,8 +54,9 @@ pub async fn compare(setup: &Setup, mut progress: impl FnMut(&str)) -> Result<Su
                 connections: options.connections * shape.connections,
                 seconds: options.seconds,
                 rate: None,
+                model: MODEL,
             };
-            case.rounds.push(one_round(setup, &targets, round, &load, shape.name, &mut progress).await?);
+            case.rounds.push(one_round(setup, &targets, round, &load, (shape.name, shape.translated), &mut progress).await?);
         }
     }
     let rate = cases[0].slowest() * HALF;
@@ -59,9 +67,10 @@ pub async fn compare(setup: &Setup, mut progress: impl FnMut(&str)) -> Result<Su
         connections: options.connections,
         seconds: options.seconds,
         rate: Some(rate),
+        model: MODEL,
     };
     for round in 0..options.rounds {
-        paced.rounds.push(one_round(setup, &targets, round, &load, "half load", &mut progress).await?);
+        paced.rounds.push(one_round(setup, &targets, round, &load, ("half load", false), &mut progress).await?);
     }
     cases.push(paced);
     Ok(Summary::new(setup, cases))
@@ -73,22 +82,27 @@ async fn one_round(
     targets: &[&Target],
     round: usize,
     load: &Load<'_>,
-    name: &str,
+    (name, translated): (&str, bool),
     progress: &mut impl FnMut(&str),
 ) -> Result<Round> {
     let mut reports = Vec::new();
     for n in 0..targets.len() {
         let target = targets[(n + round) % targets.len()];
-        let report = load.run(setup, target).await?;
-        let cpu = report.cpu_us().unwrap_or(0.0);
-        progress(&format!(
-            "round {}: {name}: {}: {:.0} a second, {cpu:.1} µs CPU, {} errors",
-            round + 1,
-            target.name,
-            report.per_second,
-            report.errors
-        ));
-        reports.push((target.name.to_owned(), report));
+        let mut runs = vec![(target.name, *load)];
+        if translated && target.name == "sallyport" {
+            runs.push((TRANSLATED, Load { model: OTHER_MODEL, ..*load }));
+        }
+        for (who, load) in runs {
+            let report = load.run(setup, target).await?;
+            let cpu = report.cpu_us().unwrap_or(0.0);
+            progress(&format!(
+                "round {}: {name}: {who}: {:.0} a second, {cpu:.1} µs CPU, {} errors",
+                round + 1,
+                report.per_second,
+                report.errors
+            ));
+            reports.push((who.to_owned(), report));
+        }
     }
     Ok(Round::new(reports))
 }
@@ -101,6 +115,7 @@ pub(crate) struct Load<'a> {
     pub(crate) connections: usize,
     pub(crate) seconds: f64,
     pub(crate) rate: Option<f64>,
+    pub(crate) model: &'a str,
 }
 
 impl Load<'_> {
@@ -109,7 +124,7 @@ impl Load<'_> {
         let mut command = tokio::process::Command::from(pinned(setup.load_core, &setup.load));
         command
             .arg(target.url())
-            .args(["--json", "-", "--body", self.body, "--directives", self.directives])
+            .args(["--json", "-", "--body", self.body, "--directives", self.directives, "--model", self.model])
             .args(["--connections", &self.connections.to_string(), "--duration", &self.seconds.to_string()]);
         if let Some(rate) = self.rate {
             command.args(["--rate", &rate.to_string()]);

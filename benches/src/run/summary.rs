@@ -9,6 +9,9 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Sallyport with a model whose provider speaks another dialect.
+pub(crate) const TRANSLATED: &str = "translated";
+
 /// The outcome of a benchmark.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
@@ -53,6 +56,8 @@ pub struct Medians {
     pub times_bare: Option<f64>,
     /// Times nginx's CPU.
     pub times_nginx: Option<f64>,
+    /// Of [`TRANSLATED`] only: times the CPU of the same load in the upstream's own dialect.
+    pub times_same_dialect: Option<f64>,
     /// First body byte, µs.
     pub first_byte_p50: f64,
     /// First body byte, µs.
@@ -134,6 +139,7 @@ impl Case {
                 cpu_us_with_helpers: self.median(|r| r.cpu_with_helpers(&target)),
                 times_bare: over("bare"),
                 times_nginx: over("nginx"),
+                times_same_dialect: if target == TRANSLATED { over("sallyport") } else { None },
                 first_byte_p50: of(|r| r.first_byte_us.p50),
                 first_byte_p99: of(|r| r.first_byte_us.p99),
                 added_p50: added(|r| r.first_byte_us.p50),
@@ -212,7 +218,7 @@ impl fmt::Display for Summary {
                 "RSS MiB",
                 "errors"
             )?;
-            for name in ["direct", "nginx", "bare", "sallyport"] {
+            for name in ["direct", "nginx", "bare", "sallyport", TRANSLATED] {
                 let Some(m) = case.medians.get(name) else { continue };
                 let maybe = |value: Option<f64>, digits: usize| {
                     let mut text = String::new();
@@ -237,6 +243,9 @@ impl fmt::Display for Summary {
                     maybe(m.rss_mib, 1)?,
                     m.errors,
                 )?;
+                if let Some(times) = m.times_same_dialect {
+                    writeln!(f, "{name}: {times:.2} × the CPU of the same dialect")?;
+                }
             }
         }
         Ok(())

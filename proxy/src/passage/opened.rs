@@ -30,8 +30,12 @@ pub(super) fn find(
     let (name, raw) = opened::split(rest).ok_or_else(|| unknown("no provider and path"))?;
     let provider = x.snapshot.providers.get(name).cloned();
     let provider = provider.ok_or_else(|| unknown("no such provider"))?;
-    x.dialect = dialect(provider.kind);
-    let path = opened::path(&provider, raw).map_err(|e| refused(e, name))?;
+    let path = opened::path(&provider, raw);
+    // Not where it is closed: the dialect would tell that there is such a provider.
+    if path != Err(PathError::Closed) {
+        x.dialect = dialect(provider.kind);
+    }
+    let path = path.map_err(|e| refused(e, name))?;
     if !provider.enabled {
         let why = "The provider is not available.";
         return Err(Rejection::gateway(ErrorKind::Unavailable, "no_upstream", why));
