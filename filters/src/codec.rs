@@ -12,6 +12,7 @@ pub mod gemini;
 pub mod messages;
 pub mod rerank;
 pub mod responses;
+mod tiers;
 pub mod tool_names;
 
 use crate::ir::stream::StreamEvent;

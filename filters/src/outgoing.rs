@@ -6,7 +6,9 @@ mod headers;
 pub mod opened;
 mod rerank;
 
-pub use headers::{filter_response_headers, translated_response_headers, upstream_request_id};
+pub use headers::{
+    filter_response_headers, tell_retry_after, translated_response_headers, upstream_request_id,
+};
 
 use crate::codec::messages::{self, Platform};
 use crate::codec::{DecodeError, Wire};

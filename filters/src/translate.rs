@@ -5,6 +5,7 @@
 //! ([`Translation::begin`]), and the answer comes back through [`Translation::reply`] or a [`Stream`].
 
 mod aside;
+mod closed;
 mod error;
 mod fields;
 mod reply;

@@ -15,6 +15,7 @@ use crate::surface::Dialect;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use serde::Serialize;
+use std::time::Duration;
 
 /// An error answer, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,11 +97,13 @@ pub fn event(rejection: &Rejection, dialect: Dialect, request_id: &str, sequence
     [head, &data, b"\n\n"].concat().into()
 }
 
-/// A provider's error in another dialect: its status there, and a body that says the same words.
+/// A provider's error in another dialect: its status there, and a body that says the same words. `retry_after`: where
+/// the dialect has a place for it in the body.
 pub fn pass_on(
     kind: ErrorKind,
     status: u16,
     error: &UpstreamError,
+    retry_after: Option<Duration>,
     dialect: Dialect,
     request_id: &str,
 ) -> (u16, Bytes) {
@@ -110,12 +113,14 @@ pub fn pass_on(
     let r = Rejection::upstream(kind, "upstream_error", message);
     let body = match dialect {
         Dialect::OpenAi | Dialect::Responses => {
-            let code = error.code.as_deref().or(error.kind.as_deref());
+            // A number says no more than the status does.
+            let word = |code: &&str| code.bytes().any(|b| !b.is_ascii_digit());
+            let code = error.code.as_deref().filter(word).or(error.kind.as_deref());
             json(&OpenAi { error: OpenAiError { code, ..openai(&r) } })
         }
         Dialect::Anthropic => json(&anthropic(&r, request_id)),
         Dialect::Cohere => json(&Cohere { id: request_id, message: &r.message }),
-        Dialect::Gemini => gemini::encode_error(kind, &r.message, error.detail_code.as_deref(), None),
+        Dialect::Gemini => gemini::encode_error(kind, &r.message, error.detail_code.as_deref(), retry_after),
     };
     let status = match (status, dialect) {
         // Its statuses are few, and the body says them, too.

@@ -3,6 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use sallyport_config::model::{KindSettings, ProviderKind};
 use sallyport_config::snapshot::Provider;
+use std::time::Duration;
 
 /// Fields about one connection, not about the message (RFC 9110 §7.6.1), `proxy-*` included.
 const HOP_BY_HOP: [HeaderName; 10] = [
@@ -209,6 +210,16 @@ pub fn filter_response_headers(headers: &mut HeaderMap) {
     // One look at each name instead of a hashed look-up for each that could be there: few answers have any.
     while let Some(name) = headers.keys().find(|n| is_theirs(n)).cloned() {
         headers.remove(name);
+    }
+}
+
+/// Tells the client when to come back, where the provider has told it in a body that the client does not get (Google's
+/// `RetryInfo`). In whole seconds, as all clients read it.
+pub fn tell_retry_after(headers: &mut HeaderMap, after: Option<Duration>) {
+    let told = headers.contains_key(header::RETRY_AFTER) || headers.contains_key("retry-after-ms");
+    if let Some(after) = after.filter(|_| !told) {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 

@@ -278,3 +278,18 @@ fn answers_lose_what_is_about_the_connection() {
     h.remove("request-id");
     assert_eq!(upstream_request_id(&h), Some("req_2"));
 }
+
+/// Google tells the time to wait in its body, which a client of another dialect does not get.
+#[test]
+fn when_to_come_back_is_told_once() {
+    use std::time::Duration;
+    let told = |mut h: HeaderMap, after| {
+        tell_retry_after(&mut h, after);
+        (h.get_all("retry-after").iter().cloned().collect::<Vec<_>>(), h.len())
+    };
+    let half = Some(Duration::from_millis(6_500));
+    assert_eq!(told(headers(&[]), half), (vec!["7".parse().unwrap()], 1), "whole seconds, never too early");
+    assert_eq!(told(headers(&[("retry-after", "3")]), half), (vec!["3".parse().unwrap()], 1));
+    assert_eq!(told(headers(&[("retry-after-ms", "3000")]), half), (vec![], 1));
+    assert_eq!(told(headers(&[]), None), (vec![], 0));
+}

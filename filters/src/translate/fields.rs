@@ -6,6 +6,18 @@ use std::borrow::Cow;
 /// The client's own name for a field that an encoder reported. Fields of messages and tools come with the client's own
 /// path already and stay.
 pub(super) fn of_front(front: Wire, field: &str) -> Cow<'_, str> {
+    // The name of a file among the contents of a message.
+    if let Some(at) = field.strip_suffix(".name").filter(|at| at.contains(".content")) {
+        return Cow::Owned(match front {
+            Wire::Chat => format!("{at}.file.filename"),
+            Wire::Responses => format!("{at}.filename"),
+            Wire::Messages => format!("{at}.title"),
+            Wire::Gemini | Wire::Converse => field.to_owned(),
+        });
+    }
+    if let (Wire::Gemini, Some(at)) = (front, field.strip_suffix(".is_error")) {
+        return Cow::Owned(format!("{at}.functionResponse.response.error"));
+    }
     let own = match (front, field) {
         (Wire::Responses, "max_tokens") => "max_output_tokens",
         (Wire::Gemini, "max_tokens") => "generationConfig.maxOutputTokens",

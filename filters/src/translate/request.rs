@@ -1,6 +1,7 @@
 //! The request: decoded once a call, encoded for each attempt.
 
 use super::aside::Aside;
+use super::closed;
 use super::fields;
 use super::way::Back;
 use crate::codec::chat::{self, ChatOptions};
@@ -129,6 +130,9 @@ impl Translation {
         let wire = back.wire;
         let free_text = wire == Wire::Responses || (wire == Wire::Chat && openai);
         let custom = if free_text { CustomTools::default() } else { custom_tools::wrap(&mut c, &mut losses) };
+        if matches!(wire, Wire::Messages | Wire::Converse) && front != Wire::Messages {
+            closed::close(&mut c.settings.format);
+        }
         let rules = match wire {
             Wire::Chat => Rules::CHAT,
             Wire::Responses => Rules::RESPONSES,

@@ -61,9 +61,9 @@ impl IterationCounts {
         let long = life.ephemeral_1h_input_tokens.unwrap_or(0);
         let short = life.ephemeral_5m_input_tokens.unwrap_or(0);
         // The sum of both is always given; the split by life time only by newer versions.
-        let written = self.cache_creation_input_tokens.unwrap_or(0).max(long + short);
+        let written = self.cache_creation_input_tokens.unwrap_or(0).max(long.saturating_add(short));
         Usage {
-            input: self.input_tokens.unwrap_or(0) + written + read,
+            input: self.input_tokens.unwrap_or(0).saturating_add(written).saturating_add(read),
             cached_input: read,
             cache_write: written - long,
             cache_write_1h: long,
@@ -109,11 +109,11 @@ impl Counts {
         let mut sum = top.usage(thinking);
         for i in self.iterations.iter().flatten().filter(|i| i.r#type == "compaction") {
             let more = i.counts.usage(0);
-            sum.input += more.input;
-            sum.cached_input += more.cached_input;
-            sum.cache_write += more.cache_write;
-            sum.cache_write_1h += more.cache_write_1h;
-            sum.output += more.output;
+            sum.input = sum.input.saturating_add(more.input);
+            sum.cached_input = sum.cached_input.saturating_add(more.cached_input);
+            sum.cache_write = sum.cache_write.saturating_add(more.cache_write);
+            sum.cache_write_1h = sum.cache_write_1h.saturating_add(more.cache_write_1h);
+            sum.output = sum.output.saturating_add(more.output);
         }
         sum
     }

@@ -19,12 +19,13 @@ use sallyport_filters::codec::Wire;
 use sallyport_filters::dialect::error as dialect_error;
 use sallyport_filters::dialect::fault::{self, Fault, RetryHint, UpstreamError};
 use sallyport_filters::filter::ResponseHead;
-use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_request_id};
+use sallyport_filters::outgoing::{Outgoing, filter_response_headers, tell_retry_after, upstream_request_id};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::selector;
 use sallyport_filters::sse::{EventStream, Verdict};
 use sallyport_filters::surface::Dialect;
 use sallyport_filters::translate::{self, Back, Framing, Translation};
+use std::time::Duration;
 
 /// An upstream's error body is held up to this size, so that it can be judged before it is passed on.
 const ERROR_BODY: usize = 256 * 1024;
@@ -113,13 +114,16 @@ fn translated_error(
     kind: ErrorKind,
     error: &UpstreamError,
     headers: &HeaderMap,
+    after: Option<Duration>,
     call: &Call,
 ) -> Answer {
     let id = call.x.id.to_string();
-    let (status, body) = dialect_error::pass_on(kind, status.as_u16(), error, call.x.dialect, &id);
+    let (status, body) = dialect_error::pass_on(kind, status.as_u16(), error, after, call.x.dialect, &id);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let body = dialect_error::framed(&call.x, body);
-    Answer { status, headers: translated::head(headers, &call.x, false), body }
+    let mut headers = translated::head(headers, &call.x, false);
+    tell_retry_after(&mut headers, after);
+    Answer { status, headers, body }
 }
 
 fn timed_out(detail: String) -> Rejection {
@@ -308,7 +312,9 @@ impl Attempt<'_> {
         Failure {
             rejection,
             answer: match (self.back, told) {
-                (Some(_), Some(e)) if shown => Some(translated_error(status, said.kind, &e, &headers, call)),
+                (Some(_), Some(e)) if shown => {
+                    Some({ translated_error(status, said.kind, &e, &headers, hint.after, call) })
+                }
                 _ => shown.then_some(Answer { status, headers, body }),
             },
             kind: selector::Failure::Answer(fault),
@@ -491,7 +497,7 @@ impl Attempt<'_> {
                 // In another format there is nothing to pass on: the error is told as if the head had said it.
                 Some(_) => {
                     let (status, kind, _) = translate::stream_fault(error);
-                    translated_error(status, kind, error, &headers, call)
+                    translated_error(status, kind, error, &headers, hint.after, call)
                 }
             }),
             kind: selector::Failure::Answer(fault),

@@ -113,7 +113,8 @@ impl Blocks<'_> {
     fn media<'a>(&mut self, what: What, m: &'a Media, spot: &dyn Fn() -> String, out: &mut Vec<Content<'a>>) {
         let Media { mime: _, source: _, name: _, detail, context, citations } = m;
         if detail.as_deref().is_some_and(|d| d != "auto") {
-            self.losses.hint(spot(), "Bedrock has no setting for the detail of images");
+            let at = format!("{}.detail", spot());
+            self.losses.hint(at, "Bedrock has no setting for the detail of images");
         }
         if what != What::Document && (context.is_some() || *citations) {
             self.losses.hint(spot(), "only documents have a context and citations there");

@@ -132,7 +132,7 @@ pub(super) fn write<'a>(
         ("audio", audio.is_some()),
         ("previous_response_id", previous_response.is_some()),
         ("background", *background == Some(true)),
-        ("response_format", *format == Some(Format::JsonObject)),
+        ("format", *format == Some(Format::JsonObject)),
     ];
     for (field, set) in serious {
         if set {
@@ -143,8 +143,8 @@ pub(super) fn write<'a>(
     let hints: [(&str, bool); 5] = [
         ("verbosity", verbosity.as_deref().is_some_and(|v| v != "medium")),
         ("user", user.is_some()),
-        ("prompt_cache_key", cache_key.is_some()),
-        ("prompt_cache_retention", cache_retention.is_some()),
+        ("cache_key", cache_key.is_some()),
+        ("cache_retention", cache_retention.is_some()),
         ("store", *store == Some(true)),
     ];
     for (field, set) in hints {

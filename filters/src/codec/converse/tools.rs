@@ -229,7 +229,7 @@ fn parallel(
         return false;
     }
     if model.family != Family::Claude {
-        losses.add("parallel_tool_calls", "this model cannot be held to one call at a time");
+        losses.add("parallel_tools", "this model cannot be held to one call at a time");
         return false;
     }
     let said = match choice {

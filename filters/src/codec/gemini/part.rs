@@ -3,7 +3,7 @@
 use super::lenient::Str;
 use super::wire::{FunctionResponse, Part};
 use super::{media, seal};
-use crate::ir::block::{Block, Body, CallKind, ServerKind, Thinking, ToolResult};
+use crate::ir::block::{Block, Body, CallKind, ServerKind, ToolResult};
 use crate::ir::{Origin, Raw, Signature};
 use serde_json::value::RawValue;
 
@@ -120,7 +120,7 @@ pub(super) fn arguments(args: Option<&RawValue>) -> String {
 /// A thought or a text with its signature.
 pub(super) fn words(text: String, thought: bool, signature: Option<Signature>) -> Block {
     Block::new(if thought {
-        Body::Thinking(Thinking { text, signature, ..Thinking::default() })
+        Body::Thinking(seal::thought(text, signature))
     } else {
         Body::Text { text, citations: Vec::new(), signature }
     })

@@ -162,7 +162,7 @@ pub(super) fn part(json: &mut Json, b: &Block, media_next: bool, sealed: Option<
             json.end_object();
         }
         Body::Thinking(t) => {
-            let Thinking { text, summary, signature, redacted: _ } = t;
+            let Thinking { text, summary, signature, redacted } = t;
             if media_next && text.is_empty() && summary.is_empty() && signature.is_some() {
                 return seal(signature);
             }
@@ -173,7 +173,7 @@ pub(super) fn part(json: &mut Json, b: &Block, media_next: bool, sealed: Option<
                 json.member("text", &summary.join("\n\n"));
             }
             json.member("thought", &true);
-            json.maybe("thoughtSignature", seal(signature));
+            json.maybe("thoughtSignature", signature.as_ref().map(|s| seal::of_thought(*redacted, s)));
             json.end_object();
         }
         Body::ToolCall(call) => {

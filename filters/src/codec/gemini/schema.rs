@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 pub use from_json::from_json_schema;
+pub(super) use to_json::ordered;
 pub use to_json::to_json_schema;
 
 /// Deeper schemas are not converted; serde_json reads no deeper either.

@@ -1,6 +1,7 @@
 //! `thoughtSignature`: reading and writing.
 //! <https://ai.google.dev/gemini-api/docs/thought-signatures>
 
+use crate::ir::block::Thinking;
 use crate::ir::{Origin, Signature};
 use base64::Engine;
 use base64::alphabet;
@@ -51,6 +52,29 @@ pub(super) fn read(text: &str) -> Option<Signature> {
 /// The field for Google: only what is its own.
 pub(super) fn for_google(signature: Option<&Signature>) -> Option<&str> {
     signature.filter(|s| s.origin == Origin::Google && !s.value.is_empty()).map(|s| s.value.as_str())
+}
+
+/// Marks the signature of a thought that is sealed as a whole (Anthropic's `redacted_thinking`): it must not come back
+/// as the proof of an empty thought.
+const REDACTED: &str = "redacted";
+
+/// The field of a thought for a client.
+pub(super) fn of_thought(redacted: bool, signature: &Signature) -> String {
+    if redacted && signature.id.is_none() {
+        return for_client(&Signature { id: Some(REDACTED.to_owned()), ..signature.clone() });
+    }
+    for_client(signature)
+}
+
+/// A thought with the signature that its part carries.
+pub(super) fn thought(text: String, signature: Option<Signature>) -> Thinking {
+    match signature {
+        Some(s) if s.id.as_deref() == Some(REDACTED) => {
+            let signature = Some(Signature { id: None, ..s });
+            Thinking { signature, redacted: true, ..Thinking::default() }
+        }
+        signature => Thinking { text, signature, ..Thinking::default() },
+    }
 }
 
 /// The field for a client, who gives it back.

@@ -67,7 +67,7 @@ pub(super) fn read(config: Config<'_>, c: &mut Conversation) -> Result<(), Decod
         c.extra.push((field(name), Raw(raw.to_owned())));
     };
     let mime = mime.as_ref().map(Str::as_str).unwrap_or_default();
-    let given = json_schema.map(|j| Raw(j.to_owned())).or_else(|| schema.map(schema::to_json_schema));
+    let given = json_schema.map(schema::ordered).or_else(|| schema.map(schema::to_json_schema));
     s.format = match (mime, given) {
         ("application/json", Some(schema)) => {
             Some(Format::JsonSchema { name: None, description: None, schema, strict: None })
@@ -180,7 +180,7 @@ pub(super) fn write(
         losses.hint("verbosity", NO);
     }
     if *parallel_tools == Some(false) {
-        losses.add("parallel_tool_calls", "the model may always call several functions at once");
+        losses.add("parallel_tools", "the model may always call several functions at once");
     }
     if user.is_some() {
         losses.hint("user", NO);

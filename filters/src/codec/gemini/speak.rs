@@ -152,8 +152,8 @@ impl Encoder {
                 self.words(choice, "\n\n", true, None, out);
             }
             (Body::Thinking(_), Delta::SummaryPart) => {}
-            (Body::Thinking(_), Delta::Signature(s)) => {
-                let seal = super::seal::for_client(s);
+            (Body::Thinking(t), Delta::Signature(s)) => {
+                let seal = super::seal::of_thought(t.redacted, s);
                 if std::mem::replace(&mut held.told, true) {
                     self.words(choice, "", true, Some(&seal), out);
                 } else {
@@ -267,10 +267,18 @@ impl StreamEncoder for Encoder {
                     Body::Thinking(t) => Delta::Thinking(std::mem::take(&mut t.text)),
                     _ => Delta::Text(String::new()),
                 };
+                // A thought that is sealed as a whole has nothing else.
+                let sealed = match &mut block.body {
+                    Body::Thinking(t) => t.signature.take().map(Delta::Signature),
+                    _ => None,
+                };
                 self.blocks.insert((*choice, *index), Held { block, told: false });
                 match &begun {
                     Delta::Text(t) | Delta::Thinking(t) if t.is_empty() => {}
                     begun => self.delta(*choice, *index, begun, out),
+                }
+                if let Some(sealed) = sealed {
+                    self.delta(*choice, *index, &sealed, out);
                 }
             }
             StreamEvent::BlockDelta { choice, index, delta } => self.delta(*choice, *index, delta, out),

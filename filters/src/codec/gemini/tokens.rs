@@ -5,6 +5,7 @@
 use super::json::Json;
 use super::lenient::{Int, List};
 use super::wire::{Modality, Usage as Wire};
+use crate::codec::tiers;
 use crate::ir::reply::{Tokens, Usage};
 
 fn count(n: Option<Int>) -> u64 {
@@ -79,7 +80,7 @@ pub(super) fn write(json: &mut Json, t: &Tokens, tier: Option<&str>) {
     json.member("totalTokenCount", &input.saturating_add(output));
     details(json, "promptTokensDetails", input, *audio_input);
     details(json, "candidatesTokensDetails", output.saturating_sub(reasoning), *audio_output);
-    json.maybe("serviceTier", tier);
+    json.maybe("serviceTier", tier.and_then(tiers::google));
     json.end_object();
 }
 

@@ -15,6 +15,7 @@ use super::object::{EncodeReply, Facts, Failure, Object, Status};
 use super::open::{Message, Open};
 use super::output::OutItem;
 use crate::codec::StreamEncoder;
+use crate::codec::tiers;
 use crate::dialect::fault::UpstreamError;
 use crate::ir::stream::{Delta, StreamEvent};
 use crate::ir::{Stop, StopReason, Tokens};
@@ -266,7 +267,7 @@ impl Encoder {
                 self.stop = Some(Stop { reason, ..stop.clone() });
             }
             StreamEvent::Tokens(t) => self.tokens = Some(*t),
-            StreamEvent::ServiceTier(t) => self.tier = Some(t.clone()),
+            StreamEvent::ServiceTier(t) => self.tier = tiers::openai(t).map(str::to_owned),
             _ => {}
         }
     }

@@ -96,11 +96,11 @@ impl Counts {
             input_tokens: u.input,
             input_tokens_details: InputDetails {
                 cached_tokens: u.cached_input,
-                cache_write_tokens: u.cache_write + u.cache_write_1h,
+                cache_write_tokens: u.cache_write.saturating_add(u.cache_write_1h),
             },
             output_tokens: u.output,
             output_tokens_details: OutputDetails { reasoning_tokens: u.reasoning },
-            total_tokens: u.input + u.output,
+            total_tokens: u.input.saturating_add(u.output),
         }
     }
 }

@@ -103,8 +103,10 @@ fn a_providers_error_in_googles_words() {
         (ErrorKind::Unavailable, 529, (503, "UNAVAILABLE")),
         (ErrorKind::InvalidRequest, 422, (400, "INVALID_ARGUMENT")),
         (ErrorKind::RateLimit, 429, (429, "RESOURCE_EXHAUSTED")),
+        (ErrorKind::Upstream, 500, (500, "INTERNAL")),
+        (ErrorKind::Upstream, 502, (502, "UNAVAILABLE")),
     ] {
-        let (status, body) = pass_on(kind, status, &e, Dialect::Gemini, "id");
+        let (status, body) = pass_on(kind, status, &e, None, Dialect::Gemini, "id");
         let v: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!((status, v["error"]["status"].as_str().unwrap()), want);
         assert_eq!((&v["error"]["code"], &v["error"]["message"]), (&status.into(), &"busy".into()));

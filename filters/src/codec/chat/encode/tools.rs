@@ -110,7 +110,10 @@ fn tool<'a>(
     };
     match (cache, o.cache) {
         (Some(ttl), CacheWords::Control) => said.cache_control = Some(cache_control(*ttl)),
-        (Some(_), _) => losses.hint(field(at, name), "the model's provider takes no cache marks on tools"),
+        (Some(_), _) => {
+            let at = format!("{}.cache_control", field(at, name));
+            losses.hint(at, "the model's provider takes no cache marks on tools");
+        }
         (None, _) => {}
     }
     out.tools.push(said);

@@ -4,6 +4,7 @@ use crate::codec::chat::encode::tools::flat_name;
 use crate::codec::chat::encode::wire::{CallBodyOut, CallOut, ImageOut, PartOut, SealsOut, Url};
 use crate::codec::chat::thoughts::{self, DetailOut};
 use crate::codec::chat::usage::UsageOut;
+use crate::codec::tiers;
 use crate::ir::Conversation;
 use crate::ir::block::{Body, CallKind, Citation, Media, Source, Thinking, ToolCall};
 use crate::ir::reply::{Choice, Reply, Stop, StopReason};
@@ -160,7 +161,7 @@ pub fn encode_reply(r: &Reply, x: &EncodeReply) -> Vec<u8> {
         model: &x.model,
         choices: out,
         usage: tokens.as_ref().map(UsageOut::from),
-        service_tier: service_tier.as_deref(),
+        service_tier: service_tier.as_deref().and_then(tiers::openai),
     };
     // A struct of strings and JSON always serialises.
     serde_json::to_vec(&reply).unwrap_or_default()

@@ -9,6 +9,7 @@ use super::super::reply::encode::{AnnotationOut, EncodeReply, LogprobsOut, count
 use super::super::thoughts::DetailOut;
 use super::super::usage::UsageOut;
 use crate::codec::StreamEncoder;
+use crate::codec::tiers;
 use crate::dialect::fault::UpstreamError;
 use crate::ir::block::{Block, Body, CallKind, Source, ToolCall};
 use crate::ir::reply::{Stop, StopReason, Tokens};
@@ -397,7 +398,7 @@ impl StreamEncoder for Encoder {
             StreamEvent::Stop { choice, stop } => self.stop(*choice, stop, out),
             StreamEvent::Tokens(tokens) => self.tokens = Some(*tokens),
             StreamEvent::ServiceTier(tier) => {
-                self.tier = Some(tier.clone());
+                self.tier = tiers::openai(tier).map(str::to_owned);
                 self.set_head();
             }
             // The format has no blocked prompt: an answer that was filtered wholly is its nearest.

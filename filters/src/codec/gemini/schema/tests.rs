@@ -27,7 +27,6 @@ fn gemini_to_json() {
     }));
     let want = json!({
         "type": "object",
-        "propertyOrdering": ["a"],
         "properties": {
             "a": {"type": ["string", "null"], "enum": ["x", "y", null]},
             "any_of": {"anyOf": [{"type": "integer", "enum": [1, 2]}, {"type": "null"}]},

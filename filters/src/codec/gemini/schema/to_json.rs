@@ -80,6 +80,35 @@ fn convert(s: &mut Map<String, Value>) {
     if s.remove("nullable") == Some(Value::Bool(true)) {
         nullable(s);
     }
+    order(s);
+}
+
+/// A JSON Schema of a Gemini client without Google's own word `propertyOrdering`.
+/// <https://ai.google.dev/api/generate-content#FIELDS.response_json_schema>
+pub(crate) fn ordered(schema: &RawValue) -> Raw {
+    if memchr::memmem::find(schema.get().as_bytes(), b"\"propertyOrdering\"").is_none() {
+        return Raw(schema.to_owned());
+    }
+    let Ok(mut value) = serde_json::from_str::<Value>(schema.get()) else { return Raw(schema.to_owned()) };
+    each_schema(&mut value, 0, &mut order);
+    Raw::of(&value).unwrap_or_else(|_| Raw(schema.to_owned()))
+}
+
+/// Elsewhere the order of properties is the one in which they stand; `propertyOrdering` is a word that nobody knows,
+/// and that validators of schemas refuse.
+fn order(s: &mut Map<String, Value>) {
+    if !s.get("propertyOrdering").is_some_and(Value::is_array) {
+        return;
+    }
+    let Some(Value::Array(names)) = s.remove("propertyOrdering") else { return };
+    let Some(Value::Object(properties)) = s.get_mut("properties") else { return };
+    let mut rest = std::mem::take(properties);
+    for name in names.iter().filter_map(Value::as_str) {
+        if let Some((name, schema)) = rest.shift_remove_entry(name) {
+            properties.insert(name, schema);
+        }
+    }
+    properties.append(&mut rest);
 }
 
 fn nullable(s: &mut Map<String, Value>) {
