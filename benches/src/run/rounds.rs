@@ -22,9 +22,21 @@ struct Shape {
 const SHAPES: [Shape; 4] = [
     Shape { name: "1 KB JSON", body: "chat-1k", directives: "", connections: 1, translated: false },
     Shape { name: "60 KB body", body: "chat-60k", directives: "", connections: 1, translated: false },
-    Shape { name: "100 events, back to back", body: "stream-100", directives: "", connections: 1, translated: true },
+    Shape {
+        name: "100 events, back to back",
+        body: "stream-100",
+        directives: "",
+        connections: 1,
+        translated: true,
+    },
     // many slow streams, as a gateway really carries them: each event is a write of its own
-    Shape { name: "100 events, every 5 ms", body: "stream-100", directives: "gap=5;stamp", connections: 4, translated: false },
+    Shape {
+        name: "100 events, every 5 ms",
+        body: "stream-100",
+        directives: "gap=5;stamp",
+        connections: 4,
+        translated: false,
+    },
 ];
 
 /// The simulator's model, as its chat server has it.
@@ -56,7 +68,10 @@ pub async fn compare(setup: &Setup, mut progress: impl FnMut(&str)) -> Result<Su
                 rate: None,
                 model: MODEL,
             };
-            case.rounds.push(one_round(setup, &targets, round, &load, (shape.name, shape.translated), &mut progress).await?);
+            case.rounds.push(
+                one_round(setup, &targets, round, &load, (shape.name, shape.translated), &mut progress)
+                    .await?,
+            );
         }
     }
     let rate = cases[0].slowest() * HALF;
@@ -70,7 +85,9 @@ pub async fn compare(setup: &Setup, mut progress: impl FnMut(&str)) -> Result<Su
         model: MODEL,
     };
     for round in 0..options.rounds {
-        paced.rounds.push(one_round(setup, &targets, round, &load, ("half load", false), &mut progress).await?);
+        paced
+            .rounds
+            .push(one_round(setup, &targets, round, &load, ("half load", false), &mut progress).await?);
     }
     cases.push(paced);
     Ok(Summary::new(setup, cases))
@@ -124,7 +141,16 @@ impl Load<'_> {
         let mut command = tokio::process::Command::from(pinned(setup.load_core, &setup.load));
         command
             .arg(target.url())
-            .args(["--json", "-", "--body", self.body, "--directives", self.directives, "--model", self.model])
+            .args([
+                "--json",
+                "-",
+                "--body",
+                self.body,
+                "--directives",
+                self.directives,
+                "--model",
+                self.model,
+            ])
             .args(["--connections", &self.connections.to_string(), "--duration", &self.seconds.to_string()]);
         if let Some(rate) = self.rate {
             command.args(["--rate", &rate.to_string()]);
