@@ -313,7 +313,7 @@ impl Attempt<'_> {
             rejection,
             answer: match (self.back, told) {
                 (Some(_), Some(e)) if shown => {
-                    Some({ translated_error(status, said.kind, &e, &headers, hint.after, call) })
+                    Some(translated_error(status, said.kind, &e, &headers, hint.after, call))
                 }
                 _ => shown.then_some(Answer { status, headers, body }),
             },
