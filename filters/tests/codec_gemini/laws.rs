@@ -111,6 +111,11 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
             said.extend(blocks(user));
             out.push(Message::new(Role::User, said));
             let mut said = blocks(model);
+            // An unsigned thought is a piece of the next one.
+            said.dedup_by(|b, a| match (&a.body, &b.body) {
+                (Body::Thinking(a), Body::Thinking(_)) => a.signature.is_none(),
+                _ => false,
+            });
             for (name, arguments, signature, content, is_error) in calls {
                 n += 1;
                 let id = format!("c{n}");
