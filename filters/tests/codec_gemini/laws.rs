@@ -111,7 +111,7 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
             said.extend(blocks(user));
             out.push(Message::new(Role::User, said));
             let mut said = blocks(model);
-            // Pieces that would flow together: a thought without a signature goes on with the next one.
+            // An unsigned thought is a piece of the next one.
             said.dedup_by(|b, a| match (&a.body, &b.body) {
                 (Body::Thinking(a), Body::Thinking(_)) => a.signature.is_none(),
                 _ => false,

@@ -22,7 +22,7 @@ pub(crate) fn pairs() -> Vec<(Wire, &'static str, Upstream)> {
                     all.push((front, name, up));
                 }
                 Way::Verbatim => assert!(same_dialect(front, name), "{front:?} {name}"),
-                Way::Platform(p) => panic!("{front:?} {name}: {p:?}"),
+                other => panic!("{front:?} {name}: {other:?}"),
             }
         }
     }

@@ -12,7 +12,10 @@ use crate::ir::{Message, Role};
 pub(super) fn joined(before: &mut Vec<Message>, content: Vec<Block>) -> Vec<Block> {
     let mut out: Vec<Block> = Vec::with_capacity(content.len());
     for (n, mut block) in content.into_iter().enumerate() {
-        if let Body::Thinking(thought) = &mut block.body {
+        // What is sealed as a whole has no pieces.
+        if let Body::Thinking(thought) = &mut block.body
+            && !thought.redacted
+        {
             let begun = if n == 0 { begun_before(before) } else { out.pop_if(|b| piece(b).is_some()) };
             if let Some(Block { body: Body::Thinking(piece), at, .. }) = begun {
                 thought.text.insert_str(0, &piece.text);

@@ -201,8 +201,13 @@ fn tokens() -> impl Strategy<Value = Tokens> {
     )
 }
 
+/// A tier that has the same name everywhere; those of other providers are told in OpenAI's words.
+fn tier() -> impl Strategy<Value = String> {
+    prop_oneof![Just("default".to_owned()), Just("flex".to_owned()), Just("priority".to_owned())]
+}
+
 fn reply() -> impl Strategy<Value = Reply> {
-    (word(), word(), 1..2_000_000_000i64, vec(choice(), 1..3), of(tokens()), of(word())).prop_map(
+    (word(), word(), 1..2_000_000_000i64, vec(choice(), 1..3), of(tokens()), of(tier())).prop_map(
         |(id, model, created, choices, tokens, service_tier)| Reply {
             id,
             model,

@@ -273,9 +273,14 @@ fn any_conversation() -> impl Strategy<Value = Conversation> {
     )
 }
 
+/// A tier that has the same name everywhere; those of other providers are told in OpenAI's words.
+fn tier() -> impl Strategy<Value = String> {
+    prop_oneof![Just("default".to_owned()), Just("flex".to_owned()), Just("priority".to_owned())]
+}
+
 fn any_reply() -> impl Strategy<Value = Reply> {
     let block = prop_oneof![2 => own_block(), 1 => foreign_block()];
-    (vec(block, 0..6), 0..4, (0..99_u64, 0..99_u64, 0..99_u64, 0..99_u64), of(word())).prop_map(
+    (vec(block, 0..6), 0..4, (0..99_u64, 0..99_u64, 0..99_u64, 0..99_u64), of(tier())).prop_map(
         |(mut content, stop, n, service_tier)| {
             for b in &mut content {
                 // Servers always give ids.
