@@ -30,12 +30,8 @@ pub(super) fn find(
     let (name, raw) = opened::split(rest).ok_or_else(|| unknown("no provider and path"))?;
     let provider = x.snapshot.providers.get(name).cloned();
     let provider = provider.ok_or_else(|| unknown("no such provider"))?;
-    let path = opened::path(&provider, raw);
-    // Not where it is closed: the dialect would tell that there is such a provider.
-    if path != Err(PathError::Closed) {
-        x.dialect = dialect(provider.kind);
-    }
-    let path = path.map_err(|e| refused(e, name))?;
+    x.dialect = dialect(provider.kind);
+    let path = opened::path(&provider, raw).map_err(|e| refused(e, name))?;
     if !provider.enabled {
         let why = "The provider is not available.";
         return Err(Rejection::gateway(ErrorKind::Unavailable, "no_upstream", why));
@@ -59,7 +55,8 @@ const fn dialect(kind: ProviderKind) -> Dialect {
     }
 }
 
-/// One answer for what does not exist and for what is not opened: nobody finds out which.
+/// One status and text for what does not exist and for what is not opened. (The dialect tells of a provider's kind, to
+/// those only who may use the surface.)
 fn unknown(detail: &str) -> Rejection {
     let why = "Unknown request URL: nothing is opened at this path. Check the provider's name and the path.";
     Rejection::client(ErrorKind::NotFound, "unknown_url", why).detail(format!("passthrough: {detail}"))
