@@ -26,7 +26,7 @@ fn paying(right: impl Fn(Account) -> bool) -> Vec<Upstream> {
 }
 
 fn by_token(account: Account) -> bool {
-    matches!(account, Account::Entra | Account::ServiceAccount)
+    matches!(account, Account::Entra | Account::GoogleKey)
 }
 
 /// Each identity asks once, in its service's own words, and then no more.

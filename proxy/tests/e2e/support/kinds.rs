@@ -28,7 +28,7 @@ pub(crate) enum Account {
     /// A token of Entra ID, by client credentials.
     Entra,
     /// A token of Google's, by a service account's assertion.
-    ServiceAccount,
+    GoogleKey,
     /// Signature Version 4 with a static access key and this secret.
     AccessKey(&'static str),
 }
@@ -72,8 +72,8 @@ pub(crate) const UPSTREAMS: [Upstream; 15] = [
     up("azure-openai", "azure-preview-sim", "", Account::Entra, r#"{"api_version": "2025-04-01-preview"}"#),
     up("anthropic", "claude-sim", "/v1", Account::Key, "{}"),
     up("gemini", "gemini-3-sim", "/v1beta", Account::Key, "{}"),
-    up("vertex", "gemini-3-vertex-sim", "/v1", Account::ServiceAccount, PLACE),
-    up("vertex", "claude-vertex-sim", "/v1", Account::ServiceAccount, PLACE),
+    up("vertex", "gemini-3-vertex-sim", "/v1", Account::GoogleKey, PLACE),
+    up("vertex", "claude-vertex-sim", "/v1", Account::GoogleKey, PLACE),
     up("bedrock", "us.anthropic.claude-sim-v1:0", "", Account::AccessKey(AWS_SECRET), r#"{"region": "us-east-1"}"#),
     up("bedrock", "anthropic.claude-converse-sim", "", Account::Key, r#"{"region": "us-east-1", "api": "converse"}"#),
     up("bedrock", "anthropic.claude-invoke-sim", "", Account::AccessKey(AWS_SECRET), r#"{"region": "eu-west-1", "api": "invoke"}"#),
@@ -118,7 +118,7 @@ impl Upstream {
             }
             Account::Entra => json!({"entra": {
                 "tenant_id": "tenant-1", "client_id": "client-1", "client_secret": ENTRA_SECRET}}),
-            Account::ServiceAccount => json!({"credentials": account(tokens)}),
+            Account::GoogleKey => json!({"credentials": account(tokens)}),
             Account::AccessKey(secret) => {
                 json!({"access_key_id": UPSTREAM_KEY, "secret_access_key": secret})
             }
