@@ -7,6 +7,7 @@
 pub(crate) mod attempt;
 pub(crate) mod body;
 pub(crate) mod call;
+pub(crate) mod failure;
 pub(crate) mod hold;
 pub(crate) mod local;
 pub(crate) mod prepare;
@@ -19,8 +20,9 @@ pub(crate) mod wait;
 use crate::gateway::Gateway;
 use crate::kept::background;
 use crate::running::Running;
-use attempt::{Attempt, End, Failure};
+use attempt::{Attempt, End};
 use call::Call;
+use failure::Failure;
 use http::StatusCode;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::{BError, Error, ErrorType};

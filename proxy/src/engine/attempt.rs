@@ -2,13 +2,14 @@
 
 use super::body::{Body, send};
 use super::call::Call;
+use super::failure::{Answer, Failure, broken, foreign, timed_out, translated_error};
 use super::hold::Hold;
 use super::reply;
 use super::translated;
 use super::wait::{Received, drain, gone, push, receive};
 use crate::kept::Keeper;
 use crate::upstream::Upstreams;
-use crate::upstream::connection::{Connection, OpenError};
+use crate::upstream::connection::Connection;
 use crate::upstream::endpoint::Endpoint;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, header};
@@ -17,15 +18,14 @@ use pingora_core::{BError, Error, ErrorType, RetryType};
 use sallyport_config::model::Upstream as Settings;
 use sallyport_filters::codec::Wire;
 use sallyport_filters::dialect::error as dialect_error;
-use sallyport_filters::dialect::fault::{self, Fault, RetryHint, UpstreamError};
+use sallyport_filters::dialect::fault::{self, Fault, UpstreamError};
 use sallyport_filters::filter::ResponseHead;
-use sallyport_filters::outgoing::{Outgoing, filter_response_headers, tell_retry_after, upstream_request_id};
+use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_request_id};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::selector;
 use sallyport_filters::sse::{EventStream, Verdict};
 use sallyport_filters::surface::Dialect;
 use sallyport_filters::translate::{self, Back, Framing, Translation};
-use std::time::Duration;
 
 /// An upstream's error body is held up to this size, so that it can be judged before it is passed on.
 const ERROR_BODY: usize = 256 * 1024;
@@ -40,124 +40,6 @@ pub(crate) enum End {
     Cut(BError),
     /// The client left.
     Gone,
-}
-
-/// Why an attempt came to nothing.
-pub(crate) struct Failure {
-    /// What is told to the client if nothing better comes.
-    pub(crate) rejection: Rejection,
-    /// The upstream's own answer, passed on instead of `rejection` where the client may see it.
-    pub(crate) answer: Option<Answer>,
-    /// What kind of failure it is, for the decision on another attempt.
-    pub(crate) kind: selector::Failure,
-    /// What the upstream says of trying again.
-    pub(crate) hint: RetryHint,
-    /// A pooled connection was dead before a byte came: the same upstream is asked again, at once.
-    pub(crate) stale: bool,
-}
-
-/// An upstream's whole answer, held.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Failure {
-    fn connection(rejection: Rejection, stale: bool) -> Self {
-        let kind = match rejection.kind {
-            ErrorKind::UpstreamTimeout => selector::Failure::Timeout,
-            _ => selector::Failure::Connect,
-        };
-        Self { rejection, answer: None, kind, hint: RetryHint::default(), stale }
-    }
-
-    /// The request did not get out.
-    pub(super) fn not_opened(e: OpenError) -> Self {
-        match e {
-            OpenError::Timeout(e) => Self::timed_out(e.to_string()),
-            OpenError::Write { error, reused } => Self::connection(broken(error.to_string()), reused),
-            OpenError::Request(why) => Self {
-                kind: selector::Failure::Answer(Fault::ClientsOwn),
-                ..Self::connection(
-                    Rejection::client(ErrorKind::InvalidRequest, "invalid_request", why),
-                    false,
-                )
-            },
-            e => Self::broken(e.to_string()),
-        }
-    }
-    /// A pooled connection was dead before a byte came.
-    pub(super) fn stale(detail: String) -> Self {
-        Self::connection(broken(detail), true)
-    }
-    pub(super) fn broken(detail: String) -> Self {
-        Self::connection(broken(detail), false)
-    }
-    pub(super) fn timed_out(detail: String) -> Self {
-        Self::connection(timed_out(detail), false)
-    }
-    /// There are no credentials for the provider.
-    pub(super) fn unauthorized(rejection: Rejection) -> Self {
-        let kind = selector::Failure::Answer(Fault::CredentialsOrCredit);
-        Self { kind, ..Self::connection(rejection, false) }
-    }
-    /// An answer that is not the format's.
-    pub(super) fn unreadable(rejection: Rejection) -> Self {
-        Self::connection(rejection, false)
-    }
-}
-
-/// An upstream's error in the client's dialect.
-fn translated_error(
-    status: StatusCode,
-    kind: ErrorKind,
-    error: &UpstreamError,
-    headers: &HeaderMap,
-    after: Option<Duration>,
-    call: &Call,
-) -> Answer {
-    let id = call.x.id.to_string();
-    let (status, body) = dialect_error::pass_on(kind, status.as_u16(), error, after, call.x.dialect, &id);
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let body = dialect_error::framed(&call.x, body);
-    let mut headers = translated::head(headers, &call.x, false);
-    tell_retry_after(&mut headers, after);
-    Answer { status, headers, body }
-}
-
-fn timed_out(detail: String) -> Rejection {
-    Rejection::upstream(
-        ErrorKind::UpstreamTimeout,
-        "upstream_timeout",
-        "The model provider did not answer in time.",
-    )
-    .detail(detail)
-}
-
-/// An error status without the provider's own words.
-fn foreign(status: StatusCode) -> Rejection {
-    let (kind, message) = match status.as_u16() {
-        404 => (ErrorKind::NotFound, "The model provider does not know this path or object."),
-        413 => (ErrorKind::TooLarge, "The request is too large for the model provider."),
-        429 => (ErrorKind::RateLimit, "The model provider is asked too much at the moment."),
-        503 => (ErrorKind::Unavailable, "The model provider is not available at the moment."),
-        504 => (ErrorKind::UpstreamTimeout, "The model provider did not answer in time."),
-        400..=499 => {
-            (ErrorKind::InvalidRequest, "The model provider refused the request without saying why.")
-        }
-        _ => (ErrorKind::Upstream, "The model provider failed."),
-    };
-    Rejection::upstream(kind, "upstream_error", message)
-}
-
-fn broken(detail: String) -> Rejection {
-    Rejection::upstream(
-        ErrorKind::Upstream,
-        "upstream_connection_error",
-        "The connection to the model provider failed.",
-    )
-    .detail(detail)
 }
 
 /// One attempt.

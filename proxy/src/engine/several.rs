@@ -1,8 +1,9 @@
 //! Calls whose answers are needed whole, one or several for one request of the client's: embeddings of providers that
 //! take one text (or a hundred) at a time, rankings.
 
-use super::attempt::{Attempt, End, Failure, note_upstream};
+use super::attempt::{Attempt, End, note_upstream};
 use super::call::Call;
+use super::failure::Failure;
 use super::reply;
 use super::translated::{MOST, count, head};
 use super::wait::gone;

@@ -1,7 +1,8 @@
 //! Answers that change their wire format on the way.
 
-use super::attempt::{Attempt, End, Failure};
+use super::attempt::{Attempt, End};
 use super::call::Call;
+use super::failure::Failure;
 use super::reply;
 use super::wait::{Received, push, receive};
 use crate::upstream::connection::Connection;
