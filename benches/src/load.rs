@@ -73,7 +73,15 @@ pub async fn run(plan: &Plan) -> io::Result<Report> {
         .map(|number| tokio::spawn(Worker::new(Arc::clone(&plan), number, measure_from, until).run()))
         .collect();
     tokio::time::sleep_until(measure_from.into()).await;
-    let mut processes = plan.pids.iter().map(|pid| Process::open(*pid)).collect::<io::Result<Vec<_>>>()?;
+    let mut processes = Vec::with_capacity(plan.pids.len());
+    for (n, pid) in plan.pids.iter().enumerate() {
+        match Process::open(*pid) {
+            Ok(process) => processes.push(process),
+            // Helpers come and go (workers of a database); the target itself must be there.
+            Err(e) if n > 0 && e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
     // CPU is read at the end of recording, not when the last stream that began before has ended
     let sampler = async {
         while Instant::now() < until {
