@@ -77,7 +77,7 @@ pub fn settle(x: &mut Exchange, care: Care) {
         Some(Gap::Everything) => input(&x.body.raw, model, care),
         _ => 0,
     };
-    let output = if embeds(x.surface) { 0 } else { meter.delivered().tokens(model, care) };
+    let output = if x.surface.embeds() { 0 } else { meter.delivered().tokens(model, care) };
     if let Some(meter) = &mut x.meter {
         meter.fill(Estimate { input, output });
     }
@@ -97,11 +97,7 @@ pub fn input(raw: &[u8], model: &str, care: Care) -> u64 {
 /// Surfaces whose tokens are those of texts. (Images, sounds and moderations are billed by other measures.)
 const fn estimated(surface: Surface) -> bool {
     use Surface as S;
-    matches!(surface, S::Chat | S::Completions | S::Responses | S::Messages | S::Generate) || embeds(surface)
-}
-
-const fn embeds(surface: Surface) -> bool {
-    matches!(surface, Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed)
+    matches!(surface, S::Chat | S::Completions | S::Responses | S::Messages | S::Generate) || surface.embeds()
 }
 
 #[cfg(test)]

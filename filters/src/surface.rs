@@ -99,6 +99,11 @@ impl Surface {
         }
     }
 
+    /// Are texts turned into vectors: is there no output that would be counted?
+    pub const fn embeds(self) -> bool {
+        matches!(self, Self::Embeddings | Self::GeminiEmbed | Self::GeminiBatchEmbed)
+    }
+
     /// Does the surface take a model that access must be checked for?
     pub const fn takes_model(self) -> bool {
         !matches!(self, Self::StoredResponse | Self::Passthrough | Self::Models | Self::Hello)

@@ -88,9 +88,7 @@ impl Meter {
         };
         let body =
             if dialect == Some(Dialect::Gemini) { BodyScan::with_arrays() } else { BodyScan::default() };
-        let embeds =
-            matches!(surface, Surface::Embeddings | Surface::GeminiEmbed | Surface::GeminiBatchEmbed);
-        Self { dialect, body, embeds, ..Self::default() }
+        Self { dialect, body, embeds: surface.embeds(), ..Self::default() }
     }
 
     /// The same for a provider that may leave usage out: the words are kept (bounded), so that they can be counted.

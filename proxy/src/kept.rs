@@ -110,9 +110,7 @@ impl Keeper {
         let turn = x.turn.as_deref();
         let asked = turn.and_then(|t| t.asked.as_ref()).unwrap_or(&x.body.raw);
         let status = status_of(&object);
-        let kept = Turn::new(asked, &object)
-            .map_err(|e| e.to_string())
-            .and_then(|turn| self.row(x, id_of(x.id), status, &turn).map_err(|e| e.to_string()));
+        let kept = self.row(x, id_of(x.id), status, asked, &object);
         let kept = kept.and_then(|row| self.pending.add(row).map_err(|e| e.to_string()));
         if let Err(error) = kept {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -125,11 +123,12 @@ impl Keeper {
         x: &Exchange,
         id: String,
         status: ResponseStatus,
-        turn: &Turn,
-    ) -> Result<ResponseRow, sallyport_schema::envelope::EnvelopeError> {
+        asked: &[u8],
+        object: &[u8],
+    ) -> Result<ResponseRow, String> {
         let key = x.principal.as_ref().map(|p| &p.key);
         Ok(ResponseRow {
-            content: self.ring.seal(&place(&id), &turn.to_bytes())?,
+            content: self.sealed(&id, asked, object)?,
             id,
             previous_id: x.turn.as_deref().and_then(|t| t.previous.clone()),
             key_id: key.map(|k| k.id),
@@ -141,6 +140,12 @@ impl Keeper {
             expires_at: OffsetDateTime::now_utc() + x.snapshot.config.responses.retention.get(),
             alive_until: None,
         })
+    }
+
+    /// A turn, as the store gets it.
+    fn sealed(&self, id: &str, asked: &[u8], object: &[u8]) -> Result<Vec<u8>, String> {
+        let turn = Turn::new(asked, object).map_err(|e| e.to_string())?;
+        self.ring.seal(&place(id), &turn.to_bytes()).map_err(|e| e.to_string())
     }
 
     fn open(&self, row: &ResponseRow) -> Result<Turn, Rejection> {

@@ -5,7 +5,7 @@
 //! in the store that it lives; so a response whose instance has died is told as failed, and one that was cancelled
 //! elsewhere is stopped here.
 
-use super::{Keeper, WAITS, bounded, place, status_of};
+use super::{Keeper, WAITS, bounded, status_of};
 use crate::engine::call::Call;
 use crate::engine::{self, prepare, reply};
 use crate::gateway::Gateway;
@@ -179,8 +179,7 @@ pub(crate) async fn submit(
 
 impl Keeper {
     fn queued(&self, x: &Exchange, id: Uuid, asked: &[u8], object: &[u8]) -> Result<ResponseRow, String> {
-        let turn = Turn::new(asked, object).map_err(|e| e.to_string())?;
-        let row = self.row(x, id_of(id), ResponseStatus::Queued, &turn).map_err(|e| e.to_string())?;
+        let row = self.row(x, id_of(id), ResponseStatus::Queued, asked, object)?;
         Ok(ResponseRow { background: true, alive_until: Some(OffsetDateTime::now_utc() + LEASE), ..row })
     }
 
@@ -201,10 +200,7 @@ impl Keeper {
     /// Writes the end of one down.
     async fn finish(&self, id: &str, asked: &[u8], object: &[u8]) {
         let Some(store) = &self.store else { return };
-        let sealed = Turn::new(asked, object)
-            .map_err(|e| e.to_string())
-            .and_then(|t| self.ring.seal(&place(id), &t.to_bytes()).map_err(|e| e.to_string()));
-        let sealed = match sealed {
+        let sealed = match self.sealed(id, asked, object) {
             Ok(sealed) => sealed,
             Err(error) => return tracing::error!(%error, id, "a response of the background is lost"),
         };

@@ -56,15 +56,6 @@ impl Turn {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// The same turn with another response object.
-    ///
-    /// # Errors
-    /// It is not JSON.
-    pub fn ended(self, response: &[u8]) -> Result<Self, DecodeError> {
-        let response = serde_json::from_slice(response).map_err(|e| DecodeError::new("", e.to_string()))?;
-        Ok(Self { response, ..self })
-    }
-
     /// The response object, as `status` wants it: the one kept may be older than its status.
     pub fn object(&self, status: &str) -> Vec<u8> {
         let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(self.response.get()) else {
