@@ -14,7 +14,7 @@ mod load;
 pub mod model;
 pub mod models;
 pub mod overlay;
-pub mod pattern;
+pub use sallyport_schema::pattern;
 pub mod prices;
 mod resolve;
 mod schema_doc;

@@ -1,6 +1,7 @@
 //! What is stored, and the only SQL in the tree: rows, migrations, the stores, the supervised private Postgres,
 //! the envelope of secrets at rest and the disk spool of the call log.
 
+pub mod access;
 pub mod backoff;
 pub mod call;
 pub mod changes;
@@ -8,6 +9,7 @@ pub mod embedded;
 pub mod envelope;
 pub mod error;
 pub mod log_store;
+pub mod pattern;
 pub mod rows;
 pub mod spool;
 pub mod store;

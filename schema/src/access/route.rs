@@ -1,0 +1,59 @@
+//! The one table of what a caller needs for each route of the admin API. The guard reads it, the OpenAPI document gets
+//! its `security` from it, and the router cannot be built while a route is missing here (or named here and missing
+//! there).
+
+use super::Permission;
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// HTTP method (GET stands for HEAD too).
+    pub method: &'static str,
+    /// Path as the router knows it.
+    pub path: &'static str,
+    /// What the caller needs: for some thing at least; which things, the handler asks with the thing in hand.
+    pub permission: Permission,
+}
+
+const fn line(method: &'static str, path: &'static str, permission: Permission) -> Rule {
+    Rule { method, path, permission }
+}
+
+/// The table.
+pub const TABLE: &[Rule] = &[
+    // Its detail needs `HealthRead`: the handler asks for it.
+    line("GET", "/api/health", Permission::Public),
+    line("GET", "/api/calls", Permission::CallsRead),
+    line("GET", "/api/calls/{id}", Permission::CallsRead),
+    line("GET", "/api/snapshot", Permission::SnapshotRead),
+    line("GET", "/api/openapi.json", Permission::ApiRead),
+];
+
+/// The rule for a route, if the table has one.
+pub fn rule<'t>(table: &'t [Rule], method: &str, path: &str) -> Option<&'t Rule> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    table.iter().find(|r| r.method == method && r.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_route_has_two_rules() {
+        let mut seen = HashSet::new();
+        for r in TABLE {
+            assert!(seen.insert((r.method, r.path)), "{} {} is named twice", r.method, r.path);
+        }
+    }
+
+    #[test]
+    fn head_needs_what_get_needs_and_the_unknown_has_no_rule() {
+        let get = rule(TABLE, "GET", "/api/calls").map(|r| r.permission);
+        assert_eq!(get, Some(Permission::CallsRead));
+        assert_eq!(rule(TABLE, "HEAD", "/api/calls").map(|r| r.permission), get);
+        assert_eq!(rule(TABLE, "POST", "/api/calls"), None);
+        assert_eq!(rule(TABLE, "GET", "/api/other"), None);
+    }
+}
