@@ -1,7 +1,6 @@
 //! Why the admin service does not start, or stopped.
 
 use crate::token::TokenError;
-use http::Method;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,7 +38,7 @@ pub enum AdminError {
     #[error("{method} {path} has no line in the permission table")]
     NoPermission {
         /// Its method.
-        method: Method,
+        method: &'static str,
         /// Its path.
         path: String,
     },
@@ -47,7 +46,7 @@ pub enum AdminError {
     #[error("the permission table names {method} {path}, which no route serves")]
     NoRoute {
         /// Its method.
-        method: Method,
+        method: &'static str,
         /// Its path.
         path: &'static str,
     },

@@ -1,9 +1,9 @@
 //! Who calls, and whether they may: the token of the `Authorization` header against the permission table.
 //!
-//! Identities (people, roles, sessions) will become further kinds of [`Caller`]; routes and handlers only ever ask
-//! [`Caller::may`].
+//! Routes and handlers only ever ask [`Caller`]. What is refused here goes into the audit trail, whoever refused it.
 
-use crate::permission::{Permission, Rule};
+use crate::caller::{Caller, Identity, RequestId, forbidden};
+use crate::permission::Rule;
 use crate::problem::Problem;
 use crate::throttle::{Limits, Throttle};
 use crate::token::{Bootstrap, digest};
@@ -11,54 +11,39 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
+use sallyport_schema::access::{Effective, rule};
+use sallyport_schema::audit::{Actor, Event, Outcome};
+use sallyport_schema::store::Store;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Who sent a request. Handlers find it among the request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Caller {
-    /// No credential.
-    Anonymous,
-    /// The holder of the bootstrap token.
-    Bootstrap,
-}
-
-impl Caller {
-    /// Whether the caller holds the permission.
-    pub(crate) const fn may(self, permission: Permission) -> bool {
-        match self {
-            Self::Anonymous => matches!(permission, Permission::Public),
-            Self::Bootstrap => true,
-        }
-    }
-}
-
 /// What the guard needs to know.
-#[derive(Debug)]
 pub(crate) struct Guard {
     /// None: nobody gets in.
     bootstrap: Option<Bootstrap>,
     throttle: Throttle,
+    /// None: only describes the routes.
+    store: Option<Store>,
 }
 
 impl Guard {
     /// A guard that accepts this token.
-    pub(crate) fn new(mut bootstrap: Bootstrap, throttle: Throttle) -> Self {
+    pub(crate) fn new(mut bootstrap: Bootstrap, throttle: Throttle, store: Store) -> Self {
         bootstrap.newly_made = None;
-        Self { bootstrap: Some(bootstrap), throttle }
+        Self { bootstrap: Some(bootstrap), throttle, store: Some(store) }
     }
 
     /// A guard that accepts no token.
     pub(crate) fn closed() -> Self {
-        Self { bootstrap: None, throttle: Throttle::new(Limits::default()) }
+        Self { bootstrap: None, throttle: Throttle::new(Limits::default()), store: None }
     }
 
     /// Who the headers say the caller is.
-    fn identify(&self, headers: &HeaderMap, from: IpAddr) -> Result<Caller, Problem> {
+    fn identify(&self, headers: &HeaderMap, from: IpAddr) -> Result<Identity, Problem> {
         let unauthorized = |code, detail: &'static str| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(value) = values.next() else { return Ok(Caller::Anonymous) };
+        let Some(value) = values.next() else { return Ok(Identity::Anonymous) };
         let now = Instant::now();
         if let Some(wait) = self.throttle.blocked(from, now) {
             let problem = Problem::new(
@@ -78,7 +63,7 @@ impl Guard {
             }
         };
         if self.bootstrap.as_ref().is_some_and(|b| b.matches(token)) {
-            return Ok(Caller::Bootstrap);
+            return Ok(Identity::Bootstrap);
         }
         self.throttle.failed(from, digest(token), now);
         tracing::warn!(address = %from, "admin API: wrong token");
@@ -87,7 +72,7 @@ impl Guard {
 }
 
 /// The guard of one path: its rules are all that opens it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Post {
     pub(crate) guard: Arc<Guard>,
     pub(crate) rules: Arc<[Rule]>,
@@ -100,27 +85,55 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     let caller = match post.guard.identify(request.headers(), from) {
-        Ok(caller) => caller,
+        Ok(identity) => caller(identity, from, &request),
         Err(problem) => return problem.into_response(),
     };
     let path = post.rules.first().map_or("", |r| r.path);
-    match crate::permission::rule(&post.rules, request.method(), path) {
+    let asked = format!("{} {}", request.method(), request.uri().path());
+    let response = match rule(&post.rules, request.method().as_str(), path) {
         Some(rule) if caller.may(rule.permission) => {
-            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(caller.clone());
             next.run(request).await
         }
-        Some(_) if caller == Caller::Anonymous => Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "missing_token",
-            "send the admin token in the header Authorization: Bearer …",
-        )
-        .into_response(),
-        Some(rule) => {
-            tracing::warn!(address = %from, permission = %rule.permission, "admin API: not allowed");
-            Problem::new(StatusCode::FORBIDDEN, "forbidden", "you may not do this").into_response()
+        Some(_) if *caller.identity() == Identity::Anonymous => {
+            return Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "missing_token",
+                "send the admin token in the header Authorization: Bearer …",
+            )
+            .into_response();
         }
-        None => Problem::new(StatusCode::FORBIDDEN, "forbidden", "nobody may do this").into_response(),
+        Some(rule) => forbidden(format!("you may not do this: it needs {}", rule.permission)).into_response(),
+        None => forbidden("nobody may do this").into_response(),
+    };
+    if response.status() == StatusCode::FORBIDDEN {
+        tracing::warn!(address = %from, asked, "admin API: not allowed");
+        if let Some(store) = &post.guard.store {
+            let event = Event::not_done("request.deny", Outcome::Denied, "not allowed");
+            let event = event.on("route", &asked, path);
+            if let Err(error) = store.note(caller.actor(), &event).await {
+                tracing::error!(%error, "a denial could not be put into the audit trail");
+            }
+        }
     }
+    response
+}
+
+fn caller(identity: Identity, from: IpAddr, request: &Request) -> Caller {
+    let (kind, name, effective) = match identity {
+        Identity::Anonymous => ("anonymous", "anonymous", Effective::default()),
+        Identity::Bootstrap => ("bootstrap", "bootstrap token", Effective::everything()),
+    };
+    let agent = request.headers().get(header::USER_AGENT).and_then(|v| v.to_str().ok());
+    let actor = Actor {
+        kind,
+        id: None,
+        name: name.to_owned(),
+        address: Some(from.to_string()),
+        agent: agent.map(str::to_owned),
+        request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()),
+    };
+    Caller::new(identity, actor, effective)
 }
 
 #[cfg(test)]
@@ -133,7 +146,8 @@ mod tests {
 
     fn guard(failures: u32) -> Guard {
         let b = Bootstrap::ensure(std::path::Path::new("/nonexistent"), Some(&Secret::new(TOKEN))).unwrap();
-        Guard::new(b, Throttle::new(Limits { failures, ..Limits::default() }))
+        let throttle = Throttle::new(Limits { failures, ..Limits::default() });
+        Guard { store: None, bootstrap: Some(b), throttle }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {
@@ -144,9 +158,9 @@ mod tests {
     fn only_the_bearer_header_counts() {
         let g = guard(1000);
         let id = |v: &[&str]| g.identify(&headers(v), A).map_err(|p| (p.status().as_u16(), p.code()));
-        assert_eq!(id(&[]), Ok(Caller::Anonymous));
-        assert_eq!(id(&["Bearer 0123456789abcdef"]), Ok(Caller::Bootstrap));
-        assert_eq!(id(&["bearer  0123456789abcdef "]), Ok(Caller::Bootstrap));
+        assert_eq!(id(&[]), Ok(Identity::Anonymous));
+        assert_eq!(id(&["Bearer 0123456789abcdef"]), Ok(Identity::Bootstrap));
+        assert_eq!(id(&["bearer  0123456789abcdef "]), Ok(Identity::Bootstrap));
         assert_eq!(id(&["Bearer 0123456789abcdeF"]), Err((401, "invalid_token")));
         assert_eq!(id(&["Bearer "]), Err((401, "invalid_token")));
         for bad in
@@ -164,14 +178,16 @@ mod tests {
         assert_eq!(id(&["Bearer b"]), Err(401));
         assert_eq!(id(&["Bearer c"]), Err(429));
         assert_eq!(id(&["Bearer 0123456789abcdef"]), Err(429), "blocked is blocked, or guessing would go on");
-        assert_eq!(id(&[]), Ok(Caller::Anonymous));
+        assert_eq!(id(&[]), Ok(Identity::Anonymous));
     }
 
-    #[test]
-    fn anonymous_may_only_what_is_public() {
+    #[tokio::test]
+    async fn anonymous_may_only_what_is_public() {
+        use sallyport_schema::access::Permission;
+        let request = Request::new(axum::body::Body::empty());
         for p in Permission::ALL {
-            assert_eq!(Caller::Anonymous.may(p), p == Permission::Public);
-            assert!(Caller::Bootstrap.may(p));
+            assert_eq!(caller(Identity::Anonymous, A, &request).may(*p), *p == Permission::Public, "{p}");
+            assert!(caller(Identity::Bootstrap, A, &request).may(*p));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every request and answer goes through, whatever the route: bounds on time and size, headers that tell a
 //! browser to do nothing with the answer, a request id, a line in the log.
 
+use crate::caller::RequestId;
 use crate::problem::Problem;
 use axum::body::Body;
 use axum::extract::Request;
@@ -33,11 +34,12 @@ const SECURITY: [(HeaderName, HeaderValue); 6] = [
 ];
 
 /// Outermost: request id, security headers, log.
-pub(crate) async fn dress(request: Request, next: Next) -> Response {
+pub(crate) async fn dress(mut request: Request, next: Next) -> Response {
     let id = uuid::Uuid::now_v7().to_string();
     let began = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     tracing::debug!(
         request_id = %id,

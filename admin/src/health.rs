@@ -16,7 +16,7 @@ pub use probe::{Check, Detail, Probe, State, Unused};
 pub use snapshot::SnapshotProbe;
 pub use spool::SpoolProbe;
 
-use crate::guard::Caller;
+use crate::caller::Caller;
 use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::state::AdminState;
@@ -175,7 +175,7 @@ pub(crate) async fn get(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Health>, Problem> {
     let dependencies = state.board().look().await;
-    let detail = caller.may(Permission::HealthDetail);
+    let detail = caller.may(Permission::HealthRead);
     Ok(Json(Health {
         status: overall(&dependencies),
         version: state.about().version,

@@ -7,6 +7,7 @@
 //! The service needs nothing of the data plane: what it shows it reads from the snapshot, from the stores, and
 //! from the [`health::Probe`]s that the process hands in.
 
+mod caller;
 mod calls;
 mod error;
 mod guard;
@@ -14,6 +15,7 @@ mod harden;
 pub mod health;
 mod host;
 mod openapi;
+mod page;
 mod params;
 pub mod permission;
 pub mod problem;
@@ -21,13 +23,15 @@ mod router;
 mod server;
 mod snapshot;
 mod state;
+mod stored;
 mod throttle;
 pub mod token;
+mod versioned;
 
 pub use error::AdminError;
 pub use openapi::document;
 pub use router::router;
 pub use server::{Listener, serve};
 pub use snapshot::SnapshotSource;
-pub use state::{About, AdminState};
+pub use state::{About, AdminState, Stored};
 pub use token::Bootstrap;

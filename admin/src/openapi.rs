@@ -56,7 +56,7 @@ pub(crate) fn head() -> OpenApi {
 pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     for rule in TABLE {
         let Some(item) = document.paths.paths.get_mut(rule.path) else { continue };
-        let operation = match rule.method.as_str() {
+        let operation = match rule.method {
             "GET" => &mut item.get,
             "PUT" => &mut item.put,
             "POST" => &mut item.post,

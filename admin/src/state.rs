@@ -5,7 +5,9 @@ use crate::health::{Board, Probe};
 use crate::throttle::{Limits, Throttle};
 use crate::token::Bootstrap;
 use sallyport_config::SnapshotCell;
+use sallyport_schema::envelope::KeyRing;
 use sallyport_schema::log_store::LogStore;
+use sallyport_schema::store::Store;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
@@ -42,6 +44,15 @@ impl About {
     }
 }
 
+/// Where what the API manages is kept.
+#[derive(Clone)]
+pub struct Stored {
+    /// The control plane's store.
+    pub store: Store,
+    /// Seals and opens secrets.
+    pub keyring: Arc<KeyRing>,
+}
+
 /// What the routes share. Cheap to clone.
 #[derive(Clone)]
 pub struct AdminState(Arc<Inner>);
@@ -51,6 +62,7 @@ struct Inner {
     snapshot: Arc<SnapshotCell>,
     calls: Arc<dyn LogStore>,
     board: Board,
+    stored: Stored,
     guard: Arc<Guard>,
 }
 
@@ -62,9 +74,10 @@ impl AdminState {
         snapshot: Arc<SnapshotCell>,
         calls: Arc<dyn LogStore>,
         probes: Vec<Arc<dyn Probe>>,
+        stored: Stored,
     ) -> Self {
-        let guard = Arc::new(Guard::new(bootstrap, Throttle::new(Limits::default())));
-        Self(Arc::new(Inner { about, snapshot, calls, board: Board::new(probes), guard }))
+        let guard = Arc::new(Guard::new(bootstrap, Throttle::new(Limits::default()), stored.store.clone()));
+        Self(Arc::new(Inner { about, snapshot, calls, board: Board::new(probes), stored, guard }))
     }
 
     /// The process that serves.
@@ -78,6 +91,14 @@ impl AdminState {
 
     pub(crate) fn calls(&self) -> &dyn LogStore {
         &*self.0.calls
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.stored.store
+    }
+
+    pub(crate) fn keyring(&self) -> &KeyRing {
+        &self.0.stored.keyring
     }
 
     pub(crate) fn board(&self) -> &Board {

@@ -32,6 +32,9 @@ fn key(n: u128) -> KeyRow {
         created_at: OffsetDateTime::UNIX_EPOCH,
         expires_at: Some(OffsetDateTime::UNIX_EPOCH),
         revoked_at: None,
+        service_account_id: None,
+        networks: None,
+        disabled_at: None,
     }
 }
 

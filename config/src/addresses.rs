@@ -11,6 +11,11 @@ pub fn allowed(ip: IpAddr, listed: &[IpNet]) -> bool {
     is_public(ip) || listed.iter().any(|n| n.contains(&ip))
 }
 
+/// A network as people write it: `10.0.0.0/8`, or one address.
+pub fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
 /// `::ffff:10.0.0.1` and `64:ff9b::10.0.0.1` (RFC 6052) mean the IPv4 address inside.
 pub fn canonical(ip: IpAddr) -> IpAddr {
     match ip {

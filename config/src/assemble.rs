@@ -13,10 +13,14 @@ pub use providers::{configured, default_base_url};
 
 use crate::load::Loaded;
 use crate::models::ModelTable;
+use crate::rights::{CallRights, Held, built_in_roles};
 use crate::snapshot::{Key, KeyHash, Owner, Snapshot, Source, Team};
 use intern::Interner;
+use sallyport_schema::access::is_built_in;
 use sallyport_schema::envelope::KeyRing;
-use sallyport_schema::rows::{Change, KeyRow, Kind, ModelRow, ProviderRow, StoredState, TeamRow, UserRow};
+use sallyport_schema::rows::{
+    AccountRow, Change, HeldRole, KeyRow, Kind, ModelRow, ProviderRow, RoleRow, StoredState, TeamRow, UserRow,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -46,6 +50,7 @@ pub struct Assembler {
     pub(crate) providers: BTreeMap<Uuid, Arc<ProviderRow>>,
     pub(crate) models: BTreeMap<Uuid, Arc<ModelRow>>,
     pub(crate) settings: BTreeMap<String, serde_json::Value>,
+    pub(crate) roles: BTreeMap<String, Arc<RoleRow>>,
     findings: Vec<Finding>,
 }
 
@@ -66,6 +71,8 @@ impl Assembler {
             config: loaded.config.clone(),
             keys: imbl::OrdMap::new(),
             users: imbl::HashMap::new(),
+            accounts: imbl::HashMap::new(),
+            roles: imbl::HashMap::new(),
             teams: imbl::HashMap::new(),
             providers: imbl::HashMap::new(),
             models: Arc::new(ModelTable::default()),
@@ -79,6 +86,7 @@ impl Assembler {
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
             settings: BTreeMap::new(),
+            roles: BTreeMap::new(),
             findings: Vec::new(),
         };
         assembler.everything(state, source);
@@ -101,7 +109,22 @@ impl Assembler {
         match change {
             Change::Everything(state) => return self.everything(*state, Source::Store),
             Change::User(row) => {
-                next.users.insert(row.id, Arc::new(owner(&row)));
+                next.users.insert(row.id, Arc::new(user(&row)));
+            }
+            Change::Account(row) => {
+                next.accounts.insert(row.id, Arc::new(account(&row)));
+            }
+            // a row cannot pass itself off as one of them
+            Change::Role(name, _) if is_built_in(&name) => {}
+            Change::Role(name, row) => {
+                match &row {
+                    Some(row) => {
+                        next.roles.insert(name.as_str().into(), Arc::new(CallRights::new(&row.grants)))
+                    }
+                    None => next.roles.remove(name.as_str()),
+                };
+                self.roles.remove(&name);
+                self.roles.extend(row.map(|row| (name, Arc::new(row))));
             }
             Change::Team(row) => {
                 let team = team(&row, &mut self.intern);
@@ -124,6 +147,9 @@ impl Assembler {
             }
             Change::Removed(Kind::User, id) => {
                 next.users.remove(&id);
+            }
+            Change::Removed(Kind::Account, id) => {
+                next.accounts.remove(&id);
             }
             Change::Removed(Kind::Team, id) => {
                 next.teams.remove(&id);
@@ -158,7 +184,12 @@ impl Assembler {
     fn everything(&mut self, state: StoredState, source: Source) {
         let mut next = (*self.snapshot).clone();
         next.source = source;
-        next.users = state.users.iter().map(|u| (u.id, Arc::new(owner(u)))).collect();
+        next.users = state.users.iter().map(|u| (u.id, Arc::new(user(u)))).collect();
+        next.accounts = state.accounts.iter().map(|a| (a.id, Arc::new(account(a)))).collect();
+        // a row must not pass itself off as a built-in role
+        let custom =
+            state.roles.iter().map(|r| (r.name.as_str().into(), Arc::new(CallRights::new(&r.grants))));
+        next.roles = custom.chain(built_in_roles()).collect();
         next.teams = state.teams.iter().map(|t| (t.id, Arc::new(team(t, &mut self.intern)))).collect();
         next.keys = imbl::OrdMap::new();
         self.key_hashes = HashMap::with_capacity(state.keys.len());
@@ -168,6 +199,7 @@ impl Assembler {
         self.providers = state.providers.into_iter().map(|p| (p.id, Arc::new(p))).collect();
         self.models = state.models.into_iter().map(|m| (m.id, Arc::new(m))).collect();
         self.settings = state.settings;
+        self.roles = state.roles.into_iter().map(|r| (r.name.clone(), Arc::new(r))).collect();
         self.upstreams(&mut next);
         self.publish(next);
     }
@@ -202,8 +234,17 @@ impl Assembler {
     }
 }
 
-fn owner(row: &UserRow) -> Owner {
-    Owner { id: row.id, active: row.active && row.deleted_at.is_none() }
+fn user(row: &UserRow) -> Owner {
+    owner(row.id, row.active && row.deleted_at.is_none(), &row.roles)
+}
+
+fn account(row: &AccountRow) -> Owner {
+    owner(row.id, row.active && row.deleted_at.is_none(), &row.roles)
+}
+
+fn owner(id: Uuid, active: bool, roles: &[HeldRole]) -> Owner {
+    let roles = roles.iter().map(|h| Held { role: h.role.as_str().into(), team: h.team });
+    Owner { id, active, roles: roles.collect() }
 }
 
 fn team(row: &TeamRow, intern: &mut Interner) -> Team {
@@ -222,11 +263,18 @@ fn key(row: &KeyRow, intern: &mut Interner) -> Key {
         name: row.name.as_str().into(),
         prefix: row.prefix.as_str().into(),
         user: row.user_id,
+        account: row.service_account_id,
         team: row.team_id,
         surfaces: intern.set(&row.surfaces),
         models: intern.set(&row.models),
         expires_at: row.expires_at.map(OffsetDateTime::unix_timestamp),
+        // What cannot be read is left out: the list gets shorter, never open.
+        networks: row
+            .networks
+            .as_ref()
+            .map(|all| all.iter().filter_map(|n| crate::addresses::network(n)).collect()),
         revoked: row.revoked_at.is_some(),
+        disabled: row.disabled_at.is_some(),
     }
 }
 

@@ -4,9 +4,11 @@
 
 use crate::assemble::Assembler;
 use crate::pattern::PatternSet;
-use crate::snapshot::{KeyHash, Snapshot};
+use crate::snapshot::{KeyHash, Owner, Snapshot};
 use sallyport_schema::envelope::KeyRing;
-use sallyport_schema::rows::{KeyRow, ModelRow, ProviderRow, StoredState, TeamRow, UserRow};
+use sallyport_schema::rows::{
+    AccountRow, HeldRole, KeyRow, ModelRow, ProviderRow, RoleRow, StoredState, TeamRow, UserRow,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -62,6 +64,7 @@ pub struct Frozen {
     snapshot: Arc<Snapshot>,
     providers: Vec<Arc<ProviderRow>>,
     models: Vec<Arc<ModelRow>>,
+    roles: Vec<Arc<RoleRow>>,
     settings: BTreeMap<String, serde_json::Value>,
 }
 
@@ -72,6 +75,7 @@ impl Frozen {
             snapshot: assembler.snapshot().clone(),
             providers: assembler.providers.values().cloned().collect(),
             models: assembler.models.values().cloned().collect(),
+            roles: assembler.roles.values().cloned().collect(),
             settings: assembler.settings.clone(),
         }
     }
@@ -139,12 +143,28 @@ fn open_private(path: &Path) -> std::io::Result<fs::File> {
 #[derive(Serialize, Deserialize)]
 struct Disk {
     lists: Vec<Vec<String>>,
-    users: Vec<(Uuid, bool)>,
+    users: Vec<DiskOwner>,
+    accounts: Vec<DiskOwner>,
+    roles: Vec<RoleRow>,
     teams: Vec<DiskTeam>,
     keys: Vec<DiskKey>,
     providers: Vec<ProviderRow>,
     models: Vec<ModelRow>,
     settings: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DiskOwner {
+    i: Uuid,
+    a: bool,
+    r: Vec<HeldRole>,
+}
+
+impl DiskOwner {
+    fn of(owner: &Owner) -> Self {
+        let r = owner.roles.iter().map(|h| HeldRole { role: h.role.to_string(), team: h.team });
+        Self { i: owner.id, a: owner.active, r: r.collect() }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -172,6 +192,12 @@ struct DiskKey {
     e: Option<i64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     r: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    a: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    w: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    d: bool,
 }
 
 fn disk(state: &Frozen) -> Disk {
@@ -203,10 +229,15 @@ fn disk(state: &Frozen) -> Disk {
         m: list(&k.models),
         e: k.expires_at,
         r: k.revoked,
+        a: k.account,
+        w: k.networks.as_ref().map(|all| all.iter().map(ToString::to_string).collect()),
+        d: k.disabled,
     });
     let keys = keys.collect();
     Disk {
-        users: s.users.values().map(|u| (u.id, u.active)).collect(),
+        users: s.users.values().map(|u| DiskOwner::of(u)).collect(),
+        accounts: s.accounts.values().map(|a| DiskOwner::of(a)).collect(),
+        roles: state.roles.iter().map(|r| (**r).clone()).collect(),
         teams,
         keys,
         lists,
@@ -247,18 +278,31 @@ fn thaw(disk: Disk) -> Result<StoredState, String> {
             created_at: OffsetDateTime::UNIX_EPOCH,
             expires_at,
             revoked_at: k.r.then_some(OffsetDateTime::UNIX_EPOCH),
+            service_account_id: k.a,
+            networks: k.w,
+            disabled_at: k.d.then_some(OffsetDateTime::UNIX_EPOCH),
         })
     });
-    let users = disk.users.into_iter().map(|(id, active)| UserRow {
-        id,
+    let users = disk.users.into_iter().map(|u| UserRow {
+        id: u.i,
         email: String::new(),
         name: String::new(),
-        active,
+        active: u.a,
         deleted_at: None,
+        roles: u.r,
+    });
+    let accounts = disk.accounts.into_iter().map(|a| AccountRow {
+        id: a.i,
+        name: String::new(),
+        active: a.a,
+        deleted_at: None,
+        roles: a.r,
     });
     Ok(StoredState {
         settings: disk.settings,
         users: users.collect(),
+        accounts: accounts.collect(),
+        roles: disk.roles,
         teams: teams.collect::<Result<_, String>>()?,
         keys: keys.collect::<Result<_, String>>()?,
         providers: disk.providers,

@@ -14,6 +14,7 @@ mod load;
 pub mod model;
 pub mod models;
 pub mod overlay;
+pub mod rights;
 pub use sallyport_schema::pattern;
 pub mod prices;
 mod resolve;

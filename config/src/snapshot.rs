@@ -5,6 +5,7 @@
 use crate::model::{Config, HttpVersions, KindSettings, ProviderKind, Secret};
 use crate::pattern::PatternSet;
 use crate::prices::PriceTable;
+use crate::rights::{CallRights, Held};
 use std::path::PathBuf;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -31,6 +32,10 @@ pub struct Snapshot {
     pub keys: imbl::OrdMap<KeyHash, Arc<Key>>,
     /// Users by id.
     pub users: imbl::HashMap<Uuid, Arc<Owner>>,
+    /// Service accounts by id.
+    pub accounts: imbl::HashMap<Uuid, Arc<Owner>>,
+    /// Built-in and custom roles by name.
+    pub roles: imbl::HashMap<Arc<str>, Arc<CallRights>>,
     /// Teams by id.
     pub teams: imbl::HashMap<Uuid, Arc<Team>>,
     /// Providers by name.
@@ -62,7 +67,9 @@ pub struct Key {
     pub prefix: Arc<str>,
     /// Owner, if a person.
     pub user: Option<Uuid>,
-    /// Owner, if a team.
+    /// Owner, if a service account.
+    pub account: Option<Uuid>,
+    /// Owner, if a team; of a person's or an account's key: the team that it is for.
     pub team: Option<Uuid>,
     /// Surfaces that it may use; empty = none. Interned: equal lists are one allocation.
     pub surfaces: Arc<PatternSet>,
@@ -70,17 +77,47 @@ pub struct Key {
     pub models: Arc<PatternSet>,
     /// Unix seconds after which it is refused.
     pub expires_at: Option<i64>,
+    /// Client addresses that may use it; None: any.
+    pub networks: Option<Arc<[ipnet::IpNet]>>,
     /// Refused for good.
     pub revoked: bool,
+    /// Refused until it is enabled again.
+    pub disabled: bool,
 }
 
-/// A user as requests see it.
+/// A user or a service account as requests see it.
 #[derive(Clone, Debug)]
 pub struct Owner {
     /// Row id.
     pub id: Uuid,
     /// False if deactivated or deleted.
     pub active: bool,
+    /// The roles; none = no call.
+    pub roles: Arc<[Held]>,
+}
+
+impl Key {
+    /// The person or service account that owns it.
+    pub fn owner(&self) -> Option<Uuid> {
+        self.user.or(self.account)
+    }
+}
+
+impl Snapshot {
+    /// Do the roles of this owner let a key of `team` call? One role must open it, and none close it. `named` and
+    /// `model` as in [`CallRights::say`].
+    pub fn owner_may_call(
+        &self,
+        owner: &Owner,
+        team: Option<Uuid>,
+        surface: &str,
+        named: bool,
+        model: Option<&str>,
+    ) -> bool {
+        let here = owner.roles.iter().filter(|h| h.team.is_none() || h.team == team);
+        let said = here.filter_map(|h| self.roles.get(&h.role)?.say(surface, named, model));
+        said.fold(None, |before, now| Some(before.unwrap_or(true) && now)).unwrap_or(false)
+    }
 }
 
 /// A team as requests see it.

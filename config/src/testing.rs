@@ -3,7 +3,9 @@
 use crate::load::{Loaded, load};
 use base64::Engine as _;
 use sallyport_schema::envelope::{KeyRing, MasterKey};
-use sallyport_schema::rows::{KeyRow, ModelRow, ProviderRow, RouteRow, TeamRow, UserRow};
+use sallyport_schema::rows::{
+    AccountRow, HeldRole, KeyRow, ModelRow, ProviderRow, RoleRow, RouteRow, TeamRow, UserRow,
+};
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -37,11 +39,33 @@ pub(crate) fn key(n: u128, hash: u8, surfaces: &[&str]) -> KeyRow {
         created_at: OffsetDateTime::UNIX_EPOCH,
         expires_at: None,
         revoked_at: None,
+        service_account_id: None,
+        networks: None,
+        disabled_at: None,
     }
 }
 
 pub(crate) fn user(n: u128, active: bool) -> UserRow {
-    UserRow { id: id(n), email: format!("u{n}@example.com"), name: "U".into(), active, deleted_at: None }
+    UserRow {
+        id: id(n),
+        email: format!("u{n}@example.com"),
+        name: "U".into(),
+        active,
+        deleted_at: None,
+        roles: Vec::new(),
+    }
+}
+
+pub(crate) fn account(n: u128, active: bool) -> AccountRow {
+    let roles = vec![HeldRole { role: "developer".into(), team: Some(id(n)) }];
+    AccountRow { id: id(n), name: format!("account {n}"), active, deleted_at: None, roles }
+}
+
+/// A role of one's own that opens these surfaces, with every model.
+pub(crate) fn role(n: u128, surfaces: &[&str]) -> RoleRow {
+    let grant = serde_json::json!({ "surfaces": surfaces, "models": ["*"] });
+    let grants = vec![serde_json::from_value(grant).unwrap()];
+    RoleRow { id: id(n), name: format!("role-{n}"), description: String::new(), grants }
 }
 
 pub(crate) fn team(n: u128, models: &[&str]) -> TeamRow {

@@ -7,7 +7,7 @@ use crate::rejection::Rejection;
 use crate::surface::{Dialect, Surface};
 use crate::usage::Meter;
 use http::{HeaderMap, Method};
-use sallyport_config::snapshot::{Key, Provider, Snapshot, Team};
+use sallyport_config::snapshot::{Key, Owner, Provider, Snapshot, Team};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,6 +34,8 @@ pub struct Principal {
     pub key: Arc<Key>,
     /// The key's team, if it has one.
     pub team: Option<Arc<Team>>,
+    /// The user or service account that owns the key, if one does.
+    pub owner: Option<Arc<Owner>>,
 }
 
 /// An upstream chosen for an attempt.

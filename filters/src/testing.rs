@@ -11,6 +11,7 @@ use sallyport_config::model::{Config, HttpVersions, KindSettings, Price, Provide
 use sallyport_config::models::{Model, ModelTable, Route};
 use sallyport_config::pattern::PatternSet;
 use sallyport_config::prices::PriceTable;
+use sallyport_config::rights::{Held, built_in_roles};
 use sallyport_config::snapshot::{Key, Owner, Provider, Snapshot, Source, Team};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -126,7 +127,8 @@ impl World {
     pub(crate) fn new() -> Self {
         let virtual_key = VirtualKey::generate().unwrap();
         let all = || Arc::new(PatternSet::new(["*"]));
-        let user = Owner { id: Uuid::from_u128(1), active: true };
+        let roles = Arc::new([Held { role: "developer".into(), team: None }]);
+        let user = Owner { id: Uuid::from_u128(1), active: true, roles };
         let team =
             Team { id: Uuid::from_u128(2), name: "red".into(), active: true, surfaces: all(), models: all() };
         let key = Key {
@@ -134,6 +136,9 @@ impl World {
             name: "test".into(),
             prefix: virtual_key.prefix.as_str().into(),
             user: Some(user.id),
+            account: None,
+            networks: None,
+            disabled: false,
             team: Some(team.id),
             surfaces: all(),
             models: all(),
@@ -162,8 +167,11 @@ impl World {
     /// A call that has passed `auth`, with a JSON body.
     pub(crate) fn call(&self, surface: Surface, body: &str) -> Exchange {
         let mut x = exchange(self.snapshot.clone(), surface);
-        x.principal =
-            Some(Principal { key: Arc::new(self.key.clone()), team: Some(Arc::new(self.team.clone())) });
+        x.principal = Some(Principal {
+            key: Arc::new(self.key.clone()),
+            team: Some(Arc::new(self.team.clone())),
+            owner: Some(Arc::new(self.user.clone())),
+        });
         x.body = RequestBody::parse(Bytes::copy_from_slice(body.as_bytes()), None, surface).unwrap();
         x
     }
@@ -235,6 +243,8 @@ pub(crate) fn snapshot() -> Snapshot {
         config: Arc::new(Config::default()),
         keys: Default::default(),
         users: Default::default(),
+        accounts: Default::default(),
+        roles: built_in_roles().collect(),
         teams: Default::default(),
         providers: providers.into_iter().map(|p| (p.name.clone(), Arc::new(p))).collect(),
         models: Arc::new(ModelTable::new([

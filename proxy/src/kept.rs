@@ -132,7 +132,7 @@ impl Keeper {
             id,
             previous_id: x.turn.as_deref().and_then(|t| t.previous.clone()),
             key_id: key.map(|k| k.id),
-            user_id: key.and_then(|k| k.user),
+            user_id: key.and_then(|k| k.owner()),
             team_id: key.and_then(|k| k.team),
             status,
             background: false,

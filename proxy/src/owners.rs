@@ -48,7 +48,7 @@ impl Owners {
         let owner = ObjectOwner {
             provider: target.provider.name.as_ref().to_owned(),
             key_id: key.map(|k| k.id),
-            user_id: key.and_then(|k| k.user),
+            user_id: key.and_then(|k| k.owner()),
             team_id: key.and_then(|k| k.team),
         };
         self.recent.insert(id.to_owned(), Arc::new(owner));
@@ -134,5 +134,5 @@ pub(crate) fn unavailable(detail: String) -> Rejection {
 /// The same key, or one of the same person or team, as that of the maker (key, user, team).
 pub(crate) fn owns(p: &Principal, (key, user, team): (Option<Uuid>, Option<Uuid>, Option<Uuid>)) -> bool {
     let same = |a: Option<Uuid>, b: Option<Uuid>| a.is_some() && a == b;
-    Some(p.key.id) == key || same(p.key.user, user) || same(p.key.team, team)
+    Some(p.key.id) == key || same(p.key.owner(), user) || same(p.key.team, team)
 }

@@ -57,7 +57,8 @@ CREATE UNIQUE INDEX service_accounts_name ON service_accounts (name) WHERE delet
 
 CREATE TABLE roles (
     id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    name        text NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9_-]{0,62}$'),
+    name        text NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9_-]{0,62}$')
+                CHECK (name NOT IN ('super_admin', 'admin', 'team_manager', 'developer', 'viewer')),
     description text NOT NULL DEFAULT '',
     grants      jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(grants) = 'array'),
     version     bigint NOT NULL DEFAULT 1,

@@ -58,6 +58,14 @@ pub enum StoreError {
         /// How many keys begin so.
         count: usize,
     },
+    /// The state of things does not allow it: a changed version, the last super admin.
+    #[error("the {what} cannot be changed so: {why}")]
+    Conflict {
+        /// Kind of thing.
+        what: &'static str,
+        /// Why not.
+        why: &'static str,
+    },
     /// A unique or check constraint said no.
     #[error("the database refused it: {message}")]
     Refused {

@@ -2,6 +2,7 @@
 //! the envelope of secrets at rest and the disk spool of the call log.
 
 pub mod access;
+pub mod audit;
 pub mod backoff;
 pub mod call;
 pub mod changes;

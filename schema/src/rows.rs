@@ -1,5 +1,6 @@
 //! The rows of the control plane: what Postgres holds and the snapshot is built from.
 
+use crate::access::Grant;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -17,6 +18,49 @@ pub struct UserRow {
     pub active: bool,
     /// Soft delete; a deleted user counts as inactive.
     pub deleted_at: Option<OffsetDateTime>,
+    /// The roles of the user; none = nothing may be done.
+    #[serde(default)]
+    pub roles: Vec<HeldRole>,
+}
+
+/// A role that a user or a service account has.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct HeldRole {
+    /// Name of a built-in or a custom role.
+    pub role: String,
+    /// Holds in this team only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<Uuid>,
+}
+
+/// A service account: an owner of keys that is no person.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct AccountRow {
+    /// Primary key (UUIDv7).
+    pub id: Uuid,
+    /// Unique among those that are not deleted.
+    pub name: String,
+    /// False: deactivated; every key of it is refused.
+    pub active: bool,
+    /// Soft delete; a deleted account counts as inactive.
+    pub deleted_at: Option<OffsetDateTime>,
+    /// The roles of the account; none = nothing may be done.
+    #[serde(default)]
+    pub roles: Vec<HeldRole>,
+}
+
+/// A custom role.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct RoleRow {
+    /// Primary key (UUIDv7).
+    pub id: Uuid,
+    /// Unique; never that of a built-in role.
+    pub name: String,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
+    /// What it opens and closes.
+    pub grants: Vec<Grant>,
 }
 
 /// A team. Its allow-lists bound those of each of its keys.
@@ -61,6 +105,15 @@ pub struct KeyRow {
     pub expires_at: Option<OffsetDateTime>,
     /// Set: the key is refused, for good.
     pub revoked_at: Option<OffsetDateTime>,
+    /// Owner, if a service account.
+    #[serde(default)]
+    pub service_account_id: Option<Uuid>,
+    /// Client addresses (CIDR) that may use it; None: any; empty: none.
+    #[serde(default)]
+    pub networks: Option<Vec<String>>,
+    /// Set: the key is refused until it is enabled again.
+    #[serde(default)]
+    pub disabled_at: Option<OffsetDateTime>,
 }
 
 /// An upstream provider made in the store (others come from YAML).
@@ -119,6 +172,12 @@ pub struct StoredState {
     pub settings: std::collections::BTreeMap<String, serde_json::Value>,
     /// Users, deleted ones included.
     pub users: Vec<UserRow>,
+    /// Service accounts, deleted ones included.
+    #[serde(default)]
+    pub accounts: Vec<AccountRow>,
+    /// Custom roles.
+    #[serde(default)]
+    pub roles: Vec<RoleRow>,
     /// Teams, deleted ones included.
     pub teams: Vec<TeamRow>,
     /// Keys, revoked ones included.
@@ -134,6 +193,10 @@ pub struct StoredState {
 pub enum Change {
     /// A user was made or changed.
     User(UserRow),
+    /// A service account was made or changed.
+    Account(AccountRow),
+    /// A custom role of this name was made or changed (None: removed).
+    Role(String, Option<RoleRow>),
     /// A team was made or changed.
     Team(TeamRow),
     /// A key was made or changed.
@@ -155,6 +218,8 @@ pub enum Change {
 pub enum Kind {
     /// `users`
     User,
+    /// `service_accounts`
+    Account,
     /// `teams`
     Team,
     /// `virtual_keys`

@@ -4,12 +4,17 @@
 //! (`statement_timeout`) and by this side's clock, because a half-dead connection answers neither way.
 //! No request of the data plane ever comes here.
 
+pub mod idempotent;
 mod keys;
 mod lease;
 pub(crate) mod load;
 mod migrate;
 mod objects;
+pub mod people;
 mod responses;
+pub mod sessions;
+mod trail;
+mod tx;
 mod upsert;
 
 pub use objects::ObjectOwner;

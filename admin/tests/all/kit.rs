@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use sallyport_admin::health::{Check, Detail, Probe, State};
-use sallyport_admin::{About, AdminState, Bootstrap};
+use sallyport_admin::{About, AdminState, Bootstrap, Stored};
 use sallyport_config::model::Secret;
 use sallyport_config::snapshot::Source;
 use sallyport_config::{Assembler, SnapshotCell};
@@ -12,8 +12,10 @@ use sallyport_schema::call::{CallRecord, Usage};
 use sallyport_schema::envelope::{KeyRing, MasterKey};
 use sallyport_schema::log_store::{CallFilter, Cursor, LogError, LogStore, Page};
 use sallyport_schema::rows::StoredState;
+use sallyport_schema::store::Store;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use time::OffsetDateTime;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -100,7 +102,13 @@ models:
 
 pub(super) fn state(log: Arc<dyn LogStore>, probes: Vec<Arc<dyn Probe>>) -> AdminState {
     let about = About::now("1.2.3", "gate-1", vec!["base.yaml".into(), "prod.yaml".into()]);
-    AdminState::new(about, bootstrap(), cell(&yaml(), Source::Store), log, probes)
+    AdminState::new(about, bootstrap(), cell(&yaml(), Source::Store), log, probes, nowhere())
+}
+
+/// A store that is away.
+fn nowhere() -> Stored {
+    let store = Store::connect_lazy("postgres://127.0.0.1:1/none", 1, Duration::from_millis(50)).unwrap();
+    Stored { store, keyring: Arc::new(KeyRing::new(MasterKey::generate().unwrap())) }
 }
 
 pub(super) fn router() -> Router {

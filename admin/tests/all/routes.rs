@@ -32,9 +32,9 @@ async fn every_route_asks_for_what_the_table_says() {
     let document = get(&router, "/api/openapi.json").await.json();
     for rule in TABLE {
         let uri = rule.path.replace("{id}", "none");
-        let anonymous = send(&router, rule.method.as_str(), &uri, None).await;
-        let wrong = send(&router, rule.method.as_str(), &uri, Some("wrong")).await;
-        let holder = send(&router, rule.method.as_str(), &uri, Some(TOKEN)).await;
+        let anonymous = send(&router, rule.method, &uri, None).await;
+        let wrong = send(&router, rule.method, &uri, Some("wrong")).await;
+        let holder = send(&router, rule.method, &uri, Some(TOKEN)).await;
         let public = rule.permission == Permission::Public;
         if public {
             assert_eq!(anonymous.status, 200, "{uri}");
@@ -45,7 +45,7 @@ async fn every_route_asks_for_what_the_table_says() {
         // A wrong token is never taken for none.
         assert_eq!(wrong.problem(), (401, "invalid_token".into()), "{uri}");
         assert!(matches!(holder.status.as_u16(), 200 | 404), "{uri}: {}", holder.text());
-        let described = &document["paths"][rule.path][rule.method.as_str().to_lowercase()];
+        let described = &document["paths"][rule.path][rule.method.to_lowercase()];
         assert_eq!(described["x-permission"], rule.permission.as_str());
         assert_eq!(described["security"].as_array().unwrap().len(), if public { 2 } else { 1 });
     }

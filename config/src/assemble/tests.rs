@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{id, key, loaded, model, provider, ring, team, user};
+use crate::testing::{account, id, key, loaded, model, provider, ring, role, team, user};
 use proptest::prelude::*;
 
 const YAML: &str = concat!(
@@ -167,12 +167,16 @@ fn changes() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => (n.clone(), 0u8..6).prop_map(|(n, h)| Change::Key(key(n, h.wrapping_add(n as u8 * 10), &["chat"]))),
         1 => (n.clone(), any::<bool>()).prop_map(|(n, on)| Change::User(user(n, on))),
+        1 => (n.clone(), any::<bool>()).prop_map(|(n, on)| Change::Account(account(n, on))),
+        1 => (n.clone(), any::<bool>()).prop_map(|(n, there)| {
+            Change::Role(format!("role-{n}"), there.then(|| role(n, &["chat"])))
+        }),
         1 => n.clone().prop_map(|n| Change::Team(team(n, &["m"]))),
         1 => (n.clone(), name.clone()).prop_map(|(n, name)| Change::Provider(provider(n, name, &ring(1)))),
         1 => (n.clone(), name).prop_map(|(n, name)| Change::Model(model(n, name, "a"))),
         1 => n.clone().prop_map(|n| Change::Setting(n.to_string(), Some(1.into()))),
         1 => n.clone().prop_map(|n| Change::Setting(n.to_string(), None)),
-        1 => (n, prop_oneof![Just(Kind::User), Just(Kind::Team), Just(Kind::Key), Just(Kind::Provider), Just(Kind::Model)])
+        1 => (n, prop_oneof![Just(Kind::User), Just(Kind::Account), Just(Kind::Team), Just(Kind::Key), Just(Kind::Provider), Just(Kind::Model)])
             .prop_map(|(n, kind)| Change::Removed(kind, id(n))),
     ]
 }
@@ -187,6 +191,12 @@ fn note(state: &mut StoredState, change: &Change) {
     match change.clone() {
         Change::Key(r) => put(&mut state.keys, &r, |r| r.id),
         Change::User(r) => put(&mut state.users, &r, |r| r.id),
+        Change::Account(r) => put(&mut state.accounts, &r, |r| r.id),
+        Change::Role(name, row) => {
+            state.roles.retain(|r| r.name != name);
+            state.roles.extend(row);
+            state.roles.sort_by_key(|r| r.id);
+        }
         Change::Team(r) => put(&mut state.teams, &r, |r| r.id),
         Change::Provider(r) => put(&mut state.providers, &r, |r| r.id),
         Change::Model(r) => put(&mut state.models, &r, |r| r.id),
@@ -194,6 +204,7 @@ fn note(state: &mut StoredState, change: &Change) {
         Change::Setting(k, None) => drop(state.settings.remove(&k)),
         Change::Removed(Kind::Key, id) => state.keys.retain(|r| r.id != id),
         Change::Removed(Kind::User, id) => state.users.retain(|r| r.id != id),
+        Change::Removed(Kind::Account, id) => state.accounts.retain(|r| r.id != id),
         Change::Removed(Kind::Team, id) => state.teams.retain(|r| r.id != id),
         Change::Removed(Kind::Provider, id) => state.providers.retain(|r| r.id != id),
         Change::Removed(Kind::Model, id) => state.models.retain(|r| r.id != id),

@@ -1,16 +1,21 @@
 use super::*;
 use crate::snapshot::Source;
-use crate::testing::{id, key, loaded, model, provider, ring, team, user};
+use crate::testing::{account, id, key, loaded, model, provider, ring, role, team, user};
 use std::os::unix::fs::PermissionsExt as _;
 
 fn state() -> StoredState {
     let mut expired = key(2, 2, &[]);
     expired.expires_at = Some(OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap());
+    expired.networks = Some(vec!["10.0.0.0/8".into()]);
     let mut revoked = key(3, 3, &["chat", "messages"]);
     revoked.revoked_at = Some(OffsetDateTime::UNIX_EPOCH);
+    revoked.service_account_id = Some(id(3));
+    revoked.disabled_at = Some(OffsetDateTime::UNIX_EPOCH);
     StoredState {
         settings: [("a".to_owned(), serde_json::json!({ "b": 1 }))].into(),
         users: vec![user(1, true), user(2, false)],
+        accounts: vec![account(3, true)],
+        roles: vec![role(4, &["chat"])],
         teams: vec![team(5, &["gpt-*"])],
         keys: vec![key(1, 1, &["chat"]), expired, revoked],
         providers: vec![provider(7, "p", &ring(1))],
@@ -38,6 +43,9 @@ fn what_is_written_is_read_again() {
     }
     assert!(a.keys[&[3; 32]].revoked && a.keys[&[2; 32]].expires_at == Some(1_700_000_000));
     assert_eq!(format!("{:?}", a.users[&id(2)]), format!("{:?}", b.users[&id(2)]));
+    assert_eq!(format!("{:?}", a.accounts), format!("{:?}", b.accounts));
+    assert_eq!(a.roles, b.roles);
+    assert!(a.roles["role-4"].say("chat", false, Some("m")).is_some());
     assert_eq!(format!("{:?}", a.teams), format!("{:?}", b.teams));
     assert_eq!(format!("{:?}", a.providers), format!("{:?}", b.providers));
     assert_eq!(a.providers["p"].api_key.as_ref().unwrap().expose(), "sk-stored");

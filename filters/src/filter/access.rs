@@ -1,6 +1,6 @@
 //! `access`: may this key use this surface, and this model?
 //!
-//! The key's allow-list and its team's must both say yes; an empty one says no. The pass-through is no API of models:
+//! The key's allow-list, its team's and the roles of its owner must all say yes; an empty one says no. The pass-through is no API of models:
 //! it must be named in the lists, no `*` opens it. A model that does not exist and one
 //! that the key may not use get the same answer, so that nobody can find out which there are.
 
@@ -44,12 +44,12 @@ fn check(x: &Exchange) -> Result<(), Rejection> {
         )
         .detail("access: no principal"));
     };
-    surface(principal, x.surface)?;
+    surface(x, principal)?;
     if !x.surface.takes_model() {
         return Ok(());
     }
     let Some(model) = x.body.model() else { return Err(no_model(x.dialect)) };
-    if !may_use(principal, model) {
+    if !may_use(x, principal, model) {
         return Err(no_such_model(model, x.dialect, "is not allowed to this key"));
     }
     match x.snapshot.models.find(model) {
@@ -59,15 +59,16 @@ fn check(x: &Exchange) -> Result<(), Rejection> {
         }
         // They are the same model.
         Some(_) if x.body.is_named() => Ok(()),
-        Some(_) => match x.body.other_models().find(|m| !may_use(principal, m)) {
+        Some(_) => match x.body.other_models().find(|m| !may_use(x, principal, m)) {
             Some(other) => Err(no_such_model(other, x.dialect, "(named beside the main one) is not allowed")),
             None => Ok(()),
         },
     }
 }
 
-/// Both lists must allow the surface.
-fn surface(principal: &Principal, surface: Surface) -> Result<(), Rejection> {
+/// All must allow the surface.
+fn surface(x: &Exchange, principal: &Principal) -> Result<(), Rejection> {
+    let surface = x.surface;
     let name = surface.name();
     let allows = |list: &PatternSet| match surface {
         Surface::Passthrough => list.names(name),
@@ -75,18 +76,33 @@ fn surface(principal: &Principal, surface: Surface) -> Result<(), Rejection> {
     };
     let by_key = allows(&principal.key.surfaces);
     let by_team = principal.team.as_ref().is_none_or(|t| allows(&t.surfaces));
-    if by_key && by_team {
+    let by_owner = owner_allows(x, principal, None);
+    if by_key && by_team && by_owner {
         return Ok(());
     }
     let message = format!("This API key may not use '{name}'.");
-    let who = if by_key { "team" } else { "key" };
+    let why = match (by_key, by_team) {
+        (false, _) => "is not in the allow-list of the key",
+        (_, false) => "is not in the allow-list of the team",
+        _ => "is not granted by the owner's roles",
+    };
     Err(Rejection::client(ErrorKind::Permission, "surface_not_allowed", message)
-        .detail(format!("surface '{name}' is not in the allow-list of the {who}")))
+        .detail(format!("surface '{name}' {why}")))
 }
 
-/// Both lists must allow the model.
-fn may_use(principal: &Principal, model: &str) -> bool {
-    principal.key.models.allows(model) && principal.team.as_ref().is_none_or(|t| t.models.allows(model))
+/// All must allow the model.
+fn may_use(x: &Exchange, principal: &Principal, model: &str) -> bool {
+    principal.key.models.allows(model)
+        && principal.team.as_ref().is_none_or(|t| t.models.allows(model))
+        && owner_allows(x, principal, Some(model))
+}
+
+/// A key that nobody owns is the organisation's or a team's: its lists are all there is.
+fn owner_allows(x: &Exchange, principal: &Principal, model: Option<&str>) -> bool {
+    let named = x.surface == Surface::Passthrough;
+    let surface = x.surface.name();
+    let may = |o| x.snapshot.owner_may_call(o, principal.key.team, surface, named, model);
+    principal.owner.as_deref().is_none_or(may)
 }
 
 /// The words of the providers.
@@ -133,14 +149,14 @@ pub(crate) fn no_such_model(model: &str, dialect: Dialect, why: &str) -> Rejecti
 pub fn visible_models(x: &Exchange) -> Vec<Arc<Model>> {
     let Some(principal) = &x.principal else { return Vec::new() };
     let all = x.snapshot.models.named().into_iter();
-    all.filter(|m| may_use(principal, &m.name) && selector::speaks_dialect(m, &x.snapshot, x.dialect))
+    all.filter(|m| may_use(x, principal, &m.name) && selector::speaks_dialect(m, &x.snapshot, x.dialect))
         .cloned()
         .collect()
 }
 
 /// Would [`visible_models`] show `id`, or does a glob serve it?
 pub fn is_visible(x: &Exchange, id: &str) -> bool {
-    x.principal.as_ref().is_some_and(|p| may_use(p, id))
+    x.principal.as_ref().is_some_and(|p| may_use(x, p, id))
         && x.snapshot.models.find(id).is_some_and(|m| selector::speaks_dialect(m, &x.snapshot, x.dialect))
 }
 

@@ -8,6 +8,7 @@ use crate::filter::{Filter, Step};
 use crate::key::VirtualKey;
 use crate::rejection::{ErrorKind, Rejection};
 use crate::surface::Surface;
+use sallyport_config::addresses::canonical;
 
 /// The filter. It has no settings.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,16 +55,30 @@ fn authenticate(x: &Exchange, request: Request<'_>) -> Result<Principal, Rejecti
     if key.revoked {
         return Err(because("is revoked"));
     }
+    if key.disabled {
+        return Err(because("is disabled"));
+    }
+    if let Some(networks) = &key.networks {
+        let from = x.client_ip.map(canonical);
+        if !from.is_some_and(|ip| networks.iter().any(|n| n.contains(&ip))) {
+            return Err(because("may not be used from this address"));
+        }
+    }
     if key.expires_at.is_some_and(|at| x.started_at.unix_timestamp() >= at) {
         return Err(because("has expired"));
     }
     // An owner that the snapshot does not know was deleted: its keys go with it. A key without any owner belongs
     // to the organisation.
-    if let Some(id) = key.user
-        && !snapshot.users.get(&id).is_some_and(|u| u.active)
-    {
-        return Err(because("is of an inactive or deleted user"));
-    }
+    let owner = match (key.user, key.account) {
+        (None, None) => None,
+        (user, account) => {
+            let user = user.and_then(|id| snapshot.users.get(&id));
+            match user.or_else(|| snapshot.accounts.get(&account?)) {
+                Some(owner) if owner.active => Some(owner.clone()),
+                _ => return Err(because("is of an inactive or deleted user or service account")),
+            }
+        }
+    };
     let team = match key.team {
         None => None,
         Some(id) => match snapshot.teams.get(&id) {
@@ -71,7 +86,7 @@ fn authenticate(x: &Exchange, request: Request<'_>) -> Result<Principal, Rejecti
             _ => return Err(because("is of an inactive or deleted team")),
         },
     };
-    Ok(Principal { key: key.clone(), team })
+    Ok(Principal { key: key.clone(), team, owner })
 }
 
 /// The same words for every reason.

@@ -74,7 +74,7 @@ fn record(x: &Exchange, instance: &str, now: Instant) -> CallRecord {
         instance: instance.to_owned(),
         key_id: key.map(|k| k.id),
         key_prefix: key.map(|k| k.prefix.as_ref().to_owned()),
-        user_id: key.and_then(|k| k.user),
+        user_id: key.and_then(|k| k.owner()),
         team_id: key.and_then(|k| k.team),
         client_ip: x.client_ip,
         user_agent: x.user_agent.as_deref().map(|t| cut(t, MAX_TEXT)),

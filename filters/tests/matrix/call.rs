@@ -104,6 +104,8 @@ fn snapshot() -> Snapshot {
         config: Arc::new(Config::default()),
         keys: Default::default(),
         users: Default::default(),
+        accounts: Default::default(),
+        roles: Default::default(),
         teams: Default::default(),
         providers: Default::default(),
         models: Arc::new(ModelTable::new([])),

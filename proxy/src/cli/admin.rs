@@ -2,10 +2,11 @@
 
 use super::Failure;
 use sallyport_admin::health::{ConfigurationProbe, PostgresProbe, Probe, SnapshotProbe, SpoolProbe};
-use sallyport_admin::{About, AdminState, Bootstrap, Listener};
+use sallyport_admin::{About, AdminState, Bootstrap, Listener, Stored};
 use sallyport_config::live::SnapshotCell;
 use sallyport_config::model::Config;
 use sallyport_config::watch::Watcher;
+use sallyport_schema::envelope::KeyRing;
 use sallyport_schema::log_store::PgLogStore;
 use sallyport_schema::spool::SpoolHandle;
 use sallyport_schema::store::Store;
@@ -21,6 +22,7 @@ pub(super) struct AdminParts {
     pub(super) log_store: Arc<PgLogStore>,
     pub(super) spool: SpoolHandle,
     pub(super) store: Store,
+    pub(super) keyring: Arc<KeyRing>,
     pub(super) stopped: watch::Receiver<bool>,
 }
 
@@ -36,7 +38,9 @@ impl AdminParts {
             Arc::new(ConfigurationProbe::new(self.watcher.subscribe())),
             Arc::new(SnapshotProbe::new(self.cell.clone())),
         ];
-        let state = AdminState::new(about, bootstrap, self.cell.clone(), self.log_store.clone(), probes);
+        let stored = Stored { store: self.store.clone(), keyring: self.keyring.clone() };
+        let state =
+            AdminState::new(about, bootstrap, self.cell.clone(), self.log_store.clone(), probes, stored);
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {
             let end = async move {

@@ -132,6 +132,9 @@ async fn insert(db: &state::Database, c: &Create) -> Result<(VirtualKey, KeyRow)
         created_at: now,
         expires_at: c.expires.and_then(|d| now.checked_add(d.try_into().ok()?)),
         revoked_at: None,
+        service_account_id: None,
+        networks: None,
+        disabled_at: None,
     };
     db.store.create_key(&row, Some("cli")).await.map_err(|e| e.to_string())?;
     Ok((key, row))

@@ -14,7 +14,9 @@ const MANY: usize = 200;
 #[derive(Default)]
 pub(super) struct Batch {
     settings: BTreeSet<String>,
+    roles: BTreeSet<String>,
     users: BTreeSet<Uuid>,
+    accounts: BTreeSet<Uuid>,
     teams: BTreeSet<Uuid>,
     keys: BTreeSet<Uuid>,
     providers: BTreeSet<Uuid>,
@@ -37,7 +39,12 @@ impl Batch {
                 self.settings.insert(id.to_owned());
                 return;
             }
+            Some("roles") => {
+                self.roles.insert(id.to_owned());
+                return;
+            }
             Some("users") => &mut self.users,
+            Some("service_accounts") => &mut self.accounts,
             Some("teams") => &mut self.teams,
             Some("virtual_keys") => &mut self.keys,
             Some("providers") => &mut self.providers,
@@ -56,8 +63,8 @@ impl Batch {
     }
 
     pub(super) fn len(&self) -> usize {
-        let ids = [&self.users, &self.teams, &self.keys, &self.providers, &self.models];
-        self.settings.len() + ids.iter().map(|set| set.len()).sum::<usize>()
+        let ids = [&self.users, &self.accounts, &self.teams, &self.keys, &self.providers, &self.models];
+        self.settings.len() + self.roles.len() + ids.iter().map(|set| set.len()).sum::<usize>()
     }
 
     /// Reads the rows. Owners come before keys and providers before models, so that a reader who applies them one by
@@ -84,6 +91,19 @@ impl Batch {
                 let value = found.remove(&key);
                 Change::Setting(key, value)
             }));
+        }
+        if !self.roles.is_empty() {
+            let names: Vec<String> = self.roles.into_iter().collect();
+            let mut found = load::roles(conn, Some(&names)).await?;
+            changes.extend(names.into_iter().map(|name| {
+                let at = found.iter().position(|r| r.name == name);
+                let row = at.map(|at| found.swap_remove(at));
+                Change::Role(name, row)
+            }));
+        }
+        if let Some(ids) = listed(&self.accounts) {
+            let found = load::accounts(conn, Some(&ids)).await?;
+            gather(&mut changes, Kind::Account, &ids, found, |r| r.id, Change::Account);
         }
         if let Some(ids) = listed(&self.users) {
             let found = load::users(conn, Some(&ids)).await?;

@@ -14,8 +14,9 @@ impl Store {
             let mut lease = self.lease().await?;
             let answer = sqlx::query(
                 "INSERT INTO virtual_keys (id, name, hash, prefix, user_id, team_id, surfaces, models,
-                                           created_at, expires_at, revoked_at, created_by)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                                           created_at, expires_at, revoked_at, created_by,
+                                           service_account_id, networks, disabled_at, lineage)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $1)",
             )
             .bind(key.id)
             .bind(&key.name)
@@ -29,6 +30,9 @@ impl Store {
             .bind(key.expires_at)
             .bind(key.revoked_at)
             .bind(created_by)
+            .bind(key.service_account_id)
+            .bind(key.networks.as_deref())
+            .bind(key.disabled_at)
             .execute(&mut *lease)
             .await;
             lease.settle(answer).map(drop)

@@ -2,8 +2,11 @@
 
 use super::Store;
 use crate::error::StoreError;
-use crate::rows::{KeyRow, ModelRow, ProviderRow, RouteRow, StoredState, TeamRow, UserRow};
+use crate::rows::{
+    AccountRow, HeldRole, KeyRow, ModelRow, ProviderRow, RoleRow, RouteRow, StoredState, TeamRow, UserRow,
+};
 use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::types::Json;
 use sqlx::{Connection, Row};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -28,6 +31,8 @@ async fn load_all(conn: &mut PgConnection) -> Result<StoredState, sqlx::Error> {
     let state = StoredState {
         settings: settings(&mut tx, None).await?,
         users: users(&mut tx, None).await?,
+        accounts: accounts(&mut tx, None).await?,
+        roles: roles(&mut tx, None).await?,
         teams: teams(&mut tx, None).await?,
         keys: keys(&mut tx, None).await?,
         providers: providers(&mut tx, None).await?,
@@ -55,7 +60,11 @@ pub(crate) async fn settings(
 
 pub(crate) async fn users(conn: &mut PgConnection, ids: Ids<'_>) -> Result<Vec<UserRow>, sqlx::Error> {
     sqlx::query(
-        "SELECT id, email, name, active, deleted_at FROM users
+        "SELECT id, email, name, active, deleted_at, COALESCE(held.roles, '[]') AS roles FROM users
+         LEFT JOIN (SELECT user_id, jsonb_agg(jsonb_build_object('role', role, 'team', team_id)
+                                              ORDER BY role, team_id) AS roles
+                    FROM role_assignments WHERE $1::uuid[] IS NULL OR user_id = ANY($1)
+                    GROUP BY user_id) held ON held.user_id = users.id
          WHERE $1::uuid[] IS NULL OR id = ANY($1) ORDER BY id",
     )
     .bind(ids)
@@ -73,7 +82,56 @@ fn user(row: &PgRow) -> Result<UserRow, sqlx::Error> {
         name: row.try_get("name")?,
         active: row.try_get("active")?,
         deleted_at: row.try_get("deleted_at")?,
+        roles: row.try_get::<Json<Vec<HeldRole>>, _>("roles")?.0,
     })
+}
+
+pub(crate) async fn accounts(conn: &mut PgConnection, ids: Ids<'_>) -> Result<Vec<AccountRow>, sqlx::Error> {
+    sqlx::query(
+        "SELECT id, name, active, deleted_at, COALESCE(held.roles, '[]') AS roles FROM service_accounts
+         LEFT JOIN (SELECT service_account_id, jsonb_agg(jsonb_build_object('role', role, 'team', team_id)
+                                                         ORDER BY role, team_id) AS roles
+                    FROM role_assignments WHERE $1::uuid[] IS NULL OR service_account_id = ANY($1)
+                    GROUP BY service_account_id) held ON held.service_account_id = service_accounts.id
+         WHERE $1::uuid[] IS NULL OR id = ANY($1) ORDER BY id",
+    )
+    .bind(ids)
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(AccountRow {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            active: row.try_get("active")?,
+            deleted_at: row.try_get("deleted_at")?,
+            roles: row.try_get::<Json<Vec<HeldRole>>, _>("roles")?.0,
+        })
+    })
+    .collect()
+}
+
+/// Custom roles with these names, or all.
+pub(crate) async fn roles(
+    conn: &mut PgConnection,
+    names: Option<&[String]>,
+) -> Result<Vec<RoleRow>, sqlx::Error> {
+    sqlx::query(
+        "SELECT id, name, description, grants FROM roles WHERE $1::text[] IS NULL OR name = ANY($1) ORDER BY id",
+    )
+    .bind(names)
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(RoleRow {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            description: row.try_get("description")?,
+            grants: row.try_get::<Json<_>, _>("grants")?.0,
+        })
+    })
+    .collect()
 }
 
 pub(crate) async fn teams(conn: &mut PgConnection, ids: Ids<'_>) -> Result<Vec<TeamRow>, sqlx::Error> {
@@ -102,7 +160,8 @@ fn team(row: &PgRow) -> Result<TeamRow, sqlx::Error> {
 
 pub(crate) async fn keys(conn: &mut PgConnection, ids: Ids<'_>) -> Result<Vec<KeyRow>, sqlx::Error> {
     sqlx::query(
-        "SELECT id, name, hash, prefix, user_id, team_id, surfaces, models, created_at, expires_at, revoked_at
+        "SELECT id, name, hash, prefix, user_id, team_id, surfaces, models, created_at, expires_at, revoked_at,
+                service_account_id, networks, disabled_at
          FROM virtual_keys WHERE $1::uuid[] IS NULL OR id = ANY($1) ORDER BY id",
     )
     .bind(ids)
@@ -126,6 +185,9 @@ fn key(row: &PgRow) -> Result<KeyRow, sqlx::Error> {
         created_at: row.try_get("created_at")?,
         expires_at: row.try_get("expires_at")?,
         revoked_at: row.try_get("revoked_at")?,
+        service_account_id: row.try_get("service_account_id")?,
+        networks: row.try_get("networks")?,
+        disabled_at: row.try_get("disabled_at")?,
     })
 }
 

@@ -34,23 +34,12 @@ impl Store {
         .await
     }
 
-    /// Makes or changes a user. The e-mail address is stored in lower case.
+    /// Makes or changes a user; the roles become exactly the given ones. The e-mail address is stored in lower case.
     pub async fn upsert_user(&self, user: &UserRow) -> Result<(), StoreError> {
         self.bounded("storing a user", async {
             let mut lease = self.lease().await?;
-            let answer = sqlx::query(
-                "INSERT INTO users (id, email, name, active, deleted_at) VALUES ($1, lower($2), $3, $4, $5)
-                 ON CONFLICT (id) DO UPDATE SET email = excluded.email, name = excluded.name,
-                     active = excluded.active, deleted_at = excluded.deleted_at",
-            )
-            .bind(user.id)
-            .bind(&user.email)
-            .bind(&user.name)
-            .bind(user.active)
-            .bind(user.deleted_at)
-            .execute(&mut *lease)
-            .await;
-            lease.settle(answer).map(drop)
+            let answer = write_user(&mut lease, user).await;
+            lease.settle(answer)
         })
         .await
     }
@@ -112,6 +101,32 @@ impl Store {
         })
         .await
     }
+}
+
+async fn write_user(conn: &mut PgConnection, user: &UserRow) -> Result<(), sqlx::Error> {
+    let mut tx = conn.begin().await?;
+    sqlx::query(
+        "INSERT INTO users (id, email, name, active, deleted_at) VALUES ($1, lower($2), $3, $4, $5)
+         ON CONFLICT (id) DO UPDATE SET email = excluded.email, name = excluded.name,
+             active = excluded.active, deleted_at = excluded.deleted_at",
+    )
+    .bind(user.id)
+    .bind(&user.email)
+    .bind(&user.name)
+    .bind(user.active)
+    .bind(user.deleted_at)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query("DELETE FROM role_assignments WHERE user_id = $1").bind(user.id).execute(&mut *tx).await?;
+    for held in &user.roles {
+        sqlx::query("INSERT INTO role_assignments (user_id, role, team_id) VALUES ($1, $2, $3)")
+            .bind(user.id)
+            .bind(&held.role)
+            .bind(held.team)
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await
 }
 
 async fn write_model(conn: &mut PgConnection, model: &ModelRow) -> Result<(), sqlx::Error> {

@@ -26,11 +26,21 @@ pub(crate) fn key(prefix: &str) -> KeyRow {
         created_at: now(),
         expires_at: None,
         revoked_at: None,
+        service_account_id: None,
+        networks: None,
+        disabled_at: None,
     }
 }
 
 pub(crate) fn user(email: &str) -> UserRow {
-    UserRow { id: Uuid::now_v7(), email: email.into(), name: "Ada".into(), active: true, deleted_at: None }
+    UserRow {
+        id: Uuid::now_v7(),
+        email: email.into(),
+        name: "Ada".into(),
+        active: true,
+        deleted_at: None,
+        roles: Vec::new(),
+    }
 }
 
 pub(crate) fn team(name: &str) -> TeamRow {

@@ -2,7 +2,7 @@
 
 use crate::rows;
 use sallyport_schema::error::StoreError;
-use sallyport_schema::rows::StoredState;
+use sallyport_schema::rows::{HeldRole, StoredState};
 use sallyport_schema::store::Store;
 use sallyport_schema::testing::TestPg;
 use std::time::Duration;
@@ -51,6 +51,8 @@ async fn what_is_stored_is_loaded() {
     let provider = rows::provider("openai");
     let mut model = rows::model("gpt-4o", &[("openai", 3), ("azure", 0), ("vllm", u32::MAX)]);
     let mut key = rows::key("sp-AbCdEf12");
+    user.roles = vec![HeldRole { role: "developer".into(), team: None }];
+    key.networks = Some(vec!["10.0.0.0/8".into()]);
     (key.user_id, key.team_id) = (Some(user.id), Some(team.id));
     key.expires_at = Some(rows::now());
     store.upsert_user(&user).await.unwrap();
@@ -64,6 +66,8 @@ async fn what_is_stored_is_loaded() {
     let mut expected = StoredState {
         settings: [("banner".to_owned(), serde_json::json!({"text": "hello"}))].into(),
         users: vec![user.clone()],
+        accounts: Vec::new(),
+        roles: Vec::new(),
         teams: vec![team.clone()],
         keys: vec![key],
         providers: vec![provider],

@@ -1,6 +1,10 @@
 use super::*;
 use crate::testing::{World, headers, request};
 use sallyport_config::pattern::PatternSet;
+use sallyport_config::rights::{CallRights, Held};
+use sallyport_schema::access::Grant;
+use serde_json::json;
+use uuid::Uuid;
 
 fn enter(w: &World, surface: Surface, body: &str) -> Result<(), Rejection> {
     let mut x = w.call(surface, body);
@@ -28,6 +32,57 @@ const SURFACES: [(Surface, &str); 10] = [
     (Surface::Images, "gpt-5"),
     (Surface::Audio, "gpt-5"),
 ];
+
+fn roles(w: &mut World, held: &[(&str, Option<Uuid>)], grants: serde_json::Value) {
+    let grants: Vec<Grant> = serde_json::from_value(grants).unwrap();
+    w.snapshot.roles.insert("custom".into(), Arc::new(CallRights::new(&grants)));
+    w.user.roles = held.iter().map(|(role, team)| Held { role: (*role).into(), team: *team }).collect();
+}
+
+/// LESSONS.md: "two disjoint lists intersect to empty = unrestricted; adding a weak role removes a restriction; deny
+/// ignored". The key, its team and the roles of its owner must all say yes.
+#[test]
+fn the_owners_roles_bound_the_key() {
+    let chat = |w: &World, model| enter(w, Surface::Chat, &body(model)).map_err(|e| e.code);
+    let mut w = World::new();
+    roles(&mut w, &[], json!([]));
+    assert_eq!(chat(&w, "gpt-5"), Err("surface_not_allowed"), "no role, no call");
+    roles(&mut w, &[("viewer", None), ("gone", None)], json!([]));
+    assert_eq!(
+        chat(&w, "gpt-5"),
+        Err("surface_not_allowed"),
+        "a viewer calls nothing, nor does an unknown role"
+    );
+    roles(&mut w, &[("custom", None)], json!([{"surfaces": ["chat"], "models": ["gpt-4"]}]));
+    assert_eq!(chat(&w, "gpt-5"), Err("model_not_found"));
+    assert_eq!(enter(&w, Surface::Embeddings, &body("gpt-4")).unwrap_err().code, "surface_not_allowed");
+    w.key.models = set(&["gpt-5"]);
+    roles(&mut w, &[("custom", None)], json!([{"surfaces": ["chat"], "models": ["claude-*"]}]));
+    for model in ["gpt-5", "claude-opus-5"] {
+        assert_eq!(chat(&w, model), Err("model_not_found"), "disjoint lists open nothing");
+    }
+    w.key.models = set(&["*"]);
+    let deny = json!([{"effect": "deny", "surfaces": ["*"], "models": ["gpt-5"]}]);
+    roles(&mut w, &[("custom", None), ("developer", None)], deny.clone());
+    assert_eq!(chat(&w, "gpt-5"), Err("model_not_found"), "a deny wins over whatever allows");
+    roles(&mut w, &[("developer", None), ("custom", Some(Uuid::from_u128(99)))], deny);
+    assert_eq!(chat(&w, "gpt-5"), Ok(()), "a role in another team says nothing here");
+    let team = w.key.team;
+    roles(&mut w, &[("developer", team)], json!([]));
+    assert_eq!(chat(&w, "gpt-5"), Ok(()));
+    w.key.team = Some(Uuid::from_u128(98));
+    assert_eq!(chat(&w, "gpt-5"), Err("surface_not_allowed"));
+}
+
+/// Surface and model must be opened by one and the same grant.
+#[test]
+fn a_model_of_one_surface_is_not_open_on_another() {
+    let mut w = World::new();
+    let grants = json!([{"surfaces": ["chat"], "models": ["gpt-4"]}, {"surfaces": ["embeddings"], "models": ["gpt-5"]}]);
+    roles(&mut w, &[("custom", None)], grants);
+    assert_eq!(enter(&w, Surface::Chat, &body("gpt-5")).unwrap_err().code, "model_not_found");
+    assert!(enter(&w, Surface::Embeddings, &body("gpt-5")).is_ok());
+}
 
 fn body(model: &str) -> String {
     format!("{{\"model\":\"{model}\"}}")

@@ -4,6 +4,7 @@ use crate::filter::Depth;
 use crate::surface::Dialect;
 use crate::testing::{World, exchange, headers, request};
 use http::HeaderMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 fn enter(w: &World, surface: Surface, h: &HeaderMap, query: Option<&str>) -> Result<Principal, Rejection> {
@@ -38,12 +39,15 @@ fn a_good_key_is_recognised_everywhere() {
 #[test]
 fn every_refusal_looks_the_same_to_the_client() {
     type Change = fn(&mut World);
-    let change: [(&str, Change); 8] = [
+    let change: [(&str, Change); 11] = [
         ("unknown", |w| w.snapshot.keys.clear()),
         ("revoked", |w| w.key.revoked = true),
         ("expired", |w| w.key.expires_at = Some(time::OffsetDateTime::now_utc().unix_timestamp())),
         ("user", |w| w.user.active = false),
         ("user", |w| w.key.user = Some(Uuid::from_u128(77))),
+        ("disabled", |w| w.key.disabled = true),
+        ("service account", |w| (w.key.user, w.key.account) = (None, Some(Uuid::from_u128(77)))),
+        ("address", |w| w.key.networks = Some(Arc::new(["10.0.0.0/8".parse().unwrap()]))),
         ("team", |w| w.team.active = false),
         ("team", |w| w.key.team = Some(Uuid::from_u128(77))),
         ("checksum", |w| {

@@ -1,6 +1,6 @@
 //! A database of a test's own, and people and teams in it.
 
-use sallyport_schema::rows::{TeamRow, UserRow};
+use sallyport_schema::rows::{HeldRole, TeamRow, UserRow};
 use sallyport_schema::store::Store;
 use sallyport_schema::testing::TestPg;
 use std::sync::Arc;
@@ -64,7 +64,9 @@ impl Database {
     async fn user(&self, end: End) -> Owner {
         let id = Uuid::now_v7();
         let email = format!("{id}@example.com");
-        let row = UserRow { id, email: email.clone(), name: "Test".into(), active: true, deleted_at: None };
+        let roles = vec![HeldRole { role: "developer".into(), team: None }];
+        let row =
+            UserRow { id, email: email.clone(), name: "Test".into(), active: true, deleted_at: None, roles };
         self.store().await.upsert_user(&row).await.unwrap();
         Owner { option: "--user", id: email, end, row: Row::User(row), database: self.clone() }
     }
