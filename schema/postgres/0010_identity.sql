@@ -142,7 +142,7 @@ ALTER TABLE virtual_keys
     ADD COLUMN tags               text[] NOT NULL DEFAULT '{}' CHECK (array_position(tags, NULL) IS NULL),
     ADD COLUMN disabled_at        timestamptz,
     ADD COLUMN archived_at        timestamptz,
-    -- keys that replaced one another share it
+    -- id of the first of the keys that replaced one another; NULL: the key itself
     ADD COLUMN lineage            uuid,
     -- the key that took over; this one is good until expires_at
     ADD COLUMN replaced_by        uuid REFERENCES virtual_keys ON DELETE SET NULL,
@@ -151,8 +151,6 @@ ALTER TABLE virtual_keys
     ADD COLUMN last_used_at       timestamptz,
     -- days of the last expiry warning
     ADD COLUMN warned_days        integer;
-UPDATE virtual_keys SET lineage = id;
-ALTER TABLE virtual_keys ALTER COLUMN lineage SET NOT NULL;
 CREATE INDEX virtual_keys_service_account ON virtual_keys (service_account_id) WHERE service_account_id IS NOT NULL;
 CREATE INDEX virtual_keys_lineage ON virtual_keys (lineage);
 
@@ -222,9 +220,6 @@ CREATE TRIGGER told AFTER INSERT OR UPDATE OR DELETE ON role_assignments
     FOR EACH ROW EXECUTE FUNCTION sallyport_notify('users', 'user_id');
 CREATE TRIGGER told_account AFTER INSERT OR UPDATE OR DELETE ON role_assignments
     FOR EACH ROW EXECUTE FUNCTION sallyport_notify('service_accounts', 'service_account_id');
--- members are told as users too: a manager's grants come from the membership
-CREATE TRIGGER told_user AFTER INSERT OR UPDATE OR DELETE ON team_members
-    FOR EACH ROW EXECUTE FUNCTION sallyport_notify('users', 'user_id');
 DO $$
 DECLARE
     t text;
