@@ -14,6 +14,7 @@ mod guard;
 mod harden;
 pub mod health;
 mod host;
+mod keys;
 mod openapi;
 mod page;
 mod params;

@@ -32,6 +32,7 @@ const SCHEME: &str = "token";
         (name = "health", description = "How the service and its dependencies are."),
         (name = "calls", description = "The call log."),
         (name = "snapshot", description = "What is running."),
+        (name = "keys", description = "Virtual keys."),
         (name = "api", description = "This document.")
     ),
     components(schemas(Problem))

@@ -7,7 +7,7 @@ use crate::host::{self, HostPolicy};
 use crate::openapi::{self, Document};
 use crate::permission::{Rule, TABLE, rule};
 use crate::state::AdminState;
-use crate::{calls, health, snapshot};
+use crate::{calls, health, keys, snapshot};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use std::sync::Arc;
@@ -50,6 +50,13 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(calls::get))?;
     api.add(routes!(snapshot::get))?;
     api.add(routes!(openapi::get))?;
+    api.add(routes!(keys::list, keys::create))?;
+    api.add(routes!(keys::get, keys::change))?;
+    api.add(routes!(keys::rotate))?;
+    api.add(routes!(keys::disable))?;
+    api.add(routes!(keys::enable))?;
+    api.add(routes!(keys::revoke))?;
+    api.add(routes!(keys::archive))?;
     api.finish()
 }
 

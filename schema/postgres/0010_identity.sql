@@ -162,7 +162,7 @@ ALTER TABLE models
     ADD COLUMN created_at timestamptz NOT NULL DEFAULT now();
 ALTER TABLE organisation_settings ADD COLUMN version bigint NOT NULL DEFAULT 1;
 
--- A key whose last use is noted has not been changed.
+-- A key whose last use is noted, or of whose end was warned, has not been changed.
 DO $$
 DECLARE
     t text;
@@ -177,7 +177,9 @@ CREATE TRIGGER counted BEFORE UPDATE ON users FOR EACH ROW
     WHEN (OLD.last_login_at IS NOT DISTINCT FROM NEW.last_login_at AND OLD.totp_step = NEW.totp_step)
     EXECUTE FUNCTION sallyport_version();
 CREATE TRIGGER counted BEFORE UPDATE ON virtual_keys FOR EACH ROW
-    WHEN (OLD.last_used_at IS NOT DISTINCT FROM NEW.last_used_at) EXECUTE FUNCTION sallyport_version();
+    WHEN (OLD.last_used_at IS NOT DISTINCT FROM NEW.last_used_at
+          AND NOT (OLD.warned_days IS DISTINCT FROM NEW.warned_days AND NEW.warned_days IS NOT NULL))
+    EXECUTE FUNCTION sallyport_version();
 
 -- As before; a row whose parent is NULL (an assignment of the other kind) tells nothing.
 CREATE OR REPLACE FUNCTION sallyport_notify() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -16,6 +16,7 @@ pub mod sessions;
 mod trail;
 mod tx;
 mod upsert;
+pub mod virtual_keys;
 
 pub use objects::ObjectOwner;
 pub use responses::{Chain, ResponseRow, ResponseStatus};

@@ -27,6 +27,16 @@ pub const TABLE: &[Rule] = &[
     line("GET", "/api/calls/{id}", Permission::CallsRead),
     line("GET", "/api/snapshot", Permission::SnapshotRead),
     line("GET", "/api/openapi.json", Permission::ApiRead),
+    // Virtual keys.
+    line("GET", "/api/keys", Permission::KeysRead),
+    line("POST", "/api/keys", Permission::KeysWrite),
+    line("GET", "/api/keys/{id}", Permission::KeysRead),
+    line("PATCH", "/api/keys/{id}", Permission::KeysWrite),
+    line("POST", "/api/keys/{id}/rotate", Permission::KeysWrite),
+    line("POST", "/api/keys/{id}/disable", Permission::KeysWrite),
+    line("POST", "/api/keys/{id}/enable", Permission::KeysWrite),
+    line("POST", "/api/keys/{id}/revoke", Permission::KeysWrite),
+    line("POST", "/api/keys/{id}/archive", Permission::KeysWrite),
 ];
 
 /// The rule for a route, if the table has one.
