@@ -6,6 +6,7 @@
 mod e2e {
     mod access;
     mod auth;
+    mod background_usage;
     mod bodies;
     mod call_log;
     mod cancel;

@@ -4,6 +4,7 @@
 //! (`statement_timeout`) and by this side's clock, because a half-dead connection answers neither way.
 //! No request of the data plane ever comes here.
 
+mod awaited;
 mod keys;
 mod lease;
 pub(crate) mod load;
@@ -12,6 +13,7 @@ mod objects;
 mod responses;
 mod upsert;
 
+pub use awaited::Awaited;
 pub use objects::ObjectOwner;
 pub use responses::{Chain, ResponseRow, ResponseStatus};
 
