@@ -6,6 +6,7 @@
 
 pub(crate) mod background;
 pub(crate) mod pending;
+pub(crate) mod references;
 pub(crate) mod serve;
 
 use crate::owners::{AGAIN, LOOKUP, not_found, owns, unavailable};

@@ -112,6 +112,15 @@ fn row(row: &PgRow) -> Result<ResponseRow, sqlx::Error> {
     })
 }
 
+/// Contents have left the database only where all of them fit.
+fn bounded(rows: &[PgRow], most: u64) -> Result<Chain, sqlx::Error> {
+    let bytes: i64 = rows.first().map_or(Ok(0), |r| r.try_get("bytes"))?;
+    match u64::try_from(bytes) {
+        Ok(n) if n > most => Ok(Chain::TooLarge(n)),
+        _ => rows.iter().map(row).collect::<Result<_, _>>().map(Chain::Found),
+    }
+}
+
 impl Store {
     /// Keeps a response. The same id again changes nothing.
     pub async fn keep_response(&self, r: &ResponseRow) -> Result<(), StoreError> {
@@ -146,7 +155,6 @@ impl Store {
         self.bounded("looking a response up", async {
             let mut lease = self.lease().await?;
             let answer = async {
-                // Contents leave the database only where all of them fit.
                 let rows = sqlx::query(
                     "WITH RECURSIVE chain AS (
                          SELECT r.*, 1 AS depth FROM responses r WHERE r.id = $1 AND r.expires_at > now()
@@ -164,11 +172,32 @@ impl Store {
                 .bind(i64::try_from(most).unwrap_or(i64::MAX))
                 .fetch_all(&mut *lease)
                 .await?;
-                let bytes: i64 = rows.first().map_or(Ok(0), |r| r.try_get("bytes"))?;
-                match u64::try_from(bytes) {
-                    Ok(n) if n > most => Ok(Chain::TooLarge(n)),
-                    _ => rows.iter().map(row).collect::<Result<_, _>>().map(Chain::Found),
-                }
+                bounded(&rows, most)
+            }
+            .await;
+            lease.settle(answer)
+        })
+        .await
+    }
+
+    /// Those of these responses that are known and not past their time, in no order; at most `most` bytes of them.
+    pub async fn responses(&self, ids: &[String], most: u64) -> Result<Chain, StoreError> {
+        self.bounded("looking responses up", async {
+            let mut lease = self.lease().await?;
+            let answer = async {
+                let rows = sqlx::query(
+                    "WITH found AS (SELECT * FROM responses WHERE id = ANY($1) AND expires_at > now()),
+                          total AS (SELECT coalesce(sum(octet_length(content)), 0)::bigint AS bytes FROM found)
+                     SELECT id, previous_id, key_id, user_id, team_id, status, background, created_at, expires_at,
+                            alive_until, bytes,
+                            CASE WHEN bytes <= $2 THEN content ELSE ''::bytea END AS content
+                     FROM found, total",
+                )
+                .bind(ids)
+                .bind(i64::try_from(most).unwrap_or(i64::MAX))
+                .fetch_all(&mut *lease)
+                .await?;
+                bounded(&rows, most)
             }
             .await;
             lease.settle(answer)

@@ -42,6 +42,12 @@ async fn a_chain_is_found_newest_first() {
     let Chain::Found(turns) = store.response_chain("o", 7, 100).await.unwrap() else { panic!() };
     assert_eq!(turns.len(), 7);
 
+    let some = ["a".to_owned(), "c".to_owned(), "x".to_owned()];
+    let Chain::Found(mut two) = store.responses(&some, 4).await.unwrap() else { panic!() };
+    two.sort_by(|l, r| l.id.cmp(&r.id));
+    assert_eq!(two.iter().map(|r| &*r.id).collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!(store.responses(&some, 3).await.unwrap(), Chain::TooLarge(4));
+
     assert!(store.delete_response("b").await.unwrap());
     assert!(!store.delete_response("b").await.unwrap());
     assert_eq!(store.response_chain("c", 10, 100).await.unwrap(), Chain::Found(vec![c]));
