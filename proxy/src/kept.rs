@@ -5,9 +5,12 @@
 //! that may ask the store (see [`crate::owners`]), with the same bound.
 
 pub(crate) mod background;
+pub(crate) mod feed;
+pub(crate) mod follow;
 pub(crate) mod pending;
 pub(crate) mod references;
 pub(crate) mod serve;
+mod stand_in;
 
 use crate::owners::{AGAIN, LOOKUP, not_found, owns, unavailable};
 use pending::Pending;
@@ -47,6 +50,11 @@ impl std::fmt::Debug for Keeper {
 /// What a kept response is sealed for.
 fn place(id: &str) -> String {
     format!("responses/{id}/content")
+}
+
+/// What its events are sealed for.
+fn events_place(id: &str) -> String {
+    format!("responses/{id}/events")
 }
 
 impl Keeper {
@@ -137,6 +145,7 @@ impl Keeper {
             team_id: key.and_then(|k| k.team),
             status,
             background: false,
+            streamed: false,
             created_at: x.started_at,
             expires_at: OffsetDateTime::now_utc() + x.snapshot.config.responses.retention.get(),
             alive_until: None,

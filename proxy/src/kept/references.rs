@@ -14,7 +14,7 @@ use sallyport_filters::translate::{self, Way};
 use sallyport_schema::error::StoreError;
 use sallyport_schema::store::{Chain, ResponseRow};
 use serde_json::value::RawValue;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 const PARAM: &str = "input";
 
@@ -33,8 +33,8 @@ fn not_found(id: &str) -> Rejection {
     Rejection::client(ErrorKind::NotFound, "item_not_found", why).param(PARAM)
 }
 
-fn too_large(bytes: u64, most: u64) -> Rejection {
-    let why = format!("The items that the input refers to have {bytes} bytes; this gateway takes {most}.");
+fn too_large(most: u64) -> Rejection {
+    let why = format!("What the input refers to has more than the {most} bytes that this gateway takes.");
     Rejection::client(ErrorKind::InvalidRequest, "context_length_exceeded", why).param(PARAM)
 }
 
@@ -52,12 +52,13 @@ impl Keeper {
             let why = format!("The input refers to items of more than {DEPTH} responses.");
             return Err(Rejection::client(ErrorKind::InvalidRequest, "invalid_request", why).param(PARAM));
         }
+        let named: HashSet<&str> = ids.iter().map(String::as_str).collect();
         let mut items: HashMap<String, Box<RawValue>> = HashMap::new();
         for row in self.makers(makers, most).await? {
             let owner = (row.key_id, row.user_id, row.team_id);
             // Without a principal (auth switched off) there is only one party.
             if x.principal.as_ref().is_none_or(|p| owns(p, owner)) {
-                let found = self.open(&row)?.outputs(|id| ids.iter().any(|wanted| wanted == id));
+                let found = self.open(&row)?.outputs(|id| named.contains(id));
                 items.extend(found.unwrap_or_default());
             }
         }
@@ -65,7 +66,7 @@ impl Keeper {
             return Err(not_found(unknown));
         }
         let find = |id: &str| items.get(id).map(|item| &**item);
-        let put = |raw: &[u8]| dereferenced(raw, find, most).map_err(|_| too_large(raw.len() as u64, most));
+        let put = |raw: &[u8]| dereferenced(raw, find, most).map_err(|_| too_large(most));
         let raw = put(&x.body.raw)?;
         if let Some(turn) = &mut x.turn
             && let Some(asked) = &mut turn.asked
@@ -100,7 +101,7 @@ impl Keeper {
         };
         match bounded(look).await? {
             Chain::Found(rows) => found.extend(rows),
-            Chain::TooLarge(bytes) => return Err(too_large(bytes, most)),
+            Chain::TooLarge(_) => return Err(too_large(most)),
         }
         Ok(found)
     }

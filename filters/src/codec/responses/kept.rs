@@ -288,15 +288,15 @@ fn with_input(request: &[u8], items: &[Box<RawValue>]) -> Result<Vec<u8>, Decode
     serde_json::to_vec(&Written(written)).map_err(|e| DecodeError::new("", e.to_string()))
 }
 
-/// The request of a response for the background, as it is made there: at once, and whole.
+/// The request of a response for the background, as it is made there: at once, and whole unless the client streams.
 ///
 /// # Errors
 /// The body is no object.
-pub fn at_once(request: &[u8]) -> Result<Vec<u8>, DecodeError> {
+pub fn at_once(request: &[u8], stream: bool) -> Result<Vec<u8>, DecodeError> {
     let Members(members) = parse_body(request)?;
     let written = members
         .into_iter()
-        .filter(|(name, _)| name != "background" && name != "stream")
+        .filter(|(name, _)| name != "background" && (stream || name != "stream"))
         .map(|(name, value)| (name, Cow::Borrowed(value)))
         .collect();
     serde_json::to_vec(&Written(written)).map_err(|e| DecodeError::new("", e.to_string()))
