@@ -111,9 +111,8 @@ impl Awaiting {
     pub async fn run(self: Arc<Self>, gw: Gateway, mut stopped: watch::Receiver<bool>) {
         loop {
             let running = gw.running.load_full();
-            let every = running.as_ref().map_or(ROUND.1, |r| {
-                r.snapshot.config.responses.background.ask_every.get()
-            });
+            let every =
+                running.as_ref().map_or(ROUND.1, |r| r.snapshot.config.responses.background.ask_every.get());
             let mut more = false;
             if let (Some(running), Some(store)) = (running, &self.store) {
                 match store.take_awaited(BATCH, every).await {
@@ -128,7 +127,9 @@ impl Awaiting {
                             _ = stopped.changed() => return,
                         }
                     }
-                    Err(error) => tracing::debug!(%error, "the store does not say which responses are awaited"),
+                    Err(error) => {
+                        tracing::debug!(%error, "the store does not say which responses are awaited")
+                    }
                 }
             }
             let pause = if more { Duration::ZERO } else { every.clamp(ROUND.0, ROUND.1) };
@@ -144,9 +145,7 @@ impl Awaiting {
         let call = &a.call;
         let end = match ask(gw, snapshot, a, patience).await {
             Answer::Ended(ended, body) => End::of(&ended, call, Some(&body)),
-            Answer::Gone if a.asked > NOT_YET => {
-                End::untold(call, (ErrorSource::Client, "response_deleted"))
-            }
+            Answer::Gone if a.asked > NOT_YET => End::untold(call, (ErrorSource::Client, "response_deleted")),
             _ if OffsetDateTime::now_utc() - call.started_at > GIVE_UP => {
                 End::untold(call, (ErrorSource::Upstream, "usage_unknown"))
             }

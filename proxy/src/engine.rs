@@ -101,7 +101,10 @@ async fn steps(
         // Boxed: rare, and its state would make that of every call larger.
         Box::pin(gw.keeper.resume(&mut call.x)).await?;
     }
-    let targets = route(gw, call).await?;
+    let mut targets = route(gw, call).await?;
+    if background::makes(&call.x) {
+        targets.retain(|t| background::translated(&call.x, t));
+    }
     if references::wanted(&call.x, &targets) {
         Box::pin(gw.keeper.dereference(&mut call.x)).await?;
     }

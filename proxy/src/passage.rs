@@ -63,7 +63,8 @@ impl Passage {
                     d.write_continue_response().await?;
                 }
                 let (settings, server) = (config.upstream.clone(), config.server.clone());
-                ctx.passage = Some(Box::new(Self { call, target, endpoint, settings, server, out, watch: None }));
+                ctx.passage =
+                    Some(Box::new(Self { call, target, endpoint, settings, server, out, watch: None }));
                 Ok(false)
             }
             Err(rejection) => reply::reject(d, &mut call, &config.server, rejection).await.map(|()| true),

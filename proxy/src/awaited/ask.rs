@@ -34,12 +34,7 @@ pub(super) enum Answer {
 }
 
 /// Asks once.
-pub(super) async fn ask(
-    gw: &Gateway,
-    snapshot: &Arc<Snapshot>,
-    a: &Awaited,
-    patience: Duration,
-) -> Answer {
+pub(super) async fn ask(gw: &Gateway, snapshot: &Arc<Snapshot>, a: &Awaited, patience: Duration) -> Answer {
     match tokio::time::timeout(patience, get(gw, snapshot, a)).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(why)) => Answer::None(why),

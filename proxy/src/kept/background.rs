@@ -8,7 +8,7 @@
 use super::feed::Feed;
 use super::follow::{Source, follow};
 use super::stand_in::{Heard, request, stand_in};
-use super::{Keeper, WAITS, bounded, events_place, status_of};
+use super::{Keeper, WAITS, bounded, status_of};
 use crate::engine::call::Call;
 use crate::engine::{self, prepare, reply};
 use crate::gateway::Gateway;
@@ -24,6 +24,7 @@ use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::surface::Surface;
 use sallyport_filters::translate::{self, Way};
 use sallyport_schema::backoff::Backoff;
+use sallyport_schema::envelope::RESPONSE_EVENTS;
 use sallyport_schema::store::{ResponseRow, ResponseStatus};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -113,10 +114,18 @@ pub(crate) fn wanted(x: &Exchange, targets: &[Target]) -> bool {
         && x.body.background()
         && settings.keep
         && settings.background.limit > 0
-        && targets.first().is_some_and(|t| {
-            let model = t.model.as_deref().or(x.model_asked()).unwrap_or_default();
-            matches!(translate::way(&t.provider, model, x.surface), Some(Way::Translated(_)))
-        })
+        && targets.first().is_some_and(|t| translated(x, t))
+}
+
+/// Does the gateway speak for this provider, and so keep what it says?
+pub(crate) fn translated(x: &Exchange, t: &Target) -> bool {
+    let model = t.model.as_deref().or(x.model_asked()).unwrap_or_default();
+    matches!(translate::way(&t.provider, model, x.surface), Some(Way::Translated(_)))
+}
+
+/// Is it the call that makes such a response? Of its upstreams only those can serve it whose answers the gateway keeps.
+pub(crate) fn makes(x: &Exchange) -> bool {
+    x.turn.as_ref().is_some_and(|t| t.background.is_some())
 }
 
 /// What makes one response.
@@ -204,7 +213,12 @@ impl Keeper {
     fn queued(&self, x: &Exchange, id: Uuid, asked: &[u8], object: &[u8]) -> Result<ResponseRow, String> {
         let row = self.row(x, id_of(id), ResponseStatus::Queued, asked, object)?;
         let streamed = x.body.stream();
-        Ok(ResponseRow { background: true, streamed, alive_until: Some(OffsetDateTime::now_utc() + LEASE), ..row })
+        Ok(ResponseRow {
+            background: true,
+            streamed,
+            alive_until: Some(OffsetDateTime::now_utc() + LEASE),
+            ..row
+        })
     }
 
     /// Says that it lives until nobody wants it any more.
@@ -228,7 +242,7 @@ impl Keeper {
             Ok(sealed) => sealed,
             Err(error) => return tracing::error!(%error, id, "a response of the background is lost"),
         };
-        let events = events.and_then(|e| self.ring.seal(&events_place(id), &e.to_bytes()).ok());
+        let events = events.and_then(|e| self.ring.seal(&RESPONSE_EVENTS.place(id), &e.to_bytes()).ok());
         let mut backoff = Backoff::new(WAITS.0, WAITS.1);
         for _ in 0..ATTEMPTS {
             match store.finish_response(id, status_of(object), &sealed, events.as_deref()).await {

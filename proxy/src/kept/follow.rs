@@ -4,19 +4,20 @@
 //! Of one that this instance makes it gets each event as it comes. One that another instance makes it cannot watch:
 //! it gets signs of life (SSE comments), and everything as soon as the response has ended. Numbers are the same everywhere.
 
-use super::{Keeper, bounded};
 use super::feed::{Feed, Next};
+use super::{Keeper, bounded};
 use crate::engine::body::send;
 use crate::engine::call::Call;
 use crate::engine::reply;
 use crate::engine::wait::gone;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pingora_core::protocols::http::{HttpTask, ServerSession};
 use pingora_core::{BError, Error, ErrorType};
-use sallyport_filters::codec::responses::{Events, state};
+use sallyport_filters::codec::responses::{Events, event, state};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
-use sallyport_schema::store::{ResponseRow, ResponseStatus};
+use sallyport_schema::envelope::RESPONSE_EVENTS;
+use sallyport_schema::store::{Chain, ResponseRow, ResponseStatus};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -62,7 +63,7 @@ impl Keeper {
     async fn kept_events(&self, id: &str, number: u64) -> Result<Option<Bytes>, Rejection> {
         let Some(store) = &self.store else { return Ok(None) };
         let Some(sealed) = bounded(store.response_events(id)).await? else { return Ok(None) };
-        let events = self.ring.open(&super::events_place(id), &sealed).map_err(|e| e.to_string());
+        let events = self.ring.open(&RESPONSE_EVENTS.place(id), &sealed).map_err(|e| e.to_string());
         let events = events.and_then(|plain| Events::from_bytes(&plain).map_err(|e| e.to_string()));
         events.map(|events| Some(events.from(number))).map_err(|detail| {
             let why = "The response cannot be read any more.";
@@ -75,7 +76,7 @@ impl Keeper {
         let Some(store) = &self.store else { return Ok(Some(Bytes::new())) };
         let chain = bounded(store.response_chain(id, 1, u64::MAX)).await?;
         let row = match chain {
-            sallyport_schema::store::Chain::Found(mut rows) if !rows.is_empty() => rows.swap_remove(0),
+            Chain::Found(mut rows) if !rows.is_empty() => rows.swap_remove(0),
             // Deleted.
             _ => return Ok(Some(Bytes::new())),
         };
@@ -98,9 +99,9 @@ impl Keeper {
             true => turn.object(status),
             false => turn.failed("server_error", super::serve::STOPPED),
         };
-        let mut out = bytes::BytesMut::new();
+        let mut out = BytesMut::new();
         let data = state(&format!("response.{status}"), number, &object);
-        sallyport_filters::codec::responses::event(&data, &mut out);
+        event(&data, &mut out);
         Ok(out.freeze())
     }
 }

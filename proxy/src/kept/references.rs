@@ -3,6 +3,7 @@
 //!
 //! An item's id holds the id of its response: no index is needed, and nobody finds what is another's.
 
+use super::background::translated;
 use super::{DEPTH, Keeper, bounded};
 use crate::owners::{AGAIN, owns};
 use sallyport_filters::codec::responses::{dereferenced, references};
@@ -10,7 +11,6 @@ use sallyport_filters::exchange::{Exchange, Target};
 use sallyport_filters::kept::maker_of;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::surface::Surface;
-use sallyport_filters::translate::{self, Way};
 use sallyport_schema::error::StoreError;
 use sallyport_schema::store::{Chain, ResponseRow};
 use serde_json::value::RawValue;
@@ -21,10 +21,7 @@ const PARAM: &str = "input";
 /// Are there references for the gateway to look up? (An OpenAI upstream gets them as they are.)
 pub(crate) fn wanted(x: &Exchange, targets: &[Target]) -> bool {
     x.surface == Surface::Responses
-        && targets.first().is_some_and(|t| {
-            let model = t.model.as_deref().or(x.model_asked()).unwrap_or_default();
-            matches!(translate::way(&t.provider, model, x.surface), Some(Way::Translated(_)))
-        })
+        && targets.first().is_some_and(|t| translated(x, t))
         && memchr::memmem::find(&x.body.raw, b"\"item_reference\"").is_some()
 }
 

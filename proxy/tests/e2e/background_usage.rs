@@ -53,7 +53,9 @@ impl Upstream {
             };
             match stands {
                 Some(object) => json(200, object.to_string()),
-                None => json(404, r#"{"error":{"message":"Response not found.","type":"invalid_request_error"}}"#),
+                None => {
+                    json(404, r#"{"error":{"message":"Response not found.","type":"invalid_request_error"}}"#)
+                }
             }
         })
         .await;
@@ -83,7 +85,8 @@ async fn order(gateway: &Gateway, body: Value) -> String {
 
 async fn call(gateway: &Gateway, key: &str, method: &str, path: &str) -> u16 {
     let bearer = format!("Bearer {key}");
-    let answer = Client::connect(gateway.port).await.call(method, path, &[("authorization", &bearer)], b"").await;
+    let answer =
+        Client::connect(gateway.port).await.call(method, path, &[("authorization", &bearer)], b"").await;
     answer.status()
 }
 
@@ -125,7 +128,10 @@ async fn a_client_that_never_asks_is_counted() {
     for field in ["key_id", "model_asked", "model_served", "provider", "object_id", "started_at", "surface"] {
         assert_eq!(end[field], call[field], "{field}");
     }
-    assert_eq!((&call["usage"], &call["follows"], &end["estimated"]), (&Value::Null, &Value::Null, &object!(false)));
+    assert_eq!(
+        (&call["usage"], &call["follows"], &end["estimated"]),
+        (&Value::Null, &Value::Null, &object!(false))
+    );
     // gpt-5-mini: $0.25 and $2 a million
     assert_eq!(end["cost"]["nanos"], 1000 * 250 + 50 * 2000, "{end}");
     assert_eq!((awaited(&gateway).await.as_str(), output(&gateway).await), ("0", 50));
@@ -187,7 +193,11 @@ async fn what_was_made_until_it_was_cancelled_is_counted() {
     noted(&gateway).await;
     assert_eq!(call(&gateway, &gateway.key, "POST", &format!("{PATH}/{ID}/cancel")).await, 200);
     let end = counted(&gateway, &first).await;
-    assert_eq!((&end["usage"]["output"], &end["error_code"]), (&object!(3), &object!("response_cancelled")), "{end}");
+    assert_eq!(
+        (&end["usage"]["output"], &end["error_code"]),
+        (&object!(3), &object!("response_cancelled")),
+        "{end}"
+    );
 }
 
 /// OpenAI keeps some for ten minutes only; others are deleted.
@@ -199,7 +209,11 @@ async fn one_that_is_gone_is_estimated() {
     noted(&gateway).await;
     assert_eq!(call(&gateway, &gateway.key, "DELETE", &format!("{PATH}/{ID}")).await, 200);
     let end = counted(&gateway, &first).await;
-    assert_eq!((&end["estimated"], &end["error_code"]), (&object!(true), &object!("response_deleted")), "{end}");
+    assert_eq!(
+        (&end["estimated"], &end["error_code"]),
+        (&object!(true), &object!("response_deleted")),
+        "{end}"
+    );
     assert!(end["usage"]["input"].as_u64().unwrap() > 0, "{end}");
 }
 

@@ -15,7 +15,11 @@ fn reference(id: &Value) -> Value {
 async fn items_of_kept_responses_are_found_by_their_id() {
     let stub = Stub::answering(|r| {
         let said = match r.json()["messages"].as_array().unwrap().len() {
-            1 => Said::text("").thinking("Let me look.", "EqQBCkYI+/==").call("call_1", "weather", "{\"city\":\"X\"}"),
+            1 => Said::text("").thinking("Let me look.", "EqQBCkYI+/==").call(
+                "call_1",
+                "weather",
+                "{\"city\":\"X\"}",
+            ),
             _ => Said::text("It rains."),
         };
         say::answer(Format::Messages, &said, &r.json())
@@ -42,7 +46,11 @@ async fn items_of_kept_responses_are_found_by_their_id() {
     for at in [&gateway, &other] {
         let (made, sent) = ask(at, object!({"input": input})).await;
         let turn = &sent["messages"][1]["content"];
-        assert_eq!((&turn[0]["type"], &turn[0]["signature"]), (&object!("thinking"), &object!("EqQBCkYI+/==")), "{sent}");
+        assert_eq!(
+            (&turn[0]["type"], &turn[0]["signature"]),
+            (&object!("thinking"), &object!("EqQBCkYI+/==")),
+            "{sent}"
+        );
         assert_eq!(turn[1]["type"], "tool_use", "{sent}");
         assert_eq!(sent["messages"][2]["content"][0]["tool_use_id"], turn[1]["id"], "{sent}");
         second = made;
@@ -65,7 +73,8 @@ async fn what_is_not_there_or_anothers_is_not_found() {
     let stub = upstream().await;
     let gateway = Gateway::start(config(&stub.url(), object!({}))).await;
     let stranger = gateway.new_key(&["--surfaces", "*", "--models", "*"]).await;
-    let made = post(&gateway, &gateway.key, &object!({"model": "claude", "input": "x"})).await.expect(200).json();
+    let made =
+        post(&gateway, &gateway.key, &object!({"model": "claude", "input": "x"})).await.expect(200).json();
     let unkept = object!({"model": "claude", "input": "x", "store": false});
     let unkept = post(&gateway, &gateway.key, &unkept).await.expect(200).json();
     let before = stub.received().len();
@@ -84,7 +93,10 @@ async fn what_is_not_there_or_anothers_is_not_found() {
         let error = answer.expect(404).json();
         error_type(PATH, &error);
         let message = format!("Item with id '{}' not found.", id.as_str().unwrap());
-        assert_eq!((&error["error"]["message"], &error["error"]["param"]), (&object!(message), &object!("input")));
+        assert_eq!(
+            (&error["error"]["message"], &error["error"]["param"]),
+            (&object!(message), &object!("input"))
+        );
     }
     for wrong in [object!({"type": "item_reference"}), object!({"type": "item_reference", "id": 7})] {
         let body = object!({"model": "claude", "input": [wrong]});

@@ -321,6 +321,24 @@ async fn a_response_in_the_background_that_fails_says_why() {
     assert_eq!(refused(&gateway, wrong).await["param"], "store");
 }
 
+/// A provider with state of its own would keep it under an id that the client was never told.
+#[tokio::test]
+async fn the_background_stays_with_providers_whose_answers_are_kept() {
+    let stub = Stub::answering(|r| match spoken(r) {
+        Format::Messages => json(500, error_body(Format::Messages, "api_error", "Broken.")),
+        other => say::answer(other, &Said::text("Hi."), &r.json()),
+    })
+    .await;
+    let both = object!({"models": [{"name": "both", "routes": [
+        {"provider": "anthropic", "model": "m", "weight": 1}, {"provider": "openai", "model": "m", "weight": 0}]}]});
+    let gateway = Gateway::start(config(&stub.url(), both)).await;
+    let id = ask(&gateway, object!({"model": "both", "input": "x", "background": true})).await["id"].clone();
+    assert_eq!(ended(&gateway, id.as_str().unwrap()).await["status"], "failed");
+    assert!(stub.received().iter().all(|r| spoken(r) == Format::Messages));
+    // One that is waited for may go to either.
+    ask(&gateway, object!({"model": "both", "input": "x"})).await;
+}
+
 /// What an instance was making when it died is told as failed, not as going on for ever.
 #[tokio::test]
 async fn a_response_whose_instance_died_has_failed() {

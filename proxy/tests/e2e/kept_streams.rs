@@ -124,7 +124,9 @@ async fn a_client_that_stays_hears_each_event_as_it_comes() {
 
 #[tokio::test]
 async fn the_end_of_one_that_fails_or_is_cancelled_is_told() {
-    let stub = Stub::answering(|_| json(400, error_body(Format::Messages, "invalid_request_error", "Too hot."))).await;
+    let stub =
+        Stub::answering(|_| json(400, error_body(Format::Messages, "invalid_request_error", "Too hot.")))
+            .await;
     let gateway = Gateway::start(config(&stub.url(), object!({"upstream": {"max_attempts": 1}}))).await;
     let answer = post(&gateway, &gateway.key, &order(object!({}))).await;
     let told = events(&answer.expect(200).text());

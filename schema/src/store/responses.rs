@@ -92,7 +92,6 @@ pub enum Chain {
     TooLarge(u64),
 }
 
-
 fn row(row: &PgRow) -> Result<ResponseRow, sqlx::Error> {
     let word: &str = row.try_get("status")?;
     let status = ResponseStatus::of(word)

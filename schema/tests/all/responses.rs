@@ -72,8 +72,12 @@ async fn what_is_past_its_time_is_neither_found_nor_kept() {
 async fn one_of_the_background_ends_once() {
     let pg = TestPg::shared().await;
     let store = pg.store().await;
-    let queued =
-        ResponseRow { status: ResponseStatus::Queued, background: true, streamed: true, ..response("q", None, b"ask") };
+    let queued = ResponseRow {
+        status: ResponseStatus::Queued,
+        background: true,
+        streamed: true,
+        ..response("q", None, b"ask")
+    };
     store.keep_response(&queued).await.unwrap();
     assert!(store.response_goes_on("q", Duration::from_secs(30)).await.unwrap());
     assert_eq!(store.response_events("q").await.unwrap(), None);

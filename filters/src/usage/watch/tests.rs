@@ -43,9 +43,15 @@ fn what_is_no_end_is_none() {
     ] {
         assert_eq!(seen(false, text, 7), None, "{text}");
     }
-    let begun = format!("data: {{\"type\":\"response.in_progress\",\"response\":{}}}\n\n", object("in_progress", true));
+    let begun = format!(
+        "data: {{\"type\":\"response.in_progress\",\"response\":{}}}\n\n",
+        object("in_progress", true)
+    );
     assert_eq!(seen(true, &begun, 5), None);
     assert!(!seen(false, &object("completed", false), 7).unwrap().background);
     let untold = r#"{"status":"failed","background":true,"usage":null}"#;
-    assert_eq!(seen(false, untold, 4), Some(Ended { status: "failed".into(), background: true, usage: None }));
+    assert_eq!(
+        seen(false, untold, 4),
+        Some(Ended { status: "failed".into(), background: true, usage: None })
+    );
 }
