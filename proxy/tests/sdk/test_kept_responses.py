@@ -74,10 +74,10 @@ def test_a_stream_of_the_background_is_taken_up_again(oai, model):
 def test_items_by_their_id(oai):
     first = oai.responses.create(model="claude-sim;echo", input="My name is Ada.")
     reference = {"type": "item_reference", "id": first.output[0].id}
-    question = {"role": "user", "content": "And I am here."}
-    made = oai.responses.create(model="claude-sim;echo", input=[reference, question])
+    said, question = ({"role": "user", "content": text} for text in ("My name is Ada.", "And I am here."))
+    made = oai.responses.create(model="claude-sim;echo", input=[said, reference, question])
     assert made.output_text == "And I am here."
     assert made.usage.input_tokens > first.usage.input_tokens
     with pytest.raises(openai.NotFoundError) as error:
-        oai.responses.create(model="claude-sim", input=[{**reference, "id": "msg_1"}, question])
+        oai.responses.create(model="claude-sim", input=[said, {**reference, "id": "msg_1"}, question])
     assert error.value.body["message"] == "Item with id 'msg_1' not found."
