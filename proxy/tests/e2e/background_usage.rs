@@ -2,10 +2,11 @@
 
 use super::support::answer::{json, sse};
 use super::support::client::Client;
-use super::support::gateway::{Gateway, Setup};
+use super::support::gateway::{Gateway, Setup, UPSTREAM_KEY};
 use super::support::setups::{provider, with};
 use super::support::stub::{Received, Stub};
 use super::support::wait::until;
+use sallyport_benches::sim::{Sim, SimOptions};
 use sallyport_schema::testing::TestPg;
 use serde_json::{Value, json as object};
 use std::sync::{Arc, Mutex};
@@ -240,4 +241,29 @@ async fn a_stream_that_ends_early_is_counted_to_its_end() {
     let end = counted(&gateway, &first).await;
     assert_eq!((&end["estimated"], &end["error_code"]), (&object!(true), &Value::Null), "{end}");
     assert!((4..9).contains(&end["usage"]["output"].as_u64().unwrap()), "{end}");
+}
+
+/// The simulator speaks OpenAI's API in full.
+#[tokio::test]
+async fn what_the_simulator_makes_is_counted() {
+    let options = SimOptions { auth: Some(UPSTREAM_KEY.to_owned()), ..SimOptions::default() };
+    let sim = Sim::bind("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
+    let url = format!("http://{}/v1", sim.addr().unwrap());
+    let running = tokio::spawn(sim.run());
+    let gateway = Gateway::start(object!({
+        "providers": [provider("openai", "openai", &url)],
+        "models": [{"name": "gpt", "routes": [{"provider": "openai", "model": "gpt-sim;tokens=7;gap=30"}]}],
+        "responses": {"background": {"ask_every": "50ms"}},
+    }))
+    .await;
+    let first = order(&gateway, object!({})).await;
+    let end = counted(&gateway, &first).await;
+    assert_eq!((&end["usage"]["output"], &end["estimated"]), (&object!(7), &object!(false)), "{end}");
+    // A client that stays to the end of a stream has been told the tokens: there is nothing to ask for.
+    let streamed = order(&gateway, object!({"stream": true})).await;
+    let call = gateway.logged(&streamed).await;
+    assert_eq!(call["usage"]["output"], 7, "{call}");
+    assert_eq!((awaited(&gateway).await.as_str(), follow_ups(&gateway, &streamed).await.len()), ("0", 0));
+    assert_eq!(output(&gateway).await, 14);
+    running.abort();
 }
