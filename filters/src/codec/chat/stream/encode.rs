@@ -146,9 +146,7 @@ impl Encoder {
                 c.calls += 1;
                 Slot::Call { n: c.calls - 1, id: call.id.clone(), kind: call.kind }
             }
-            Body::Thinking(t) => {
-                Slot::Thinking(Thought { detail: self.entry(at), redacted: t.redacted, ..Thought::default() })
-            }
+            Body::Thinking(t) => Slot::Thinking(Thought::new(t.redacted)),
             Body::Audio(_) => Slot::Audio,
             _ => Slot::Untold,
         };
@@ -243,7 +241,7 @@ impl Encoder {
 
     fn sealed(&mut self, n: u32, at: usize, s: &Signature, id: Option<&str>, out: &mut BytesMut) {
         let entry = DetailOut::sealed(s, id, self.entry(at));
-        self.delta(n, DeltaOut { reasoning_details: Some([entry]), ..DeltaOut::default() }, out);
+        self.delta(n, DeltaOut { reasoning_details: Some(vec![entry]), ..DeltaOut::default() }, out);
     }
 
     fn more(&mut self, n: u32, index: u32, delta: &Delta, out: &mut BytesMut) {
@@ -286,14 +284,10 @@ impl Encoder {
             (Slot::Thinking(_), Delta::Thinking(text)) if text.is_empty() => {}
             (Slot::Thinking(_), Delta::Thinking(text)) => self.thinking(n, at, index, text, out),
             (Slot::Thinking(t), Delta::SummaryPart) => {
-                t.parts += 1;
-                t.shown = false;
-                if t.parts > 1 {
-                    t.detail = c.details;
-                    c.details += 1;
-                }
+                t.part(c.details);
+                c.details += 1;
             }
-            (Slot::Thinking(_), Delta::Signature(s)) => self.proof(n, at, index, s, out),
+            (Slot::Thinking(t), Delta::Signature(s)) => t.proof(s),
             (Slot::Audio, Delta::Data(data)) => {
                 self.sound(n, AudioOut { data: Some(data), ..AudioOut::default() }, out);
             }
@@ -308,12 +302,24 @@ impl Encoder {
         self.delta(n, DeltaOut { audio: Some(audio), ..DeltaOut::default() }, out);
     }
 
-    /// The last piece of a sound says when it expires: other providers keep none, so when it is made.
+    /// The last piece of a sound says when it expires: other providers keep none, so when it is made. A thought is told
+    /// once more, whole.
     fn close(&mut self, n: u32, index: u32, out: &mut BytesMut) {
-        let choice = self.choices.get(n.min(127) as usize);
-        if let Some(Slot::Audio) = choice.and_then(|c| c.slots.get(index as usize)) {
-            let expires_at = Some(self.created);
-            self.sound(n, AudioOut { expires_at, ..AudioOut::default() }, out);
+        let at = n.min(127) as usize;
+        let slot = self.choices.get_mut(at).and_then(|c| c.slots.get_mut(index as usize));
+        match slot.map(std::mem::take) {
+            Some(Slot::Audio) => {
+                let expires_at = Some(self.created);
+                self.sound(n, AudioOut { expires_at, ..AudioOut::default() }, out);
+            }
+            Some(Slot::Thinking(thought)) => self.thought(n, at, &thought, out),
+            // Sources and proofs may still come.
+            Some(open) => {
+                if let Some(slot) = self.choices.get_mut(at).and_then(|c| c.slots.get_mut(index as usize)) {
+                    *slot = open;
+                }
+            }
+            None => {}
         }
     }
 
