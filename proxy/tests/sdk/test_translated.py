@@ -7,7 +7,7 @@ import anthropic
 import openai
 import pytest
 from conftest import KINDS
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 pytestmark = pytest.mark.usefixtures("gateway_only")
 MODELS = list(KINDS)
@@ -25,7 +25,7 @@ CITIES = [{"city": "Zürich"}, {"city": "Bern"}]
 
 class Report(BaseModel):
     city: str
-    degrees: int
+    degrees: int = Field(ge=-100, le=100)
 
 
 def user(text: str) -> list:

@@ -137,8 +137,17 @@ fn keeps(maker: Maker, refers: bool, keyword: &str, value: &Value) -> bool {
     match keyword {
         "$ref" | "$defs" | "definitions" => true,
         _ if refers => false,
-        "type" | "title" | "description" | "enum" | "const" | "anyOf" | "allOf" | "properties" | "required"
-        | "additionalProperties" | "items" => true,
+        "type"
+        | "title"
+        | "description"
+        | "enum"
+        | "const"
+        | "anyOf"
+        | "allOf"
+        | "properties"
+        | "required"
+        | "additionalProperties"
+        | "items" => true,
         "default" => !openai,
         "format" => value.as_str().is_some_and(|f| FORMATS.contains(&f) || (f == "uri" && !openai)),
         "pattern" => value.as_str().is_some_and(plain),

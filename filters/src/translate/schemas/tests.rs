@@ -92,9 +92,8 @@ fn a_schema_inside_itself_fits_only_openai() {
         assert!(!fits(&schema, Maker::Anthropic) && !fits(&schema, Maker::OpenAi), "{schema}");
     }
     // A long way of references is no way into the stack.
-    let defs: serde_json::Map<_, _> = (0..50_000)
-        .map(|n| (n.to_string(), json!({"$ref": format!("#/$defs/{}", n + 1)})))
-        .collect();
+    let defs: serde_json::Map<_, _> =
+        (0..50_000).map(|n| (n.to_string(), json!({"$ref": format!("#/$defs/{}", n + 1)}))).collect();
     let long = json!({"$ref": "#/$defs/0", "$defs": defs});
     assert!(!fits(&long, Maker::Anthropic));
 }
@@ -140,7 +139,8 @@ fn strict_tool(parameters: Value) -> Tool {
 #[test]
 fn strict_tools_and_the_promise_of_other_dialects() {
     let open = json!({"type": "object", "properties": {"a": {"type": "string"}}});
-    let good = json!({"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}, "required": ["a"]});
+    let good =
+        json!({"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}, "required": ["a"]});
     let mut c = Conversation::default();
     c.tools = vec![strict_tool(good.clone()), strict_tool(open.clone())];
     let schema = Raw::of(&good).unwrap();
@@ -165,7 +165,9 @@ fn strict_tools_and_the_promise_of_other_dialects() {
     assert!(losses.first_serious().is_none());
 
     // Its own words stay, and servers that say nothing of `strict` are not told of it.
-    for (front, wire) in [(Wire::Messages, Wire::Converse), (Wire::Gemini, Wire::Chat), (Wire::Chat, Wire::Gemini)] {
+    for (front, wire) in
+        [(Wire::Messages, Wire::Converse), (Wire::Gemini, Wire::Chat), (Wire::Chat, Wire::Gemini)]
+    {
         let (mut same, mut losses) = (c.clone(), Losses::default());
         suit(&mut same, front, wire, false, &mut losses);
         assert!(same == c && losses.0.is_empty());
