@@ -150,7 +150,7 @@ fn write<'a>(
 /// How instructions in mid-conversation are sent: as such right after a user's turn, where the model takes them, else
 /// as a turn of the user, in their place (moving them to the front would change what they apply to).
 fn placed(turns: &[Turn<'_>], model: Model, around: &str, losses: &mut Losses) -> (&'static str, Place) {
-    if model.system_anywhere() && turns.last().is_some_and(|t| t.role != "assistant") {
+    if model.claude.system_anywhere && turns.last().is_some_and(|t| t.role != "assistant") {
         return ("system", Place::User);
     }
     losses.hint(
