@@ -19,9 +19,6 @@ pub(super) fn of_front(front: Wire, field: &str) -> Cow<'_, str> {
     if let Some(keyword) = field.strip_prefix("format ") {
         return Cow::Owned(format!("{} {keyword}", of_front(front, "format")));
     }
-    if let (Wire::Gemini, Some(at)) = (front, field.strip_suffix(".is_error")) {
-        return Cow::Owned(format!("{at}.functionResponse.response.error"));
-    }
     let own = match (front, field) {
         (Wire::Responses, "max_tokens") => "max_output_tokens",
         (Wire::Gemini, "max_tokens") => "generationConfig.maxOutputTokens",
