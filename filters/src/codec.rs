@@ -50,6 +50,12 @@ impl DecodeError {
     }
 }
 
+/// Does the beginning of a tool's output say that it failed? (In formats that have no other place for it.)
+fn says_error(output: &str) -> bool {
+    let start: String = output.chars().take(60).collect();
+    start.to_ascii_lowercase().contains("error")
+}
+
 /// Reads a format's stream, one whole SSE event (or AWS frame) after the other.
 pub trait StreamDecoder: Send + std::fmt::Debug {
     /// Takes an event: its `event:` name (may be empty) and its data; appends what it means to `out`.
