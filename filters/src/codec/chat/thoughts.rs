@@ -169,6 +169,11 @@ impl Last {
         Self { kind: Some(d.kind == SUMMARY), index: d.index, id: d.id.clone(), format: d.format.clone() }
     }
 
+    /// Has it the number of this one? Then it is the same, and some servers send it empty in between.
+    pub(super) fn is_at(&self, d: &Detail) -> bool {
+        self.index.is_some() && self.index == d.index
+    }
+
     /// It was (a part of) a summary.
     pub(super) fn sums_up(&self) -> bool {
         self.kind == Some(true)

@@ -141,8 +141,8 @@ fn strict_tools_and_the_promise_of_other_dialects() {
     let open = json!({"type": "object", "properties": {"a": {"type": "string"}}});
     let good =
         json!({"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}, "required": ["a"]});
-    let mut c = Conversation::default();
-    c.tools = vec![strict_tool(good.clone()), strict_tool(open.clone())];
+    let tools = vec![strict_tool(good.clone()), strict_tool(open.clone())];
+    let mut c = Conversation { tools, ..Conversation::default() };
     let schema = Raw::of(&good).unwrap();
     c.settings.format = Some(Format::JsonSchema { name: None, description: None, schema, strict: None });
     let strict = |c: &Conversation| {

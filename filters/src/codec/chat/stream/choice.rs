@@ -71,11 +71,11 @@ impl Choice {
         let opens = details.iter().any(thoughts::opens);
         let plain = d.reasoning_content.filter(|t| !t.is_empty());
         let plain = plain.or_else(|| d.reasoning.0.map(|r| r.0.into_owned()).filter(|t| !t.is_empty()));
-        if let Some(text) = plain.filter(|text| !told && !(opens && text == thoughts::GAP)) {
+        if let Some(text) = plain.filter(|text| !(told || opens && text == thoughts::GAP)) {
             self.thought(text, out);
         }
         for mut d in details {
-            if thoughts::opens(&d) {
+            if thoughts::opens(&d) && !self.last.is_at(&d) {
                 self.opened(&d, out);
                 continue;
             }
