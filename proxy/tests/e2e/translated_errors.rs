@@ -128,7 +128,7 @@ async fn googles_wait_is_told_to_every_front() {
         {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"21.5s"}]}}"#;
     let stub = Stub::answering(|r| match r.target().contains("alt=sse") {
         // As Google answers streams, too.
-        true => json(429, &format!("[{BODY}]")),
+        true => json(429, format!("[{BODY}]")),
         false => json(429, BODY),
     })
     .await;
