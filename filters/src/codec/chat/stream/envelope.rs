@@ -26,7 +26,8 @@ impl Envelope {
             "}" | ",\"usage\":null}" => Chunk::default(),
             more => {
                 scratch.push('{');
-                scratch.push_str(more.strip_prefix(',')?);
+                // A member must follow: of a comma alone an object would be made.
+                scratch.push_str(more.strip_prefix(',').filter(|m| m.trim_ascii_start().starts_with('"'))?);
                 serde_json::from_str(scratch).ok().filter(|c: &Chunk<'_>| c.choices.is_none())?
             }
         };
