@@ -312,7 +312,7 @@ impl Default for CallLog {
     fn default() -> Self {
         Self {
             queue: 65_536,
-            flush_interval: Duration::millis(10),
+            flush_interval: Duration::millis(25),
             spool_max: Size::mib(1024),
             retention_days: 90,
         }
