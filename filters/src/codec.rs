@@ -10,13 +10,18 @@ pub mod embeddings;
 pub mod eventstream;
 pub mod gemini;
 pub mod messages;
+mod out;
 pub mod rerank;
 pub mod responses;
+mod text;
 mod tiers;
 pub mod tool_names;
 
 use crate::ir::stream::StreamEvent;
 use bytes::BytesMut;
+
+/// Bytes that a request's body has room for at first: an agent's is moved once or twice while it grows.
+const ROOM: usize = 16 * 1024;
 
 /// A wire format of model calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

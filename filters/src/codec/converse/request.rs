@@ -7,6 +7,7 @@ use super::media::Names;
 use super::model::Model;
 use super::settings::{self, Inference, Output, Tier};
 use super::{reasoning, tools};
+use crate::codec::{ROOM, out};
 use crate::ir::{Conversation, Losses, Message, Raw, Role};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -103,7 +104,9 @@ pub fn encode_request_with(c: &Conversation, model: &str, options: &Options, los
         output_config: said.output,
     };
     // Structs of strings and numbers always serialise (a float that is no number becomes null).
-    serde_json::to_vec(&request).unwrap_or_default()
+    let mut body = Vec::with_capacity(ROOM);
+    out::write(&request, &mut body);
+    body
 }
 
 fn write<'a>(

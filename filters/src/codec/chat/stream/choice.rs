@@ -7,7 +7,7 @@ use super::super::json::StrOr;
 use super::super::reply::encode::count;
 use super::super::reply::{self, Contents};
 use super::super::thoughts::{self, Fit, Last, Said};
-use super::super::wire::{Annotation, Detail, Part, Seals};
+use super::super::wire::{Annotation, Detail, Part};
 use super::calls::Calls;
 use super::{AudioDelta, Delta as Wire};
 use crate::codec::DecodeError;
@@ -98,11 +98,11 @@ impl Choice {
             self.refusal(text, out);
         }
         if let Some(audio) = d.audio {
-            self.audio(audio, out);
+            self.audio(*audio, out);
         }
         self.parts(d.images.0.unwrap_or_default(), out);
         self.annotations(d.annotations.0.unwrap_or_default(), out);
-        if let Some(s) = d.extra_content.0.and_then(Seals::signature) {
+        if let Some(s) = d.extra_content.0.and_then(|s| s.signature()) {
             self.seal = Some(Signature::unwrap(&s, Origin::Google));
         }
         for call in d.tool_calls.into_iter().flatten() {
@@ -111,7 +111,7 @@ impl Choice {
         }
         if let Some(f) = d.function_call {
             self.end_open(out);
-            self.calls.old(f, self.n, id, &mut self.next, out)?;
+            self.calls.old(*f, self.n, id, &mut self.next, out)?;
         }
         if self.calls.sign_first(self.n, &self.seal, out) {
             self.seal = None;

@@ -8,8 +8,7 @@ use super::super::encode::wire::{CallBodyOut, CallOut, SealsOut};
 use super::super::reply::encode::{AnnotationOut, EncodeReply, LogprobsOut, count, finish, image};
 use super::super::thoughts::DetailOut;
 use super::super::usage::UsageOut;
-use crate::codec::StreamEncoder;
-use crate::codec::tiers;
+use crate::codec::{StreamEncoder, out, text, tiers};
 use crate::dialect::fault::UpstreamError;
 use crate::ir::block::{Block, Body, CallKind, Source, ToolCall};
 use crate::ir::reply::{Stop, StopReason, Tokens};
@@ -102,12 +101,29 @@ impl Encoder {
     /// Writes a chunk with one choice.
     fn chunk(&mut self, choice: &ChoiceOut<'_>, out: &mut BytesMut) {
         self.scratch.clear();
-        let _ = serde_json::to_writer(&mut self.scratch, choice);
-        let tail: &[u8] = if self.x.include_usage { b"],\"usage\":null}\n\n" } else { b"]}\n\n" };
+        out::write(choice, &mut self.scratch);
+        let tail = self.tail();
         out.reserve(self.head.len() + self.scratch.len() + tail.len());
         out.extend_from_slice(&self.head);
         out.extend_from_slice(&self.scratch);
         out.extend_from_slice(tail);
+    }
+
+    /// Writes a chunk with more of a text: nearly all of a stream. What never changes is not built anew.
+    fn words(&self, n: u32, text: &str, out: &mut BytesMut) {
+        out.reserve(self.head.len() + text.len() + 128);
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b"{\"index\":");
+        out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+        out.extend_from_slice(b",\"delta\":{\"content\":");
+        text::quote(text, |piece| out.extend_from_slice(piece.as_bytes()));
+        out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":null}");
+        out.extend_from_slice(self.tail());
+    }
+
+    /// What every chunk ends with.
+    fn tail(&self) -> &'static [u8] {
+        if self.x.include_usage { b"],\"usage\":null}\n\n" } else { b"]}\n\n" }
     }
 
     fn delta(&mut self, n: u32, delta: DeltaOut<'_>, out: &mut BytesMut) {
@@ -252,7 +268,7 @@ impl Encoder {
             (Slot::Text(_) | Slot::Refusal, Delta::Text(text)) if text.is_empty() => {}
             (Slot::Text(_), Delta::Text(text)) => {
                 c.chars = c.chars.saturating_add(count(text));
-                self.delta(n, DeltaOut { content: Some(Cow::Borrowed(text)), ..DeltaOut::default() }, out);
+                self.words(n, text, out);
             }
             (Slot::Refusal, Delta::Text(text)) => {
                 c.refused = true;
