@@ -1,5 +1,6 @@
 //! Where the call log ends up. Postgres here; other stores implement the same trait.
 
+mod awaited;
 mod columns;
 mod cursor;
 mod find;

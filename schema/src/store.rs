@@ -4,6 +4,7 @@
 //! (`statement_timeout`) and by this side's clock, because a half-dead connection answers neither way.
 //! No request of the data plane ever comes here.
 
+mod awaited;
 pub mod idempotent;
 mod keys;
 mod lease;
@@ -18,6 +19,7 @@ mod tx;
 mod upsert;
 pub mod virtual_keys;
 
+pub use awaited::Awaited;
 pub use objects::ObjectOwner;
 pub use responses::{Chain, ResponseRow, ResponseStatus};
 

@@ -156,6 +156,8 @@ pub(super) fn call(started_at: OffsetDateTime) -> CallRecord {
         bytes_out: 200,
         ttft_us: Some(1000),
         duration_us: 2000,
+        follows: None,
+        awaited: false,
     }
 }
 

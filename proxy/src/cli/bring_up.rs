@@ -13,6 +13,7 @@ use sallyport_config::{Loaded, process_env};
 use sallyport_filters::chain::CallSink;
 use sallyport_filters::filter::Chain;
 use sallyport_filters::selector::RetryPolicy;
+use sallyport_proxy::awaited::Awaiting;
 use sallyport_proxy::health::Health;
 use sallyport_proxy::kept::Keeper;
 use sallyport_proxy::metrics::Metrics;
@@ -57,6 +58,7 @@ pub(super) struct Control {
     pub(super) running: Arc<ArcSwapOption<Running>>,
     pub(super) owners: Arc<Owners>,
     pub(super) kept: Arc<Keeper>,
+    pub(super) awaiting: Arc<Awaiting>,
     pub(super) admin: AdminParts,
     store: Store,
     embedded: Option<Embedded>,
@@ -108,6 +110,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     let kept = Arc::new(Keeper::new(Some(store.clone()), s.ring.clone()));
     tokio::spawn(kept.clone().run());
     let sink: Arc<dyn CallSink> = Arc::new(Sink { spool: spool.clone() });
+    let awaiting = Arc::new(Awaiting::new(Some(store.clone()), sink.clone()));
     let running = Arc::new(ArcSwapOption::empty());
     let publisher = Publisher {
         cell: cell.clone(),
@@ -133,7 +136,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
         keyring: s.ring,
         stopped,
     };
-    Ok(Control { running, owners, kept, admin, store, embedded, spool, keeper, stop })
+    Ok(Control { running, owners, kept, awaiting, admin, store, embedded, spool, keeper, stop })
 }
 
 /// Passes everything on until the end is announced: the keeper of the snapshot then writes its last-good copy.
@@ -368,6 +371,11 @@ fn gauges(
 }
 
 impl Control {
+    /// Tells when the end is announced.
+    pub(super) fn stopped(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
     /// Takes everything down, in reverse: the call log is shipped while Postgres is still there.
     pub(super) async fn stop(self) {
         self.stop.send_replace(true);

@@ -1,7 +1,7 @@
 //! The call log in Postgres.
 
 use super::cursor::Cursor;
-use super::{CallFilter, LogError, LogStore, Page, columns, find, partitions, recent};
+use super::{CallFilter, LogError, LogStore, Page, awaited, columns, find, partitions, recent};
 use crate::call::CallRecord;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -157,11 +157,13 @@ impl LogStore for PgLogStore {
     }
 }
 
-/// Calls and the objects they made, together or not at all.
+/// Calls, the objects they made and what is awaited of them, together or not at all.
 async fn write(conn: &mut PgConnection, records: &[CallRecord]) -> Result<(), sqlx::Error> {
     let mut tx = conn.begin().await?;
     columns::insert_calls(&mut tx, records).await?;
     columns::insert_objects(&mut tx, records).await?;
+    awaited::note(&mut tx, records).await?;
+    awaited::settled(&mut tx, records).await?;
     tx.commit().await
 }
 
