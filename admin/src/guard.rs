@@ -3,8 +3,10 @@
 //! Routes and handlers only ever ask [`Caller`]. What is refused here goes into the audit trail, whoever refused it.
 
 use crate::caller::{Caller, Identity, RequestId, forbidden};
+use crate::idempotency;
 use crate::permission::Rule;
 use crate::problem::Problem;
+use crate::state::Stored;
 use crate::throttle::{Limits, Throttle};
 use crate::token::{Bootstrap, digest};
 use axum::extract::{ConnectInfo, Request, State};
@@ -13,7 +15,6 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
 use sallyport_schema::access::{Effective, rule};
 use sallyport_schema::audit::{Actor, Event, Outcome};
-use sallyport_schema::store::Store;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,19 +25,19 @@ pub(crate) struct Guard {
     bootstrap: Option<Bootstrap>,
     throttle: Throttle,
     /// None: only describes the routes.
-    store: Option<Store>,
+    stored: Option<Stored>,
 }
 
 impl Guard {
     /// A guard that accepts this token.
-    pub(crate) fn new(mut bootstrap: Bootstrap, throttle: Throttle, store: Store) -> Self {
+    pub(crate) fn new(mut bootstrap: Bootstrap, throttle: Throttle, stored: Stored) -> Self {
         bootstrap.newly_made = None;
-        Self { bootstrap: Some(bootstrap), throttle, store: Some(store) }
+        Self { bootstrap: Some(bootstrap), throttle, stored: Some(stored) }
     }
 
     /// A guard that accepts no token.
     pub(crate) fn closed() -> Self {
-        Self { bootstrap: None, throttle: Throttle::new(Limits::default()), store: None }
+        Self { bootstrap: None, throttle: Throttle::new(Limits::default()), stored: None }
     }
 
     /// Who the headers say the caller is.
@@ -93,7 +94,10 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
     let response = match rule(&post.rules, request.method().as_str(), path) {
         Some(rule) if caller.may(rule.permission) => {
             request.extensions_mut().insert(caller.clone());
-            next.run(request).await
+            match &post.guard.stored {
+                Some(stored) => idempotency::once(stored, &caller, request, next).await,
+                None => next.run(request).await,
+            }
         }
         Some(_) if *caller.identity() == Identity::Anonymous => {
             return Problem::new(
@@ -108,10 +112,10 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
     };
     if response.status() == StatusCode::FORBIDDEN {
         tracing::warn!(address = %from, asked, "admin API: not allowed");
-        if let Some(store) = &post.guard.store {
+        if let Some(stored) = &post.guard.stored {
             let event = Event::not_done("request.deny", Outcome::Denied, "not allowed");
             let event = event.on("route", &asked, path);
-            if let Err(error) = store.note(caller.actor(), &event).await {
+            if let Err(error) = stored.store.note(caller.actor(), &event).await {
                 tracing::error!(%error, "a denial could not be put into the audit trail");
             }
         }
@@ -147,7 +151,7 @@ mod tests {
     fn guard(failures: u32) -> Guard {
         let b = Bootstrap::ensure(std::path::Path::new("/nonexistent"), Some(&Secret::new(TOKEN))).unwrap();
         let throttle = Throttle::new(Limits { failures, ..Limits::default() });
-        Guard { store: None, bootstrap: Some(b), throttle }
+        Guard { stored: None, bootstrap: Some(b), throttle }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {

@@ -14,6 +14,7 @@ mod guard;
 mod harden;
 pub mod health;
 mod host;
+mod idempotency;
 mod keys;
 mod openapi;
 mod page;

@@ -76,7 +76,7 @@ impl AdminState {
         probes: Vec<Arc<dyn Probe>>,
         stored: Stored,
     ) -> Self {
-        let guard = Arc::new(Guard::new(bootstrap, Throttle::new(Limits::default()), stored.store.clone()));
+        let guard = Arc::new(Guard::new(bootstrap, Throttle::new(Limits::default()), stored.clone()));
         Self(Arc::new(Inner { about, snapshot, calls, board: Board::new(probes), stored, guard }))
     }
 

@@ -4,6 +4,7 @@ mod awaited;
 mod columns;
 mod cursor;
 mod find;
+mod last_use;
 mod partitions;
 mod postgres;
 mod recent;

@@ -117,6 +117,35 @@ pub(super) fn router() -> Router {
     sallyport_admin::router(state(Arc::new(Log { calls: calls(120), ..Log::default() }), probes)).unwrap()
 }
 
+/// The API on a database of its own.
+pub(super) async fn managed(url: &str) -> (Router, Store) {
+    let store = Store::connect(url, 8, Duration::from_secs(20)).await.unwrap();
+    let about = About::now("1.2.3", "gate-1", vec!["base.yaml".into()]);
+    let stored = Stored { store: store.clone(), keyring: nowhere().keyring };
+    let log = Arc::new(Log::default());
+    let state = AdminState::new(about, bootstrap(), cell(&yaml(), Source::Store), log, Vec::new(), stored);
+    (sallyport_admin::router(state).unwrap(), store)
+}
+
+/// A request with a JSON body, as the holder of the bootstrap token. `extra`: headers.
+pub(super) async fn call_json(
+    router: &Router,
+    method: &str,
+    uri: &str,
+    body: &serde_json::Value,
+    extra: &[(&str, &str)],
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(uri).header("host", "localhost");
+    request = request.header("authorization", format!("Bearer {TOKEN}"));
+    if extra.iter().all(|(name, _)| *name != "content-type") {
+        request = request.header("content-type", "application/json");
+    }
+    for (name, value) in extra {
+        request = request.header(*name, *value);
+    }
+    answer(router, request.body(Body::from(body.to_string())).unwrap()).await
+}
+
 /// So many calls, newest first.
 pub(super) fn calls(n: u32) -> Vec<CallRecord> {
     let now = OffsetDateTime::now_utc();

@@ -21,6 +21,7 @@ use sallyport_proxy::owners::Owners;
 use sallyport_proxy::running::Running;
 use sallyport_proxy::upstream::Upstreams;
 use sallyport_proxy::upstream::endpoint::DNS_TTL;
+use sallyport_schema::audit::Actor;
 use sallyport_schema::call::CallRecord;
 use sallyport_schema::changes::ConnectionState;
 use sallyport_schema::embedded::Embedded;
@@ -282,7 +283,8 @@ async fn reload_on_hangup(watcher: Arc<Watcher>) {
     }
 }
 
-/// Drops call-log partitions and kept responses past their time, and makes the partitions of the next days.
+/// Drops what is past its time (call-log partitions, kept responses, sessions), makes the partitions of the next days,
+/// disables idle keys and warns of those that expire soon.
 async fn maintain(
     log: Arc<PgLogStore>,
     store: Store,
@@ -293,10 +295,16 @@ async fn maintain(
         let days = cell.load().config.call_log.retention_days;
         let done = async {
             log.maintain(days).await.map_err(|e| format!("call-log partitions: {e}"))?;
-            store.expire_responses().await.map_err(|e| format!("old responses: {e}"))
+            store.expire_responses().await.map_err(|e| format!("old responses: {e}"))?;
+            store
+                .key_chores(&Actor::system("chores"))
+                .await
+                .map_err(|e| format!("idle and expiring keys: {e}"))?;
+            store.sweep_sessions().await.map_err(|e| format!("old sessions: {e}"))?;
+            store.sweep_answers().await.map_err(|e| format!("old answers: {e}"))
         };
         let wait = match done.await {
-            Ok(_) => Duration::from_secs(3600),
+            Ok(()) => Duration::from_secs(900),
             Err(e) => {
                 tracing::debug!("{e}");
                 Duration::from_secs(60)
