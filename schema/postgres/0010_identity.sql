@@ -222,6 +222,16 @@ CREATE TRIGGER told AFTER INSERT OR UPDATE OR DELETE ON role_assignments
     FOR EACH ROW EXECUTE FUNCTION sallyport_notify('users', 'user_id');
 CREATE TRIGGER told_account AFTER INSERT OR UPDATE OR DELETE ON role_assignments
     FOR EACH ROW EXECUTE FUNCTION sallyport_notify('service_accounts', 'service_account_id');
+-- a team that goes takes its service accounts along
+CREATE FUNCTION sallyport_notify_team_accounts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('sallyport_changes', 'service_accounts:update:' || id)
+        FROM service_accounts WHERE team_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER told_accounts AFTER UPDATE ON teams FOR EACH ROW
+    WHEN ((OLD.active, OLD.deleted_at) IS DISTINCT FROM (NEW.active, NEW.deleted_at))
+    EXECUTE FUNCTION sallyport_notify_team_accounts();
 -- members are told as users too: a manager's grants come from the membership
 CREATE TRIGGER told_user AFTER INSERT OR UPDATE OR DELETE ON team_members
     FOR EACH ROW EXECUTE FUNCTION sallyport_notify('users', 'user_id');

@@ -4,6 +4,7 @@
 //! (`statement_timeout`) and by this side's clock, because a half-dead connection answers neither way.
 //! No request of the data plane ever comes here.
 
+pub mod accounts;
 pub mod idempotent;
 mod keys;
 mod lease;
@@ -12,7 +13,10 @@ mod migrate;
 mod objects;
 pub mod people;
 mod responses;
+mod rights;
+pub mod roles;
 pub mod sessions;
+pub mod teams;
 mod trail;
 mod tx;
 mod upsert;
