@@ -4,6 +4,7 @@
 //! (`statement_timeout`) and by this side's clock, because a half-dead connection answers neither way.
 //! No request of the data plane ever comes here.
 
+mod effective;
 pub mod idempotent;
 mod keys;
 mod lease;
