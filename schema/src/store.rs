@@ -5,6 +5,7 @@
 //! No request of the data plane ever comes here.
 
 pub mod accounts;
+mod effective;
 pub mod idempotent;
 mod keys;
 mod lease;
@@ -13,7 +14,6 @@ mod migrate;
 mod objects;
 pub mod people;
 mod responses;
-mod rights;
 pub mod roles;
 pub mod sessions;
 pub mod teams;

@@ -110,7 +110,7 @@ fn account(row: &PgRow) -> Result<ServiceAccount, sqlx::Error> {
     })
 }
 
-async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<ServiceAccount>, sqlx::Error> {
+pub(super) async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<ServiceAccount>, sqlx::Error> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} AND s.id = $1"));
     sqlx::query(sql).bind(id).fetch_optional(conn).await?.as_ref().map(account).transpose()
 }

@@ -134,7 +134,7 @@ fn person(row: &PgRow) -> Result<Person, sqlx::Error> {
     })
 }
 
-async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<Person>, sqlx::Error> {
+pub(super) async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<Person>, sqlx::Error> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} u.id = $1"));
     sqlx::query(sql).bind(id).fetch_optional(conn).await?.as_ref().map(person).transpose()
 }
