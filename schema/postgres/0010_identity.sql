@@ -53,7 +53,7 @@ CREATE TABLE service_accounts (
     updated_at  timestamptz NOT NULL DEFAULT now(),
     deleted_at  timestamptz
 );
-CREATE UNIQUE INDEX service_accounts_name ON service_accounts (name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_accounts_name_key ON service_accounts (name) WHERE deleted_at IS NULL;
 
 CREATE TABLE roles (
     id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -153,7 +153,10 @@ impl Store {
             let mut tx = self.begin().await?;
             let before = locked(&mut tx, name, version).await?;
             if before.holders > 0 {
-                return Err(StoreError::Conflict { what: "role", why: "somebody has it: take it away first" });
+                return Err(StoreError::Conflict {
+                    what: "role",
+                    why: "somebody has it: take it away first",
+                });
             }
             // those of deleted users and accounts: a role of the same name must not find them
             sqlx::query("DELETE FROM role_assignments WHERE role = $1").bind(name).execute(&mut *tx).await?;

@@ -215,12 +215,7 @@ impl Store {
     }
 
     /// Soft delete: its keys end now, who managed it manages nothing; the row goes after the time of grace.
-    pub async fn delete_team(
-        &self,
-        id: Uuid,
-        version: Option<i64>,
-        actor: &Actor,
-    ) -> Result<(), StoreError> {
+    pub async fn delete_team(&self, id: Uuid, version: Option<i64>, actor: &Actor) -> Result<(), StoreError> {
         self.bounded("deleting a team", async {
             let mut tx = self.begin().await?;
             let before = locked(&mut tx, id, version).await?;
@@ -335,11 +330,7 @@ fn member(row: &PgRow) -> Result<Member, sqlx::Error> {
 }
 
 /// Name of the team, address of the user, and what the user is in the team; both locked (team before user).
-async fn place(
-    tx: &mut Tx,
-    team: Uuid,
-    user: Uuid,
-) -> Result<(String, String, Option<bool>), StoreError> {
+async fn place(tx: &mut Tx, team: Uuid, user: Uuid) -> Result<(String, String, Option<bool>), StoreError> {
     let name = sqlx::query("SELECT name FROM teams WHERE id = $1 AND deleted_at IS NULL FOR SHARE")
         .bind(team)
         .fetch_optional(&mut **tx)
