@@ -8,11 +8,11 @@ mod write;
 
 use crate::caller::Caller;
 use crate::page::{Page, PageQuery};
-use crate::params::{Body, Params};
+use crate::params::{Body, Named, Params};
 use crate::problem::Problem;
 use crate::state::AdminState;
 use crate::versioned::{IfMatch, Versioned};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use sallyport_config::key::VirtualKey;
@@ -87,7 +87,7 @@ pub(crate) async fn list(
 pub(crate) async fn get(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<Uuid>,
+    Named(id): Named<Uuid>,
 ) -> Result<Versioned<Key>, Problem> {
     let key = find(&state, &caller, Permission::KeysRead, id).await?;
     Ok(Versioned(StatusCode::OK, key.version, Key::from(key)))
@@ -141,7 +141,7 @@ pub(crate) async fn create(
 pub(crate) async fn change(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<Uuid>,
+    Named(id): Named<Uuid>,
     IfMatch(version): IfMatch,
     Body(wanted): Body<ChangeKey>,
 ) -> Result<Versioned<Key>, Problem> {
@@ -177,7 +177,7 @@ pub(crate) async fn change(
 pub(crate) async fn rotate(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<Uuid>,
+    Named(id): Named<Uuid>,
     IfMatch(version): IfMatch,
     Body(wanted): Body<RotateKey>,
 ) -> Result<Versioned<Rotated>, Problem> {
@@ -211,7 +211,7 @@ macro_rules! steps {
         pub(crate) async fn $name(
             State(state): State<AdminState>,
             Extension(caller): Extension<Caller>,
-            Path(id): Path<Uuid>,
+            Named(id): Named<Uuid>,
             IfMatch(version): IfMatch,
         ) -> Result<Versioned<Key>, Problem> {
             step(&state, &caller, id, version, KeyStep::$step).await

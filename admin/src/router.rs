@@ -7,6 +7,7 @@ use crate::host::{self, HostPolicy};
 use crate::openapi::{self, Document};
 use crate::permission::{Rule, TABLE, rule};
 use crate::state::AdminState;
+use crate::{accounts, audit, effective, roles, teams, users};
 use crate::{calls, health, keys, snapshot};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
@@ -57,6 +58,23 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(keys::enable))?;
     api.add(routes!(keys::revoke))?;
     api.add(routes!(keys::archive))?;
+    api.add(routes!(users::list, users::create))?;
+    api.add(routes!(users::get, users::change, users::delete))?;
+    api.add(routes!(users::end_sessions))?;
+    api.add(routes!(effective::of_user))?;
+    api.add(routes!(teams::list, teams::create))?;
+    api.add(routes!(teams::get, teams::change, teams::delete))?;
+    api.add(routes!(teams::members::list))?;
+    api.add(routes!(teams::members::get, teams::members::put, teams::members::remove))?;
+    api.add(routes!(accounts::list, accounts::create))?;
+    api.add(routes!(accounts::get, accounts::change, accounts::delete))?;
+    api.add(routes!(effective::of_account))?;
+    api.add(routes!(roles::matrix::get))?;
+    api.add(routes!(roles::list, roles::create))?;
+    api.add(routes!(roles::get, roles::replace, roles::delete))?;
+    api.add(routes!(roles::history::list))?;
+    api.add(routes!(audit::list))?;
+    api.add(routes!(audit::verify))?;
     api.finish()
 }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod audit;
 mod bring_up;
 mod check;
 mod keys;
@@ -75,6 +76,11 @@ enum Command {
         #[command(subcommand)]
         command: keys::Keys,
     },
+    /// Verify the audit trail of the control plane
+    Audit {
+        #[command(subcommand)]
+        command: audit::Audit,
+    },
     /// Ask providers which models they have
     Models {
         #[command(subcommand)]
@@ -115,6 +121,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run { files, role } => run::run(&files.config, role),
         Command::Check { files } => check::check(&files.config),
         Command::Keys { command } => keys::run(command),
+        Command::Audit { command } => audit::run(&command),
         Command::Models { command } => models::run(command),
         Command::Migrate { files } => migrate::run(&files.config),
         Command::Config { command: ConfigCommand::Schema } => print(&sallyport_config::json_schema_text()),

@@ -53,7 +53,7 @@ CREATE TABLE service_accounts (
     updated_at  timestamptz NOT NULL DEFAULT now(),
     deleted_at  timestamptz
 );
-CREATE UNIQUE INDEX service_accounts_name ON service_accounts (name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_accounts_name_key ON service_accounts (name) WHERE deleted_at IS NULL;
 
 CREATE TABLE roles (
     id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -222,6 +222,16 @@ CREATE TRIGGER told AFTER INSERT OR UPDATE OR DELETE ON role_assignments
     FOR EACH ROW EXECUTE FUNCTION sallyport_notify('users', 'user_id');
 CREATE TRIGGER told_account AFTER INSERT OR UPDATE OR DELETE ON role_assignments
     FOR EACH ROW EXECUTE FUNCTION sallyport_notify('service_accounts', 'service_account_id');
+-- a team that goes takes its service accounts along
+CREATE FUNCTION sallyport_notify_team_accounts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('sallyport_changes', 'service_accounts:update:' || id)
+        FROM service_accounts WHERE team_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER told_accounts AFTER UPDATE ON teams FOR EACH ROW
+    WHEN ((OLD.active, OLD.deleted_at) IS DISTINCT FROM (NEW.active, NEW.deleted_at))
+    EXECUTE FUNCTION sallyport_notify_team_accounts();
 DO $$
 DECLARE
     t text;

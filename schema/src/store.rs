@@ -4,7 +4,9 @@
 //! (`statement_timeout`) and by this side's clock, because a half-dead connection answers neither way.
 //! No request of the data plane ever comes here.
 
+pub mod accounts;
 mod awaited;
+mod effective;
 pub mod idempotent;
 mod keys;
 mod lease;
@@ -13,7 +15,9 @@ mod migrate;
 mod objects;
 pub mod people;
 mod responses;
+pub mod roles;
 pub mod sessions;
+pub mod teams;
 mod trail;
 mod tx;
 mod upsert;

@@ -1,8 +1,8 @@
 //! What a person wants of a key, checked.
 
 use crate::caller::Caller;
+use crate::params::wrong;
 use crate::problem::Problem;
-use http::StatusCode;
 use sallyport_config::addresses;
 use sallyport_config::key::VirtualKey;
 use sallyport_schema::access::{Assignment, Effect, Grant, Role, Scope};
@@ -106,10 +106,6 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<
 
 fn instant<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<OffsetDateTime>>, D::Error> {
     time::serde::rfc3339::option::deserialize(d).map(Some)
-}
-
-fn wrong(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_value", detail.into())
 }
 
 fn text(field: &str, value: &str) -> Result<(), Problem> {

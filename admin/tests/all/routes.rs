@@ -31,7 +31,8 @@ async fn every_route_asks_for_what_the_table_says() {
     let router = router();
     let document = get(&router, "/api/openapi.json").await.json();
     for rule in TABLE {
-        let uri = rule.path.replace("{id}", "none");
+        let none = "0192d0a0-0000-7000-8000-000000000000";
+        let uri = rule.path.replace("{id}", none).replace("{user_id}", none).replace("{name}", "none");
         let anonymous = send(&router, rule.method, &uri, None).await;
         let wrong = send(&router, rule.method, &uri, Some("wrong")).await;
         let holder = send(&router, rule.method, &uri, Some(TOKEN)).await;
@@ -44,7 +45,9 @@ async fn every_route_asks_for_what_the_table_says() {
         }
         // A wrong token is never taken for none.
         assert_eq!(wrong.problem(), (401, "invalid_token".into()), "{uri}");
-        assert!(matches!(holder.status.as_u16(), 200 | 404), "{uri}: {}", holder.text());
+        // what needs the store finds none here; what wants a body got none
+        let answered = matches!(holder.status.as_u16(), 200 | 404 | 415 | 503);
+        assert!(answered, "{} {uri}: {}", rule.method, holder.text());
         let described = &document["paths"][rule.path][rule.method.to_lowercase()];
         assert_eq!(described["x-permission"], rule.permission.as_str());
         assert_eq!(described["security"].as_array().unwrap().len(), if public { 2 } else { 1 });
