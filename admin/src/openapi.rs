@@ -32,6 +32,7 @@ const SCHEME: &str = "token";
         (name = "health", description = "How the service and its dependencies are."),
         (name = "calls", description = "The call log."),
         (name = "snapshot", description = "What is running."),
+        (name = "session", description = "Signing in and out; who one is; the set-up."),
         (name = "api", description = "This document.")
     ),
     components(schemas(Problem))

@@ -1,8 +1,10 @@
 //! Extractors whose refusals are problem documents.
 
 use crate::problem::Problem;
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use http::request::Parts;
+use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 /// The query string as `T`.
@@ -31,4 +33,38 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
             Err(e) => Err(Problem::bad_request("bad_path", e.body_text())),
         }
     }
+}
+
+/// The request's JSON body as `T`.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        let kind = kind.and_then(|k| k.split(';').next()).unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                "send JSON, with Content-Type: application/json",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|e| match e.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the request body is too large")
+            }
+            _ => Problem::bad_request("bad_body", "the request body could not be read"),
+        })?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|e| match e.classify() {
+            serde_json::error::Category::Data => invalid(e.to_string()),
+            _ => Problem::bad_request("bad_json", format!("the body is no JSON: {e}")),
+        })
+    }
+}
+
+/// 422: JSON, but not what is asked for.
+pub(crate) fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_value", detail)
 }
