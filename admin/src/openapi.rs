@@ -38,6 +38,7 @@ const SCHEME: &str = "token";
         (name = "audit", description = "Who did what, when, from where."),
         (name = "snapshot", description = "What is running."),
         (name = "keys", description = "Virtual keys."),
+        (name = "session", description = "Signing in and out; who one is; the set-up."),
         (name = "api", description = "This document.")
     ),
     components(schemas(Problem))

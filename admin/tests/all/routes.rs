@@ -38,7 +38,7 @@ async fn every_route_asks_for_what_the_table_says() {
         let holder = send(&router, rule.method, &uri, Some(TOKEN)).await;
         let public = rule.permission == Permission::Public;
         if public {
-            assert_eq!(anonymous.status, 200, "{uri}");
+            assert!(anonymous.status != 401 && anonymous.status != 403, "{uri}");
         } else {
             assert_eq!(anonymous.problem(), (401, "missing_token".into()), "{uri}");
             assert!(anonymous.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
