@@ -12,6 +12,7 @@ mod e2e {
     mod cancel;
     mod cli;
     mod connections;
+    mod control_plane;
     mod counts;
     mod embedded;
     mod embeddings;

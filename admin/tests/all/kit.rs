@@ -131,7 +131,15 @@ pub(super) async fn managed(url: &str) -> (Router, Store) {
     let about = About::now("1.2.3", "gate-1", vec!["base.yaml".into()]);
     let stored = Stored { store: store.clone(), keyring: nowhere().keyring };
     let log = Arc::new(Log::default());
-    let state = AdminState::new(about, bootstrap(), cell(&yaml(), Source::Store), log, Vec::new(), stored, &Admin::default());
+    let state = AdminState::new(
+        about,
+        bootstrap(),
+        cell(&yaml(), Source::Store),
+        log,
+        Vec::new(),
+        stored,
+        &Admin::default(),
+    );
     (sallyport_admin::router(state).unwrap(), store)
 }
 

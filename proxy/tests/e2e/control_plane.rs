@@ -1,0 +1,109 @@
+//! What is done at one instance's admin API holds at every instance's gateway, within a second.
+
+use super::support::answer::json;
+use super::support::client::{Answer, Client};
+use super::support::gateway::{ADMIN_TOKEN, Gateway, Setup};
+use super::support::setups::openai;
+use super::support::stub::Stub;
+use super::support::wait::until;
+use serde_json::{Value, json as object};
+use std::time::{Duration, Instant};
+
+const PATH: &str = "/v1/chat/completions";
+
+async fn admin(gateway: &Gateway, method: &str, path: &str, body: &Value) -> Answer {
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    Client::connect(gateway.admin_port).await.call(method, path, &headers, body.to_string().as_bytes()).await
+}
+
+async fn status(gateway: &Gateway, key: &str, model: &str) -> u16 {
+    let body = object!({"model": model, "messages": []}).to_string();
+    Client::connect(gateway.port)
+        .await
+        .call("POST", PATH, &[("x-api-key", key)], body.as_bytes())
+        .await
+        .status()
+}
+
+/// Does something at the first instance, and waits until both answer the key so; fails if it took more than a second.
+async fn holds_everywhere(
+    both: [&Gateway; 2],
+    key: &str,
+    wanted: u16,
+    method: &str,
+    path: &str,
+    body: Value,
+) {
+    let done = admin(both[0], method, path, &body).await;
+    assert!(done.status() < 300, "{method} {path}: {}", done.text());
+    let since = Instant::now();
+    for gateway in both {
+        until(&format!("{wanted} after {method} {path}"), || async move {
+            (status(gateway, key, "m").await == wanted).then_some(())
+        })
+        .await;
+    }
+    assert!(since.elapsed() <= Duration::from_secs(1), "{method} {path}: only after {:?}", since.elapsed());
+}
+
+/// LESSONS, Resilience: "Changes that reach only the replica that made them"; Enforcement: "A deactivated user's keys
+/// and sessions keep working", "deny ignored".
+#[tokio::test]
+async fn a_change_at_one_instance_holds_at_the_other() {
+    let stub = Stub::answering(|_| json(200, "{}")).await;
+    let one = Gateway::start(openai(&stub.url())).await;
+    let two = Setup::new(openai(&stub.url())).on(one.database.as_ref().unwrap()).start().await;
+    let both = [&one, &two];
+    let account = object!({"name": "nightly", "roles": [{"role": "developer"}]});
+    let account = admin(&one, "POST", "/api/service_accounts", &account).await;
+    let account = account.expect(201).json()["id"].as_str().unwrap().to_owned();
+    let key = object!({"name": "nightly", "service_account": account, "surfaces": ["chat", "models"], "models": ["*"]});
+    let made = admin(&one, "POST", "/api/keys", &key).await.expect(201).json();
+    let (secret, id) = (made["secret"].as_str().unwrap(), made["key"]["id"].as_str().unwrap());
+    for gateway in both {
+        gateway.until_status(secret, |status| status == 200).await;
+        assert_eq!(status(gateway, secret, "m").await, 200);
+    }
+
+    let at = |word: &str| format!("/api/keys/{id}/{word}");
+    holds_everywhere(both, secret, 401, "POST", &at("disable"), object!({})).await;
+    holds_everywhere(both, secret, 200, "POST", &at("enable"), object!({})).await;
+    let this_key = format!("/api/keys/{id}");
+    holds_everywhere(both, secret, 401, "PATCH", &this_key, object!({"networks": ["10.0.0.0/8"]})).await;
+    holds_everywhere(both, secret, 200, "PATCH", &this_key, object!({"networks": ["127.0.0.0/8"]})).await;
+
+    // a role that closes a model closes it, whatever the other roles open
+    let role = object!({"name": "no-m", "grants": [{"effect": "deny", "surfaces": ["*"], "models": ["m"]}]});
+    admin(&one, "POST", "/api/roles", &role).await.expect(201);
+    let this_account = format!("/api/service_accounts/{account}");
+    let roles =
+        |names: &[&str]| object!({"roles": names.iter().map(|n| object!({"role": n})).collect::<Vec<_>>()});
+    holds_everywhere(both, secret, 404, "PATCH", &this_account, roles(&["developer", "no-m"])).await;
+    holds_everywhere(both, secret, 403, "PATCH", &this_account, roles(&["viewer"])).await;
+    holds_everywhere(both, secret, 200, "PATCH", &this_account, roles(&["developer"])).await;
+
+    holds_everywhere(both, secret, 401, "PATCH", &this_account, object!({"active": false})).await;
+    holds_everywhere(both, secret, 200, "PATCH", &this_account, object!({"active": true})).await;
+    holds_everywhere(both, secret, 401, "DELETE", &this_account, object!({})).await;
+}
+
+/// When a key was used last is known, without a write for each call; the log knows whose it was.
+#[tokio::test]
+async fn the_last_use_of_a_key_is_known() {
+    let stub = Stub::answering(|_| json(200, "{}")).await;
+    let gateway = Gateway::start(openai(&stub.url())).await;
+    let key = object!({"name": "k", "surfaces": ["*"], "models": ["*"]});
+    let made = admin(&gateway, "POST", "/api/keys", &key).await.expect(201).json();
+    assert!(made["key"]["last_used_at"].is_null());
+    let secret = made["secret"].as_str().unwrap();
+    gateway.until_status(secret, |status| status == 200).await;
+    let path = format!("/api/keys/{}", made["key"]["id"].as_str().unwrap());
+    let path = path.as_str();
+    let used = until("the last use", || async {
+        let key = gateway.admin(path).await.expect(200).json();
+        key["last_used_at"].is_string().then_some(key)
+    })
+    .await;
+    assert_eq!((&used["updated_at"], &used["state"]), (&made["key"]["updated_at"], &object!("active")));
+}
