@@ -276,6 +276,7 @@ fn providers_and_models_are_judged() {
 fn sections_are_judged() {
     for (text, part) in [
         ("server: {listen: []}", "no address to listen on"),
+        ("server: {public_url: ai.corp}", "server.public_url: not a URL that clients can use"),
         ("server: {listen: ['0.0.0.0:3001']}", "admin.listen: 127.0.0.1:3001 is taken by server.listen[0]"),
         ("server: {body_timeout: 0s}", "must be more than 0"),
         ("server: {tls: {cert: /nowhere, key: /dev/null}}", "cannot read /nowhere"),

@@ -46,6 +46,20 @@ fn listeners(c: &Config, judge: &mut Judge<'_>) {
             judge.error(path, format!("{address} is taken by {other}; choose another port"));
         }
     }
+    if let Some(text) = &c.server.public_url {
+        let fine = url::Url::parse(text).is_ok_and(|u| {
+            matches!(u.scheme(), "http" | "https")
+                && u.has_host()
+                && u.query().is_none()
+                && u.username().is_empty()
+        });
+        if !fine {
+            judge.error(
+                "server.public_url",
+                "not a URL that clients can use; write one such as https://ai.corp",
+            );
+        }
+    }
     tls(c.server.tls.as_ref(), "server.tls", judge);
     tls(c.admin.tls.as_ref(), "admin.tls", judge);
     if !c.admin.listen.ip().is_loopback() && c.admin.tls.is_none() {
