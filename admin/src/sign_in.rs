@@ -16,12 +16,15 @@ use crate::problem::Problem;
 use http::{HeaderMap, StatusCode, header};
 use password::{PasswordError, Policy};
 use sallyport_config::model::{Admin, BindAddress};
+use sallyport_schema::audit::{Actor, Event, Outcome};
 use sallyport_schema::envelope::KeyRing;
-use sallyport_schema::store::sessions::Session;
+use sallyport_schema::store::Store;
+use sallyport_schema::store::sessions::SignedIn;
 use std::net::IpAddr;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, SemaphorePermit};
+pub use account::{AccountError, display_name, email};
 pub(crate) use tokens::{Claims, Refused};
 use tokens::Tokens;
 use uuid::Uuid;
@@ -87,14 +90,35 @@ impl SignIn {
         self.tokens.csrf(session)
     }
 
-    /// Whether the session may be used from there, by this program.
-    pub(crate) fn in_place(&self, session: &Session, from: IpAddr, agent: &str) -> bool {
-        place::same_network(self.bind, session.address, from)
-            && place::family(&session.agent) == place::family(agent)
+    /// Whether the session is used where it began: from that network, by that program. If not, the trail says so.
+    pub(crate) async fn in_place(
+        &self,
+        store: &Store,
+        found: &SignedIn,
+        from: IpAddr,
+        headers: &HeaderMap,
+    ) -> Result<(), Problem> {
+        let seen = agent(headers).unwrap_or_default();
+        let session = &found.session;
+        if place::same_network(self.bind, session.address, from)
+            && place::family(&session.agent) == place::family(&seen)
+        {
+            return Ok(());
+        }
+        tracing::warn!(address = %from, "admin API: a session came from elsewhere");
+        let actor = Actor { address: Some(from.to_string()), agent: Some(seen), ..Actor::system("sign-in") };
+        let why = "the session began at another address or in another program";
+        let event = Event::not_done("session.use", Outcome::Denied, why);
+        let event = event.on("user", found.person.id, found.person.email.as_str());
+        if let Err(error) = store.note(&actor, &event).await {
+            // the denial stands
+            tracing::error!(%error, "a denial could not be put into the audit trail");
+        }
+        Err(sessions::moved())
     }
 
     /// The cookies of a session; without a refresh secret the client keeps the one that it has.
-    fn hand_out(&self, headers: &mut HeaderMap, session: &Session, refresh: Option<&str>) -> Result<(), Problem> {
+    fn hand_out(&self, headers: &mut HeaderMap, session: &sallyport_schema::store::sessions::Session, refresh: Option<&str>) -> Result<(), Problem> {
         let left = session.expires_at - OffsetDateTime::now_utc();
         let left = Duration::try_from(left).unwrap_or_default();
         let access = self.tokens.issue(session.user, session.id, session.epoch, session.expires_at);

@@ -7,6 +7,7 @@ mod keys;
 mod logging;
 mod migrate;
 mod models;
+mod people;
 mod run;
 mod state;
 
@@ -75,6 +76,11 @@ enum Command {
         #[command(subcommand)]
         command: keys::Keys,
     },
+    /// Make people who can sign in to the admin API, and reset their passwords
+    Admin {
+        #[command(subcommand)]
+        command: people::Admin,
+    },
     /// Ask providers which models they have
     Models {
         #[command(subcommand)]
@@ -115,6 +121,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run { files, role } => run::run(&files.config, role),
         Command::Check { files } => check::check(&files.config),
         Command::Keys { command } => keys::run(command),
+        Command::Admin { command } => people::run(command),
         Command::Models { command } => models::run(command),
         Command::Migrate { files } => migrate::run(&files.config),
         Command::Config { command: ConfigCommand::Schema } => print(&sallyport_config::json_schema_text()),

@@ -19,20 +19,45 @@ const ADDRESS: i32 = 50;
 const EMAIL: usize = 254;
 const NAME: usize = 200;
 
+/// What a person wrote about an account cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// No mail could be sent there.
+    #[error("email: write an address such as ada@example.com")]
+    Email,
+    /// Empty, too long, or not printable.
+    #[error("name: write 1 to {NAME} characters")]
+    Name,
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        crate::params::invalid(error.to_string())
+    }
+}
+
 /// An e-mail address as it is kept: lower case. Not more is checked than that a mail could be sent to it.
-pub(crate) fn email(text: &str) -> Result<String, Problem> {
+///
+/// # Errors
+/// [`AccountError::Email`].
+pub fn email(text: &str) -> Result<String, AccountError> {
     let text = text.trim().to_lowercase();
     let fine = text.len() <= EMAIL
         && !text.chars().any(|c| c.is_control() || c.is_whitespace())
-        && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'));
-    if fine { Ok(text) } else { Err(crate::params::invalid("email: write an address such as ada@example.com")) }
+        && text
+            .split_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'));
+    if fine { Ok(text) } else { Err(AccountError::Email) }
 }
 
 /// A display name.
-pub(crate) fn name(text: &str) -> Result<String, Problem> {
+///
+/// # Errors
+/// [`AccountError::Name`].
+pub fn display_name(text: &str) -> Result<String, AccountError> {
     let text = text.trim();
     let fine = (1..=NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if fine { Ok(text.to_owned()) } else { Err(crate::params::invalid("name: write 1 to 200 characters")) }
+    if fine { Ok(text.to_owned()) } else { Err(AccountError::Name) }
 }
 
 /// Whose password it was.
