@@ -4,9 +4,11 @@
 //! Routes and handlers only ever ask [`Caller`]. What is refused here goes into the audit trail, whoever refused it.
 
 use crate::caller::{Caller, Identity, Peer, RequestId, forbidden};
+use crate::idempotency;
 use crate::permission::{Permission, Rule};
 use crate::problem::Problem;
 use crate::sign_in::{self, Claims, Refused, SignIn, sessions};
+use crate::state::Stored;
 use crate::throttle::{Limits, Throttle};
 use crate::token::{Bootstrap, digest};
 use axum::extract::{Request, State};
@@ -15,7 +17,6 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, Method, StatusCode, header};
 use sallyport_schema::access::{Effective, rule};
 use sallyport_schema::audit::{Actor, Event, Outcome};
-use sallyport_schema::store::Store;
 use sallyport_schema::store::sessions::SignedIn;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(crate) struct Guard {
     bootstrap: Option<Bootstrap>,
     throttle: Throttle,
     /// None: only describes the routes.
-    people: Option<(Store, Arc<SignIn>)>,
+    people: Option<(Stored, Arc<SignIn>)>,
 }
 
 /// What the headers show, before anybody was asked.
@@ -55,9 +56,14 @@ enum Carrier {
 
 impl Guard {
     /// A guard that accepts this token, and the people of this store.
-    pub(crate) fn new(mut bootstrap: Bootstrap, throttle: Throttle, store: Store, sign_in: Arc<SignIn>) -> Self {
+    pub(crate) fn new(
+        mut bootstrap: Bootstrap,
+        throttle: Throttle,
+        stored: Stored,
+        sign_in: Arc<SignIn>,
+    ) -> Self {
         bootstrap.newly_made = None;
-        Self { bootstrap: Some(bootstrap), throttle, people: Some((store, sign_in)) }
+        Self { bootstrap: Some(bootstrap), throttle, people: Some((stored, sign_in)) }
     }
 
     /// A guard that accepts no token.
@@ -112,19 +118,19 @@ impl Guard {
 
     /// Whose access token it is, as long as the session holds.
     async fn person(&self, claims: &Claims, from: IpAddr, headers: &HeaderMap) -> Result<SignedIn, Problem> {
-        let (store, sign_in) = self.people.as_ref().ok_or_else(sessions::over)?;
-        let found = store.signed_in(claims.sid, sign_in.idle).await?.ok_or_else(sessions::over)?;
+        let (stored, sign_in) = self.people.as_ref().ok_or_else(sessions::over)?;
+        let found = stored.store.signed_in(claims.sid, sign_in.idle).await?.ok_or_else(sessions::over)?;
         if found.person.id != claims.sub || found.person.epoch != claims.epoch {
             return Err(sessions::over());
         }
-        sign_in.in_place(store, &found, from, headers).await?;
+        sign_in.in_place(&stored.store, &found, from, headers).await?;
         Ok(found)
     }
 
     /// A denial stands even if the trail cannot be written.
     async fn note(&self, actor: &Actor, event: &Event) {
-        let Some((store, _)) = &self.people else { return };
-        if let Err(error) = store.note(actor, event).await {
+        let Some((stored, _)) = &self.people else { return };
+        if let Err(error) = stored.store.note(actor, event).await {
             tracing::error!(%error, "a denial could not be put into the audit trail");
         }
     }
@@ -195,12 +201,22 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
             Some(problem) => problem.into_response(),
             None => {
                 request.extensions_mut().insert(caller.clone());
-                next.run(request).await
+                match &guard.people {
+                    // sign-ins are not kept: their answers are cookies, their requests hold passwords
+                    Some((stored, _)) if !rule.permission.is_free() => {
+                        idempotency::once(stored, &caller, request, next).await
+                    }
+                    _ => next.run(request).await,
+                }
             }
         },
         Some(_) if *caller.identity() == Identity::Anonymous => {
-            let missing =
-                || unauthorized("missing_token", "sign in, or send a token in the header Authorization: Bearer …");
+            let missing = || {
+                unauthorized(
+                    "missing_token",
+                    "sign in, or send a token in the header Authorization: Bearer …",
+                )
+            };
             return stale.unwrap_or_else(missing).into_response();
         }
         Some(rule) => forbidden(format!("you may not do this: it needs {}", rule.permission)).into_response(),

@@ -7,26 +7,34 @@
 //! The service needs nothing of the data plane: what it shows it reads from the snapshot, from the stores, and
 //! from the [`health::Probe`]s that the process hands in.
 
+mod accounts;
+mod audit;
 mod caller;
 mod calls;
+mod effective;
 mod error;
 mod guard;
 mod harden;
 pub mod health;
 mod host;
+mod idempotency;
+mod keys;
 mod openapi;
 mod page;
 mod params;
 pub mod permission;
 pub mod problem;
+mod roles;
 mod router;
 mod server;
 mod sign_in;
 mod snapshot;
 mod state;
 mod stored;
+mod teams;
 mod throttle;
 pub mod token;
+mod users;
 mod versioned;
 
 pub use error::AdminError;

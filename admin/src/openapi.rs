@@ -4,14 +4,14 @@
 //! for, and how they answer without it.
 
 use crate::error::AdminError;
-use crate::permission::{Permission, TABLE};
+use crate::permission::{Permission, Rule, TABLE};
 use crate::problem::Problem;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use utoipa::openapi::extensions::ExtensionsBuilder;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, OpenApi, Ref, RefOr, Response as Described, ResponseBuilder, Type,
@@ -31,8 +31,14 @@ const SCHEME: &str = "token";
     tags(
         (name = "health", description = "How the service and its dependencies are."),
         (name = "calls", description = "The call log."),
+        (name = "users", description = "People."),
+        (name = "teams", description = "Teams and their members."),
+        (name = "service accounts", description = "Owners of keys that are no people."),
+        (name = "roles", description = "Permissions and the roles that give them."),
+        (name = "audit", description = "Who did what, when, from where."),
         (name = "snapshot", description = "What is running."),
         (name = "session", description = "Signing in and out; who one is; the set-up."),
+        (name = "keys", description = "Virtual keys."),
         (name = "api", description = "This document.")
     ),
     components(schemas(Problem))
@@ -67,6 +73,7 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         };
         if let Some(operation) = operation {
             dress(operation, rule.permission);
+            refuse(operation, rule);
         }
     }
     document
@@ -90,6 +97,28 @@ fn dress(operation: &mut Operation, permission: Permission) {
     add("421", problem("A loopback listener was called by another name.", None));
     add("429", problem("Too many wrong tokens from this address.", Some("Seconds to wait.")));
     add("503", problem("A dependency is away, or the answer took too long.", Some("Seconds to wait.")));
+}
+
+/// How a route answers to what cannot be, as far as its form tells.
+fn refuse(operation: &mut Operation, rule: &Rule) {
+    let body = operation.request_body.is_some();
+    let changes = rule.method != "GET";
+    let named = rule.path.contains('{');
+    let mut add = |on: bool, status: &str, text: &str| {
+        if on {
+            let answers = &mut operation.responses.responses;
+            answers.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(text, None)));
+        }
+    };
+    let asks = operation.parameters.as_ref().is_some_and(|p| {
+        p.iter().any(|p| matches!(p, RefOr::T(p) if matches!(p.parameter_in, ParameterIn::Query)))
+    });
+    add(body || asks, "400", "A parameter or the body cannot be read.");
+    add(named, "404", "There is no such thing, as far as the caller may see.");
+    add(changes, "409", "The state of things does not allow it.");
+    add(named && changes, "412", "It is at another version than If-Match says.");
+    add(body, "415", "The body is no application/json.");
+    add(body, "422", "A value cannot be.");
 }
 
 fn problem(description: &str, retry_after: Option<&str>) -> Described {

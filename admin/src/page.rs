@@ -55,4 +55,16 @@ impl<T> Page<T> {
         let next = if more { rows.last().map(id) } else { None };
         Self { items: rows.into_iter().map(show).collect(), next }
     }
+
+    /// The same with only those that the caller may see (a deny can take single ones out of what the query found).
+    pub(crate) fn of_seen<R>(
+        rows: Vec<R>,
+        limit: u32,
+        id: impl Fn(&R) -> Uuid,
+        sees: impl Fn(&R) -> bool,
+        show: impl Fn(R) -> T,
+    ) -> Self {
+        let page = Page::<Option<T>>::of(rows, limit, id, |row| sees(&row).then(|| show(row)));
+        Self { items: page.items.into_iter().flatten().collect(), next: page.next }
+    }
 }

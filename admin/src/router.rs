@@ -6,9 +6,10 @@ use crate::harden;
 use crate::host::{self, HostPolicy};
 use crate::openapi::{self, Document};
 use crate::permission::{Rule, TABLE, rule};
-use crate::sign_in::{me, sessions, setup};
+use crate::sign_in::{me, reset, sessions, setup};
 use crate::state::AdminState;
-use crate::{calls, health, snapshot};
+use crate::{accounts, audit, effective, roles, teams, users};
+use crate::{calls, health, keys, snapshot};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use std::sync::Arc;
@@ -58,6 +59,31 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(me::get))?;
     api.add(routes!(me::put_password))?;
     api.add(routes!(setup::get, setup::post))?;
+    api.add(routes!(reset::post))?;
+    api.add(routes!(keys::list, keys::create))?;
+    api.add(routes!(keys::get, keys::change))?;
+    api.add(routes!(keys::rotate))?;
+    api.add(routes!(keys::disable))?;
+    api.add(routes!(keys::enable))?;
+    api.add(routes!(keys::revoke))?;
+    api.add(routes!(keys::archive))?;
+    api.add(routes!(users::list, users::create))?;
+    api.add(routes!(users::get, users::change, users::delete))?;
+    api.add(routes!(users::end_sessions))?;
+    api.add(routes!(effective::of_user))?;
+    api.add(routes!(teams::list, teams::create))?;
+    api.add(routes!(teams::get, teams::change, teams::delete))?;
+    api.add(routes!(teams::members::list))?;
+    api.add(routes!(teams::members::get, teams::members::put, teams::members::remove))?;
+    api.add(routes!(accounts::list, accounts::create))?;
+    api.add(routes!(accounts::get, accounts::change, accounts::delete))?;
+    api.add(routes!(effective::of_account))?;
+    api.add(routes!(roles::matrix::get))?;
+    api.add(routes!(roles::list, roles::create))?;
+    api.add(routes!(roles::get, roles::replace, roles::delete))?;
+    api.add(routes!(roles::history::list))?;
+    api.add(routes!(audit::list))?;
+    api.add(routes!(audit::verify))?;
     api.finish()
 }
 

@@ -8,11 +8,13 @@ mod cookies;
 pub(crate) mod me;
 pub mod password;
 mod place;
+pub(crate) mod reset;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 mod tokens;
 
 use crate::problem::Problem;
+pub use account::{AccountError, display_name, email};
 use http::{HeaderMap, StatusCode, header};
 use password::{PasswordError, Policy};
 use sallyport_config::model::{Admin, BindAddress};
@@ -23,10 +25,9 @@ use sallyport_schema::store::sessions::SignedIn;
 use std::net::IpAddr;
 use std::time::Duration;
 use time::OffsetDateTime;
-use tokio::sync::{Semaphore, SemaphorePermit};
-pub use account::{AccountError, display_name, email};
-pub(crate) use tokens::{Claims, Refused};
 use tokens::Tokens;
+pub(crate) use tokens::{Claims, Refused};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 /// Passwords that are hashed at once: 19 MiB and a core each.
@@ -44,6 +45,7 @@ pub(crate) struct SignIn {
     policy: Policy,
     turns: Semaphore,
     max_age: Duration,
+    temporary: Duration,
     pub(crate) idle: Duration,
     bind: BindAddress,
 }
@@ -55,6 +57,7 @@ impl SignIn {
             tokens: Tokens::new(&rules.session, ring),
             policy: Policy::of(&rules.password),
             turns: Semaphore::new(HASHING),
+            temporary: rules.password.temporary.get(),
             max_age: rules.session.max_age.get(),
             idle: rules.session.idle.get(),
             bind: rules.session.bind_address,
@@ -118,7 +121,12 @@ impl SignIn {
     }
 
     /// The cookies of a session; without a refresh secret the client keeps the one that it has.
-    fn hand_out(&self, headers: &mut HeaderMap, session: &sallyport_schema::store::sessions::Session, refresh: Option<&str>) -> Result<(), Problem> {
+    fn hand_out(
+        &self,
+        headers: &mut HeaderMap,
+        session: &sallyport_schema::store::sessions::Session,
+        refresh: Option<&str>,
+    ) -> Result<(), Problem> {
         let left = session.expires_at - OffsetDateTime::now_utc();
         let left = Duration::try_from(left).unwrap_or_default();
         let access = self.tokens.issue(session.user, session.id, session.epoch, session.expires_at);
@@ -181,10 +189,8 @@ pub(crate) fn agent(headers: &HeaderMap) -> Option<String> {
 fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get("sec-fetch-site").map(|v| v.as_bytes()) {
         None | Some(b"same-origin" | b"none") => Ok(()),
-        Some(_) => Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "cross_site",
-            "a page of another origin may not do this",
-        )),
+        Some(_) => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", "a page of another origin may not do this"))
+        }
     }
 }

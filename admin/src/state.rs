@@ -83,7 +83,7 @@ impl AdminState {
     ) -> Self {
         let sign_in = Arc::new(SignIn::new(rules, &stored.keyring));
         let throttle = Throttle::new(Limits::default());
-        let guard = Arc::new(Guard::new(bootstrap, throttle, stored.store.clone(), Arc::clone(&sign_in)));
+        let guard = Arc::new(Guard::new(bootstrap, throttle, stored.clone(), Arc::clone(&sign_in)));
         Self(Arc::new(Inner { about, snapshot, calls, board: Board::new(probes), stored, sign_in, guard }))
     }
 

@@ -11,6 +11,16 @@ use serde::Serialize;
 /// The version that a change is meant for; None: there was no `If-Match`, or `*`.
 pub(crate) struct IfMatch(pub(crate) Option<i64>);
 
+impl IfMatch {
+    /// The version that a change of what has just been read must find: rights were checked on that one.
+    pub(crate) fn on(&self, read: i64) -> Result<Option<i64>, Problem> {
+        match self.0 {
+            Some(wanted) if wanted != read => Err(stale()),
+            _ => Ok(Some(read)),
+        }
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 

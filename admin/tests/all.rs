@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a test's way to fail")]
 
 mod all {
+    mod keys;
     mod kit;
     mod postgres;
     mod routes;

@@ -15,6 +15,10 @@ use sallyport_filters::ir::{Conversation, Losses};
 use sallyport_filters::sse::EventStream;
 use serde_json::{Value, json};
 
+// The binary's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

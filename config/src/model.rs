@@ -114,6 +114,9 @@ impl Default for DataDir {
 pub struct Server {
     /// Addresses to listen on. HTTP/1.1 and h2c (prior knowledge) on plain ones, ALPN on TLS ones.
     pub listen: Vec<SocketAddr>,
+    /// Where clients find the gateway, for what is shown to people (client set-up of a new key): `https://ai.corp`.
+    /// Default: the first address of `listen`.
+    pub public_url: Option<String>,
     /// Serve TLS on all of `listen`.
     pub tls: Option<TlsFiles>,
     /// Worker threads; 0 = one a core.
@@ -138,10 +141,27 @@ pub struct Server {
     pub write_timeout: Duration,
 }
 
+impl Server {
+    /// Where clients find the gateway: as it is set, or the first listener (on this machine, if it listens on all
+    /// addresses).
+    pub fn public_url(&self) -> String {
+        if let Some(url) = &self.public_url {
+            return url.clone();
+        }
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        match self.listen.first() {
+            Some(a) if a.ip().is_unspecified() => format!("{scheme}://localhost:{}", a.port()),
+            Some(a) => format!("{scheme}://{a}"),
+            None => format!("{scheme}://localhost"),
+        }
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 3000))],
+            public_url: None,
             tls: None,
             threads: 0,
             max_body: Size::mib(32),

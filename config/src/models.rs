@@ -78,10 +78,18 @@ impl ModelTable {
         (!self.off.iter().any(|off| glob(off, name))).then_some(found)
     }
 
-    /// Models with an exact name (what `GET /v1/models` can list), sorted by name.
-    pub fn named(&self) -> Vec<&Arc<Model>> {
-        let mut all: Vec<_> = self.exact.values().collect();
+    /// Models that can be listed, sorted by name: those with an exact name, and of the `known` names those that
+    /// nothing but a prefix serves.
+    pub fn listed<'a>(&self, known: impl Iterator<Item = &'a str>) -> Vec<Arc<Model>> {
+        let mut all: Vec<_> = self.exact.values().cloned().collect();
+        for name in known {
+            let entry = self.exact.contains_key(name) || self.globs.iter().any(|m| glob(&m.name, name));
+            if let Some(m) = self.by_prefix(name).filter(|_| !entry) {
+                all.push(Arc::new(Model { name: name.into(), ..Model::clone(m) }));
+            }
+        }
         all.sort_by(|a, b| a.name.cmp(&b.name));
+        all.dedup_by(|a, b| a.name == b.name);
         all
     }
 
@@ -123,5 +131,8 @@ mod tests {
         ] {
             assert_eq!(t.find(ask).map(|m| &*m.name), want, "{ask}");
         }
+        let known = ["o3-pro", "o3-mini", "o3-mini", "gpt-4o", "gpt-5", "gpt-6", "gpt-oss-20b", "claude-x"];
+        let listed: Vec<_> = t.listed(known.into_iter()).iter().map(|m| m.name.to_string()).collect();
+        assert_eq!(listed, ["gpt-5", "gpt-6", "o3-mini"], "what a pattern serves has none of its own");
     }
 }

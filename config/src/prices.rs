@@ -142,6 +142,11 @@ impl PriceTable {
         self
     }
 
+    /// The models that are named in it, patterns left out; some perhaps twice.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().flat_map(|l| l.exact.keys()).map(String::as_str)
+    }
+
     /// The rate of a model.
     pub fn find(&self, model: &str) -> Option<&Rate> {
         self.layers.iter().find_map(|l| {

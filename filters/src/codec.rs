@@ -10,13 +10,18 @@ pub mod embeddings;
 pub mod eventstream;
 pub mod gemini;
 pub mod messages;
+mod out;
 pub mod rerank;
 pub mod responses;
+mod text;
 mod tiers;
 pub mod tool_names;
 
 use crate::ir::stream::StreamEvent;
 use bytes::BytesMut;
+
+/// Bytes that a request's body has room for at first: an agent's is moved once or twice while it grows.
+const ROOM: usize = 16 * 1024;
 
 /// A wire format of model calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +53,12 @@ impl DecodeError {
     pub fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self { field: field.into(), why: why.into() }
     }
+}
+
+/// Does the beginning of a tool's output say that it failed? (In formats that have no other place for it.)
+fn says_error(output: &str) -> bool {
+    let start: String = output.chars().take(60).collect();
+    start.to_ascii_lowercase().contains("error")
 }
 
 /// Reads a format's stream, one whole SSE event (or AWS frame) after the other.

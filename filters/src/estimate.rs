@@ -94,6 +94,13 @@ pub fn input(raw: &[u8], model: &str, care: Care) -> u64 {
     text + tools + asked.tokens + asked.turns * PER_TURN + asked.images * PER_IMAGE
 }
 
+/// Tokens of the model's words in a whole answer of OpenAI's.
+pub fn output(body: &[u8], model: &str) -> u64 {
+    let mut words = Delivered::new(true);
+    words.whole(body);
+    words.tokens(model, Care::Full)
+}
+
 /// Surfaces whose tokens are those of texts. (Images, sounds and moderations are billed by other measures.)
 const fn estimated(surface: Surface) -> bool {
     use Surface as S;

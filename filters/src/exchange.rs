@@ -158,6 +158,19 @@ impl Exchange {
         self.body.model()
     }
 
+    /// Id of the object that the provider keeps (`resp_…`), where the client can come back to it.
+    pub fn object_id(&self) -> Option<&str> {
+        let meter = self.meter.as_ref()?;
+        // One of the background is there to be asked for, also where it is not stored for long.
+        meter.object_id().or_else(|| meter.made().filter(|_| self.body.background()))
+    }
+
+    /// The provider makes the answer in the background: it has not told the tokens, and will.
+    pub fn awaited(&self) -> bool {
+        let counted = self.meter.as_ref().is_some_and(|m| m.by_own_model().is_some());
+        self.surface == Surface::Responses && self.body.background() && !counted && self.object_id().is_some()
+    }
+
     /// The model that was asked of the provider in the current (or last) attempt.
     pub fn model_served(&self) -> Option<&str> {
         let target = self.target.as_ref()?;

@@ -22,6 +22,14 @@ pub fn call_of(id: &str) -> Option<Uuid> {
     Uuid::try_parse(id.strip_prefix(PREFIX)?).ok()
 }
 
+/// The response that the output item `item` belongs to (`msg_sp…`, `fc_sp…`: the codec makes them of the response's id);
+/// None: no gateway made it.
+pub fn maker_of(item: &str) -> Option<String> {
+    let (_, rest) = item.split_once('_')?;
+    let call = rest.strip_prefix("sp")?.get(..32)?;
+    Uuid::try_parse(call).ok().map(id_of)
+}
+
 /// What a call knows of the response that it continues or makes.
 #[derive(Clone, Debug, Default)]
 pub struct Turn {
@@ -45,6 +53,13 @@ mod tests {
         assert_eq!(call_of(&id_of(call)), Some(call));
         for theirs in ["resp_0123456789abcdef", "resp_sp", "resp_spx", "msg_1", ""] {
             assert!(!is_ours(theirs), "{theirs}");
+            assert_eq!(maker_of(theirs), None);
+        }
+        let id = id_of(call);
+        let item = format!("msg_{}0f", id.strip_prefix("resp_").unwrap());
+        assert_eq!(maker_of(&item), Some(id));
+        for theirs in ["msg_0123456789abcdef0123456789abcdef0123", "msg_sp00", "fc_sp\u{e9}", "sp"] {
+            assert_eq!(maker_of(theirs), None, "{theirs}");
         }
     }
 }

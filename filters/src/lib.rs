@@ -17,7 +17,7 @@ pub mod exchange;
 pub mod filter;
 pub mod ir;
 pub mod kept;
-pub mod key;
+pub use sallyport_config::key;
 pub mod outgoing;
 pub mod rejection;
 pub mod selector;

@@ -5,11 +5,11 @@
 //! ([`Translation::begin`]), and the answer comes back through [`Translation::reply`] or a [`Stream`].
 
 mod aside;
-mod closed;
 mod error;
 mod fields;
 mod reply;
 mod request;
+mod schemas;
 mod stream;
 mod way;
 

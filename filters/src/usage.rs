@@ -9,6 +9,9 @@ mod cohere;
 mod gemini;
 mod openai;
 mod scan;
+mod watch;
+
+pub use watch::{Ended, Watch};
 
 use crate::estimate::{Delivered, Estimate};
 use crate::event::{Event, Piece};
@@ -331,6 +334,11 @@ impl Meter {
     pub fn object_id(&self) -> Option<&str> {
         // OpenAI stores responses unless told not to, and says which it was.
         self.object_id.as_deref().filter(|_| self.stored != Some(false))
+    }
+
+    /// Id of the object that the provider made, whether it keeps it or not.
+    pub fn made(&self) -> Option<&str> {
+        self.object_id.as_deref()
     }
 
     /// The `sequence_number` that an error event must carry: one more than the last one seen.

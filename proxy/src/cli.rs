@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod audit;
 mod bring_up;
 mod check;
 mod keys;
@@ -81,6 +82,11 @@ enum Command {
         #[command(subcommand)]
         command: people::Admin,
     },
+    /// Verify the audit trail of the control plane
+    Audit {
+        #[command(subcommand)]
+        command: audit::Audit,
+    },
     /// Ask providers which models they have
     Models {
         #[command(subcommand)]
@@ -122,6 +128,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check { files } => check::check(&files.config),
         Command::Keys { command } => keys::run(command),
         Command::Admin { command } => people::run(command),
+        Command::Audit { command } => audit::run(&command),
         Command::Models { command } => models::run(command),
         Command::Migrate { files } => migrate::run(&files.config),
         Command::Config { command: ConfigCommand::Schema } => print(&sallyport_config::json_schema_text()),

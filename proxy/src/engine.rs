@@ -18,7 +18,7 @@ pub(crate) mod translated;
 pub(crate) mod wait;
 
 use crate::gateway::Gateway;
-use crate::kept::background;
+use crate::kept::{background, references};
 use crate::running::Running;
 use attempt::{Attempt, End};
 use call::Call;
@@ -101,7 +101,13 @@ async fn steps(
         // Boxed: rare, and its state would make that of every call larger.
         Box::pin(gw.keeper.resume(&mut call.x)).await?;
     }
-    let targets = route(gw, call).await?;
+    let mut targets = route(gw, call).await?;
+    if background::makes(&call.x) {
+        targets.retain(|t| background::translated(&call.x, t));
+    }
+    if references::wanted(&call.x, &targets) {
+        Box::pin(gw.keeper.dereference(&mut call.x)).await?;
+    }
     if background::wanted(&call.x, &targets) {
         let target = &targets[0];
         return Ok(Box::pin(background::submit(gw, running, d, call, target)).await?);

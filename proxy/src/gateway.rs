@@ -1,6 +1,7 @@
 //! The gateway as Pingora sees it: `request_filter` starts the engine for governed calls and answers health and
 //! metrics; what passes unread goes on to `ProxyHttp`'s own way ([`crate::passage`]).
 
+use crate::awaited::Awaiting;
 use crate::engine::{self, call::Call, reply};
 use crate::estimator::Estimator;
 use crate::front;
@@ -46,6 +47,8 @@ pub struct Gateway {
     pub owners: Arc<Owners>,
     /// Responses of providers without state.
     pub keeper: Arc<Keeper>,
+    /// Tokens that providers tell later.
+    pub awaiting: Arc<Awaiting>,
     /// Tokens that providers do not tell.
     pub estimator: Arc<Estimator>,
 }

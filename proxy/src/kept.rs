@@ -5,8 +5,12 @@
 //! that may ask the store (see [`crate::owners`]), with the same bound.
 
 pub(crate) mod background;
+pub(crate) mod feed;
+pub(crate) mod follow;
 pub(crate) mod pending;
+pub(crate) mod references;
 pub(crate) mod serve;
+mod stand_in;
 
 use crate::owners::{AGAIN, LOOKUP, not_found, owns, unavailable};
 use pending::Pending;
@@ -15,7 +19,7 @@ use sallyport_filters::exchange::Exchange;
 use sallyport_filters::kept::id_of;
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_schema::backoff::Backoff;
-use sallyport_schema::envelope::KeyRing;
+use sallyport_schema::envelope::{KeyRing, RESPONSE_CONTENT};
 use sallyport_schema::error::StoreError;
 use sallyport_schema::store::{Chain, ResponseRow, ResponseStatus, Store};
 use std::sync::Arc;
@@ -41,11 +45,6 @@ impl std::fmt::Debug for Keeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keeper").field("lost", &self.lost).finish_non_exhaustive()
     }
-}
-
-/// What a kept response is sealed for.
-fn place(id: &str) -> String {
-    format!("responses/{id}/content")
 }
 
 impl Keeper {
@@ -136,6 +135,7 @@ impl Keeper {
             team_id: key.and_then(|k| k.team),
             status,
             background: false,
+            streamed: false,
             created_at: x.started_at,
             expires_at: OffsetDateTime::now_utc() + x.snapshot.config.responses.retention.get(),
             alive_until: None,
@@ -145,7 +145,7 @@ impl Keeper {
     /// A turn, as the store gets it.
     fn sealed(&self, id: &str, asked: &[u8], object: &[u8]) -> Result<Vec<u8>, String> {
         let turn = Turn::new(asked, object).map_err(|e| e.to_string())?;
-        self.ring.seal(&place(id), &turn.to_bytes()).map_err(|e| e.to_string())
+        self.ring.seal(&RESPONSE_CONTENT.place(id), &turn.to_bytes()).map_err(|e| e.to_string())
     }
 
     fn open(&self, row: &ResponseRow) -> Result<Turn, Rejection> {
@@ -153,7 +153,10 @@ impl Keeper {
             let why = "The response cannot be read any more.";
             Rejection::gateway(ErrorKind::Internal, "response_unreadable", why).detail(detail)
         };
-        let plain = self.ring.open(&place(&row.id), &row.content).map_err(|e| unreadable(e.to_string()))?;
+        let plain = self
+            .ring
+            .open(&RESPONSE_CONTENT.place(&row.id), &row.content)
+            .map_err(|e| unreadable(e.to_string()))?;
         Turn::from_bytes(&plain).map_err(|e| unreadable(e.to_string()))
     }
 

@@ -3,6 +3,7 @@
 //! Pingora appears in this crate only. A governed call (all whose body the gateway must read) runs in [`engine`],
 //! started from `ProxyHttp::request_filter`; what passes unread goes through `ProxyHttp` proper ([`passage`]).
 
+pub mod awaited;
 pub mod engine;
 pub mod estimator;
 pub mod front;

@@ -7,7 +7,7 @@ use prometheus::{
 };
 use sallyport_filters::exchange::Exchange;
 use sallyport_filters::usage::Meter;
-use sallyport_schema::call::ErrorSource;
+use sallyport_schema::call::{ErrorSource, Usage};
 use std::sync::Arc;
 
 /// A source of values that are read when Prometheus asks (spool, store, configuration).
@@ -166,9 +166,20 @@ impl Metrics {
             self.errors.with_label_values(&[ErrorSource::Client.as_str(), "passed_on"]).inc();
         }
         let Some(target) = &x.target else { return };
-        let provider = &*target.provider.name;
         let estimated = x.meter.as_ref().is_some_and(Meter::estimated);
-        if let Some(usage) = x.meter.as_ref().and_then(Meter::usage) {
+        let usage = x.meter.as_ref().and_then(Meter::usage);
+        self.counted(&target.provider.name, usage, x.cost_nanos, estimated);
+    }
+
+    /// Tokens and cost (nano-dollars) at a provider, as far as they are known: of a call, or told after its end.
+    pub(crate) fn counted(
+        &self,
+        provider: &str,
+        usage: Option<Usage>,
+        cost_nanos: Option<i64>,
+        estimated: bool,
+    ) {
+        if let Some(usage) = usage {
             for (kind, n) in [
                 ("input", usage.input),
                 ("cached_input", usage.cached_input),
@@ -184,7 +195,7 @@ impl Metrics {
                 }
             }
         }
-        if let Some(cost) = x.cost_nanos.and_then(|c| u64::try_from(c).ok()) {
+        if let Some(cost) = cost_nanos.and_then(|c| u64::try_from(c).ok()) {
             self.cost.with_label_values(&[provider]).inc_by(cost);
             if estimated {
                 self.estimated_cost.with_label_values(&[provider]).inc_by(cost);

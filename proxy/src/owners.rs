@@ -7,7 +7,6 @@
 use sallyport_filters::exchange::{Exchange, Principal};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::surface::Surface;
-use sallyport_filters::usage::Meter;
 use sallyport_schema::store::{ObjectOwner, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +39,7 @@ impl Owners {
 
     /// Remembers what a call has made, before its record is on its way (which may wait for an estimate).
     pub(crate) fn learn(&self, x: &Exchange) {
-        let Some(id) = x.meter.as_ref().and_then(Meter::object_id) else { return };
+        let Some(id) = x.object_id() else { return };
         let Some(target) = x.target.as_ref().filter(|_| (200..300).contains(&x.outcome.status)) else {
             return;
         };

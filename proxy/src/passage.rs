@@ -4,12 +4,13 @@
 
 mod opened;
 
+use crate::engine::translated::is_stream;
 use crate::engine::{self, call::Call, reply, request_body};
 use crate::gateway::{Ctx, Gateway};
 use crate::running::Running;
 use crate::upstream::endpoint::Endpoint;
 use bytes::Bytes;
-use http::header;
+use http::{Method, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{BError, Error, ErrorSource, ErrorType};
@@ -21,6 +22,7 @@ use sallyport_filters::filter::ResponseHead;
 use sallyport_filters::outgoing::{Outgoing, filter_response_headers, upstream_request_id};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::surface::Surface;
+use sallyport_filters::usage::Watch;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,6 +40,8 @@ pub(crate) struct Passage {
     settings: Settings,
     server: Server,
     out: Outgoing,
+    /// What the answer may tell of a response in the background.
+    watch: Option<Watch>,
 }
 
 impl Passage {
@@ -59,7 +63,8 @@ impl Passage {
                     d.write_continue_response().await?;
                 }
                 let (settings, server) = (config.upstream.clone(), config.server.clone());
-                ctx.passage = Some(Box::new(Self { call, target, endpoint, settings, server, out }));
+                ctx.passage =
+                    Some(Box::new(Self { call, target, endpoint, settings, server, out, watch: None }));
                 Ok(false)
             }
             Err(rejection) => reply::reject(d, &mut call, &config.server, rejection).await.map(|()| true),
@@ -103,6 +108,11 @@ impl Passage {
                 "The provider that has it is not available.",
             )
         })?;
+        let id = call.x.path_id.as_deref().unwrap_or_default();
+        if d.req_header().method == Method::DELETE {
+            // Afterwards nobody can tell its tokens.
+            Box::pin(gw.awaiting.before_deletion(gw, &call.x.snapshot, id)).await;
+        }
         let target = Target { provider, model: None };
         let out = Outgoing::new(engine::view(d), &call.x, &target);
         Ok((target, out))
@@ -166,6 +176,9 @@ impl Passage {
             return Err(Error::explain(CREDENTIALS, "the provider answered 401").into_up());
         }
         let status = response.status;
+        if x.surface == Surface::StoredResponse && status.as_u16() == 200 {
+            self.watch = Some(Watch::new(is_stream(&response.headers)));
+        }
         let mut parts: http::response::Parts = response.clone().into();
         let framing = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
             .map(|n| (n.clone(), parts.headers.get(&n).cloned()));
@@ -205,6 +218,9 @@ impl Passage {
         if let Some(b) = body.filter(|b| !b.is_empty()) {
             o.first_byte.get_or_insert_with(Instant::now);
             o.bytes_out += b.len() as u64;
+            if let Some(watch) = &mut self.watch {
+                watch.push(b);
+            }
         }
         self.call.finished |= end;
     }
@@ -241,6 +257,9 @@ impl Passage {
     /// The end: the call log and the metrics follow when the call is dropped.
     pub(crate) fn end(mut self: Box<Self>, gw: &Gateway, e: Option<&Error>) {
         self.call.finished |= e.is_none();
+        if let Some(ended) = self.watch.take().and_then(Watch::ended) {
+            gw.awaiting.seen(gw, &self.call.x, ended);
+        }
         gw.metrics.attempt(&self.target.provider.name, if e.is_none() { "ok" } else { "failed" });
     }
 }

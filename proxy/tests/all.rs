@@ -6,6 +6,7 @@
 mod e2e {
     mod access;
     mod auth;
+    mod background_usage;
     mod bodies;
     mod call_log;
     mod cancel;
@@ -19,7 +20,9 @@ mod e2e {
     mod gemini_native;
     mod harness;
     mod headers;
+    mod kept_references;
     mod kept_responses;
+    mod kept_streams;
     mod kinds;
     mod kinds_auth;
     mod kinds_errors;

@@ -53,7 +53,7 @@ CREATE TABLE service_accounts (
     updated_at  timestamptz NOT NULL DEFAULT now(),
     deleted_at  timestamptz
 );
-CREATE UNIQUE INDEX service_accounts_name ON service_accounts (name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_accounts_name_key ON service_accounts (name) WHERE deleted_at IS NULL;
 
 CREATE TABLE roles (
     id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -142,7 +142,7 @@ ALTER TABLE virtual_keys
     ADD COLUMN tags               text[] NOT NULL DEFAULT '{}' CHECK (array_position(tags, NULL) IS NULL),
     ADD COLUMN disabled_at        timestamptz,
     ADD COLUMN archived_at        timestamptz,
-    -- keys that replaced one another share it
+    -- id of the first of the keys that replaced one another; NULL: the key itself
     ADD COLUMN lineage            uuid,
     -- the key that took over; this one is good until expires_at
     ADD COLUMN replaced_by        uuid REFERENCES virtual_keys ON DELETE SET NULL,
@@ -151,8 +151,6 @@ ALTER TABLE virtual_keys
     ADD COLUMN last_used_at       timestamptz,
     -- days of the last expiry warning
     ADD COLUMN warned_days        integer;
-UPDATE virtual_keys SET lineage = id;
-ALTER TABLE virtual_keys ALTER COLUMN lineage SET NOT NULL;
 CREATE INDEX virtual_keys_service_account ON virtual_keys (service_account_id) WHERE service_account_id IS NOT NULL;
 CREATE INDEX virtual_keys_lineage ON virtual_keys (lineage);
 
@@ -164,7 +162,7 @@ ALTER TABLE models
     ADD COLUMN created_at timestamptz NOT NULL DEFAULT now();
 ALTER TABLE organisation_settings ADD COLUMN version bigint NOT NULL DEFAULT 1;
 
--- A key whose last use is noted has not been changed.
+-- A key whose last use is noted, or of whose end was warned, has not been changed.
 DO $$
 DECLARE
     t text;
@@ -179,7 +177,9 @@ CREATE TRIGGER counted BEFORE UPDATE ON users FOR EACH ROW
     WHEN (OLD.last_login_at IS NOT DISTINCT FROM NEW.last_login_at AND OLD.totp_step = NEW.totp_step)
     EXECUTE FUNCTION sallyport_version();
 CREATE TRIGGER counted BEFORE UPDATE ON virtual_keys FOR EACH ROW
-    WHEN (OLD.last_used_at IS NOT DISTINCT FROM NEW.last_used_at) EXECUTE FUNCTION sallyport_version();
+    WHEN (OLD.last_used_at IS NOT DISTINCT FROM NEW.last_used_at
+          AND NOT (OLD.warned_days IS DISTINCT FROM NEW.warned_days AND NEW.warned_days IS NOT NULL))
+    EXECUTE FUNCTION sallyport_version();
 
 -- As before; a row whose parent is NULL (an assignment of the other kind) tells nothing.
 CREATE OR REPLACE FUNCTION sallyport_notify() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -222,9 +222,16 @@ CREATE TRIGGER told AFTER INSERT OR UPDATE OR DELETE ON role_assignments
     FOR EACH ROW EXECUTE FUNCTION sallyport_notify('users', 'user_id');
 CREATE TRIGGER told_account AFTER INSERT OR UPDATE OR DELETE ON role_assignments
     FOR EACH ROW EXECUTE FUNCTION sallyport_notify('service_accounts', 'service_account_id');
--- members are told as users too: a manager's grants come from the membership
-CREATE TRIGGER told_user AFTER INSERT OR UPDATE OR DELETE ON team_members
-    FOR EACH ROW EXECUTE FUNCTION sallyport_notify('users', 'user_id');
+-- a team that goes takes its service accounts along
+CREATE FUNCTION sallyport_notify_team_accounts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('sallyport_changes', 'service_accounts:update:' || id)
+        FROM service_accounts WHERE team_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER told_accounts AFTER UPDATE ON teams FOR EACH ROW
+    WHEN ((OLD.active, OLD.deleted_at) IS DISTINCT FROM (NEW.active, NEW.deleted_at))
+    EXECUTE FUNCTION sallyport_notify_team_accounts();
 DO $$
 DECLARE
     t text;

@@ -150,6 +150,55 @@ pub struct CallRecord {
     /// From request head to the end, in microseconds.
     #[serde(rename = "d")]
     pub duration_us: u64,
+    /// The call whose count this record completes: its provider made the answer in the background, and told the tokens
+    /// later. No call of a client's. See [`CallRecord::follow_up`].
+    #[serde(rename = "fo", default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Uuid>,
+    /// The tokens of the object that it made are told later: it is awaited (`awaited_responses`) from the moment on that
+    /// the log has the record. Not a column of the log.
+    #[serde(rename = "aw", default, skip_serializing_if = "is_false")]
+    pub awaited: bool,
+}
+
+/// What tells the id of a follow-up from that of the first call: random bits of a UUIDv7, never its time.
+const FOLLOWS: u128 = 0x0f0e_0d0c_0b0a_0908;
+
+impl CallRecord {
+    /// The id of the record that completes the count of the call `first`. Always the same, and so is its start: it is in
+    /// the log once, whoever writes it and however often.
+    pub fn follow_up_id(first: Uuid) -> Uuid {
+        Uuid::from_u128(first.as_u128() ^ FOLLOWS)
+    }
+
+    /// A record that completes the count of this one: same caller, model, provider and object, the time of its start.
+    /// Nothing is counted yet.
+    pub fn follow_up(&self, instance: &str) -> Self {
+        Self {
+            id: Self::follow_up_id(self.id),
+            instance: instance.to_owned(),
+            client_ip: None,
+            user_agent: None,
+            upstream_request_id: None,
+            attempts: 0,
+            status: 200,
+            error_source: None,
+            error_code: None,
+            error_detail: None,
+            cancelled: false,
+            streamed: false,
+            dropped: Vec::new(),
+            usage: None,
+            estimated: false,
+            cost_nanos: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            ttft_us: None,
+            duration_us: 0,
+            follows: Some(self.id),
+            awaited: false,
+            ..self.clone()
+        }
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -7,8 +7,12 @@
 //! open there. Nonces are random: below 2³² seals a key the risk of a repetition is under 2⁻³² (NIST SP 800-38D, 8.3),
 //! and a gateway seals a secret when a person changes one.
 
+mod columns;
 mod master;
 
+pub use columns::{
+    PROVIDER_API_KEY, PROVIDER_SECRETS, RESPONSE_CONTENT, RESPONSE_EVENTS, SEALED, SealedColumn,
+};
 pub use master::{KeyFileError, KeyId, MasterKey};
 
 use aes_gcm::aead::{Aead, Payload};

@@ -1,8 +1,10 @@
 //! Where the call log ends up. Postgres here; other stores implement the same trait.
 
+mod awaited;
 mod columns;
 mod cursor;
 mod find;
+mod last_use;
 mod partitions;
 mod postgres;
 mod recent;

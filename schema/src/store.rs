@@ -4,6 +4,8 @@
 //! (`statement_timeout`) and by this side's clock, because a half-dead connection answers neither way.
 //! No request of the data plane ever comes here.
 
+pub mod accounts;
+mod awaited;
 mod effective;
 pub mod idempotent;
 mod keys;
@@ -13,11 +15,15 @@ mod migrate;
 mod objects;
 pub mod people;
 mod responses;
+pub mod roles;
 pub mod sessions;
+pub mod teams;
 mod trail;
 mod tx;
 mod upsert;
+pub mod virtual_keys;
 
+pub use awaited::Awaited;
 pub use objects::ObjectOwner;
 pub use responses::{Chain, ResponseRow, ResponseStatus};
 

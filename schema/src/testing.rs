@@ -162,6 +162,8 @@ pub fn call() -> CallRecord {
         bytes_out: 2000,
         ttft_us: Some(1500),
         duration_us: 90_000,
+        follows: None,
+        awaited: false,
     }
 }
 

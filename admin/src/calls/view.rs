@@ -70,6 +70,9 @@ pub(crate) struct Call {
     ttft_us: Option<u64>,
     /// Microseconds from request head to the end.
     duration_us: u64,
+    /// The call whose count this record completes, where its provider made the answer in the background and told the
+    /// tokens later: no call of its own. Sums of tokens and cost take both.
+    follows: Option<Uuid>,
 }
 
 /// Whose fault a failure was.
@@ -156,6 +159,7 @@ impl From<CallRecord> for Call {
             bytes_out: c.bytes_out,
             ttft_us: c.ttft_us,
             duration_us: c.duration_us,
+            follows: c.follows,
         }
     }
 }

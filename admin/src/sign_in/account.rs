@@ -32,7 +32,7 @@ pub enum AccountError {
 
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Self {
-        crate::params::invalid(error.to_string())
+        crate::params::wrong(error.to_string())
     }
 }
 
@@ -84,8 +84,7 @@ pub(super) async fn check(
         None => subject("address of no account", email.as_bytes()),
     };
     let network = subject("network", place::network(from, 32, 64).to_string().as_bytes());
-    let counted =
-        [Counted { subject: account, free: ACCOUNT }, Counted { subject: network, free: ADDRESS }];
+    let counted = [Counted { subject: account, free: ACCOUNT }, Counted { subject: network, free: ADDRESS }];
     if let Some(wait) = store.sign_in_blocked(&counted).await? {
         let problem = Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -100,7 +99,11 @@ pub(super) async fn check(
     let why = match &row {
         None => "no such account, or it is not active",
         Some(_) if !right => "wrong password",
-        Some(_) if until.is_some_and(|t| t <= OffsetDateTime::now_utc()) => "the temporary password has expired",
+        Some(_) if until.is_some_and(|t| t <= OffsetDateTime::now_utc()) => {
+            "the temporary password has expired"
+        }
+        // set by a newer version, which asks for it: this one must not be the way around it
+        Some(row) if row.totp.is_some() => "the account has a second factor, which this version cannot check",
         Some(row) => {
             store.sign_in_right(&account).await?;
             return Ok(Right { user: row.user, temporary: until.is_some() });

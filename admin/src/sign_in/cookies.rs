@@ -28,7 +28,8 @@ pub(crate) fn find<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// Sets one.
 pub(crate) fn set(headers: &mut HeaderMap, name: &str, value: &str, age: Duration) {
-    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={}", age.as_secs());
+    let text =
+        format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={}", age.as_secs());
     if let Ok(mut text) = HeaderValue::from_str(&text) {
         text.set_sensitive(true);
         headers.append(SET_COOKIE, text);
@@ -59,7 +60,10 @@ mod tests {
     #[test]
     fn found_among_others_and_never_in_doubt() {
         let h = headers(&["a=b; __Host-sallyport=x.y.z;c=d", "__Host-sallyport-refresh=r"]);
-        assert_eq!((find(&h, ACCESS), find(&h, REFRESH), find(&h, "c")), (Some("x.y.z"), Some("r"), Some("d")));
+        assert_eq!(
+            (find(&h, ACCESS), find(&h, REFRESH), find(&h, "c")),
+            (Some("x.y.z"), Some("r"), Some("d"))
+        );
         assert_eq!(find(&headers(&["__Host-sallyport=a; __Host-sallyport=b"]), ACCESS), None);
         assert_eq!(find(&headers(&["__host-sallyport=a", "x__Host-sallyport=a", ""]), ACCESS), None);
     }

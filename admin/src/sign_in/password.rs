@@ -76,8 +76,12 @@ impl Policy {
             .filter(|word| word.chars().count() >= 4)
             .map(str::to_lowercase)
             .collect();
-        let mut words: Vec<&str> =
-            COMMON.lines().map(str::trim).filter(|l| !l.is_empty()).chain(about.iter().map(String::as_str)).collect();
+        let mut words: Vec<&str> = COMMON
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty())
+            .chain(about.iter().map(String::as_str))
+            .collect();
         words.sort_by_key(|w| std::cmp::Reverse(w.len()));
         let own = |text: &str| {
             let rest = words.iter().fold(text.to_owned(), |rest, word| rest.replace(word, "\0"));
@@ -128,7 +132,9 @@ pub fn hash(password: &str) -> Result<String, PasswordError> {
 
 /// Whether it is the password of this hash. Without a hash it takes as long, and is not.
 pub(super) fn verify(password: &str, hash: Option<&str>) -> bool {
-    let (Ok(argon2), Ok(parsed)) = (argon2id(), PasswordHash::new(hash.unwrap_or(NOBODY))) else { return false };
+    let (Ok(argon2), Ok(parsed)) = (argon2id(), PasswordHash::new(hash.unwrap_or(NOBODY))) else {
+        return false;
+    };
     argon2.verify_password(password.as_bytes(), &parsed).is_ok() && hash.is_some()
 }
 

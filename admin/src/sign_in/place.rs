@@ -17,7 +17,9 @@ pub(crate) fn same_network(bind: BindAddress, then: IpAddr, now: IpAddr) -> bool
 pub(crate) fn network(address: IpAddr, v4: u32, v6: u32) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(a) => Ipv4Addr::from_bits(a.to_bits() & u32::MAX.checked_shl(32 - v4).unwrap_or(0)).into(),
-        IpAddr::V6(a) => Ipv6Addr::from_bits(a.to_bits() & u128::MAX.checked_shl(128 - v6).unwrap_or(0)).into(),
+        IpAddr::V6(a) => {
+            Ipv6Addr::from_bits(a.to_bits() & u128::MAX.checked_shl(128 - v6).unwrap_or(0)).into()
+        }
     }
 }
 
@@ -56,6 +58,9 @@ mod tests {
         assert_eq!((family(chrome), family(&edge)), ("Chrome", "Edg"));
         assert_eq!(family(chrome), family(&chrome.replace("126", "127")));
         assert_eq!(family("Mozilla/5.0 (X11; rv:127.0) Gecko/20100101 Firefox/127.0"), "Firefox");
-        assert_eq!((family("curl/8.5.0"), family("python-requests/2 x"), family("")), ("curl", "python-requests", ""));
+        assert_eq!(
+            (family("curl/8.5.0"), family("python-requests/2 x"), family("")),
+            ("curl", "python-requests", "")
+        );
     }
 }

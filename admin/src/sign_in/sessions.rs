@@ -120,12 +120,18 @@ pub(crate) async fn post(
     let password = Zeroizing::new(asked.password);
     let email = account::email(&asked.email)?;
     if password.chars().count() > super::password::LONGEST {
-        return Err(crate::params::invalid("password: at most 256 characters"));
+        return Err(crate::params::wrong("password: at most 256 characters"));
     }
     let actor = anonymous(caller.actor());
-    let right =
-        account::check(state.sign_in(), state.store(), (&email, password.to_string()), from, &actor, "session.sign_in")
-            .await?;
+    let right = account::check(
+        state.sign_in(),
+        state.store(),
+        (&email, password.to_string()),
+        from,
+        &actor,
+        "session.sign_in",
+    )
+    .await?;
     let person = state.store().person(right.user).await?.filter(|p| p.active && p.deleted_at.is_none());
     let person = person.ok_or_else(over)?;
     begin(&state, &person, right.temporary, "password", from, &headers, &actor).await
@@ -161,12 +167,8 @@ pub(super) async fn begin(
         expires_at: now + sign_in.max_age,
         ended_at: None,
     };
-    let actor = Actor {
-        kind: "user",
-        id: Some(person.id.to_string()),
-        name: person.email.clone(),
-        ..actor.clone()
-    };
+    let actor =
+        Actor { kind: "user", id: Some(person.id.to_string()), name: person.email.clone(), ..actor.clone() };
     state.store().begin_session(&session, &hash, &actor, &person.email).await?;
     answer(sign_in, person, &session, must_change, Some(&secret))
 }

@@ -88,7 +88,13 @@ impl Tokens {
     }
 
     /// A token for a session that ends at `until` at the latest. None: it cannot be made.
-    pub(crate) fn issue(&self, user: Uuid, session: Uuid, epoch: i64, until: OffsetDateTime) -> Option<String> {
+    pub(crate) fn issue(
+        &self,
+        user: Uuid,
+        session: Uuid,
+        epoch: i64,
+        until: OffsetDateTime,
+    ) -> Option<String> {
         let now = OffsetDateTime::now_utc();
         let exp = (now + LIFE).min(until).unix_timestamp();
         let claims = Claims {

@@ -102,7 +102,15 @@ models:
 
 pub(super) fn state(log: Arc<dyn LogStore>, probes: Vec<Arc<dyn Probe>>) -> AdminState {
     let about = About::now("1.2.3", "gate-1", vec!["base.yaml".into(), "prod.yaml".into()]);
-    AdminState::new(about, bootstrap(), cell(&yaml(), Source::Store), log, probes, nowhere(), &Admin::default())
+    AdminState::new(
+        about,
+        bootstrap(),
+        cell(&yaml(), Source::Store),
+        log,
+        probes,
+        nowhere(),
+        &Admin::default(),
+    )
 }
 
 /// A store that is away.
@@ -115,6 +123,43 @@ pub(super) fn router() -> Router {
     let probes: Vec<Arc<dyn Probe>> =
         vec![Arc::new(Fixed("postgres", State::Failing)), Arc::new(Fixed("spool", State::Ok))];
     sallyport_admin::router(state(Arc::new(Log { calls: calls(120), ..Log::default() }), probes)).unwrap()
+}
+
+/// The API on a database of its own.
+pub(super) async fn managed(url: &str) -> (Router, Store) {
+    let store = Store::connect(url, 8, Duration::from_secs(20)).await.unwrap();
+    let about = About::now("1.2.3", "gate-1", vec!["base.yaml".into()]);
+    let stored = Stored { store: store.clone(), keyring: nowhere().keyring };
+    let log = Arc::new(Log::default());
+    let state = AdminState::new(
+        about,
+        bootstrap(),
+        cell(&yaml(), Source::Store),
+        log,
+        Vec::new(),
+        stored,
+        &Admin::default(),
+    );
+    (sallyport_admin::router(state).unwrap(), store)
+}
+
+/// A request with a JSON body, as the holder of the bootstrap token. `extra`: headers.
+pub(super) async fn call_json(
+    router: &Router,
+    method: &str,
+    uri: &str,
+    body: &serde_json::Value,
+    extra: &[(&str, &str)],
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(uri).header("host", "localhost");
+    request = request.header("authorization", format!("Bearer {TOKEN}"));
+    if extra.iter().all(|(name, _)| *name != "content-type") {
+        request = request.header("content-type", "application/json");
+    }
+    for (name, value) in extra {
+        request = request.header(*name, *value);
+    }
+    answer(router, request.body(Body::from(body.to_string())).unwrap()).await
 }
 
 /// So many calls, newest first.
@@ -156,6 +201,8 @@ pub(super) fn call(started_at: OffsetDateTime) -> CallRecord {
         bytes_out: 200,
         ttft_us: Some(1000),
         duration_us: 2000,
+        follows: None,
+        awaited: false,
     }
 }
 

@@ -152,7 +152,8 @@ impl Browser {
             };
         }
         if a.status == 200
-            && let Some(csrf) = serde_json::from_slice::<Value>(&a.body).unwrap_or_default()["csrf_token"].as_str()
+            && let Some(csrf) =
+                serde_json::from_slice::<Value>(&a.body).unwrap_or_default()["csrf_token"].as_str()
         {
             self.csrf = Some(csrf.into());
         }
@@ -204,7 +205,8 @@ async fn signing_in_opens_what_the_roles_open() {
     let me = browser.get("/api/me").await.json();
     assert_eq!((&me["kind"], &me["user"]["email"]), (&json!("user"), &json!(ADA)));
     assert_eq!(me["roles"], json!([{"role": "developer", "team": null}]));
-    let held: Vec<_> = me["permissions"].as_array().unwrap().iter().map(|p| p["permission"].as_str().unwrap()).collect();
+    let held: Vec<_> =
+        me["permissions"].as_array().unwrap().iter().map(|p| p["permission"].as_str().unwrap()).collect();
     assert!(held.contains(&"keys.read") && !held.contains(&"settings.write"), "{held:?}");
     assert_eq!(browser.get("/api/openapi.json").await.status, 200);
     assert_eq!(browser.get("/api/snapshot").await.problem(), (403, "forbidden".into()));
@@ -227,8 +229,12 @@ async fn nobody_learns_which_accounts_there_are() {
     let late = Some((password::hash(PASSWORD).unwrap(), Some(past)));
     house.person_with("late@example.com", "viewer", late).await;
 
+    house.person("second@example.com", "viewer").await;
+    house.sql("UPDATE users SET totp_secret = '\\x00' WHERE email = 'second@example.com'").await;
+
     let mut bodies = Vec::new();
     for (email, password) in [
+        ("second@example.com", PASSWORD),
         (ADA, OTHER),
         (ADA, ""),
         ("sso@example.com", PASSWORD),
@@ -244,7 +250,7 @@ async fn nobody_learns_which_accounts_there_are() {
     bodies.dedup();
     assert_eq!(bodies.len(), 1);
     let trail = house.trail("session.sign_in").await;
-    assert_eq!(trail.len(), 6);
+    assert_eq!(trail.len(), 7);
     assert!(trail.iter().all(|(outcome, ..)| outcome == "failed"));
     assert_eq!(trail[0].2, None, "what was typed may be a password");
     assert_eq!(trail[5].2.as_deref(), Some(ADA));
@@ -260,7 +266,9 @@ async fn guesses_have_to_wait_and_so_has_the_owner() {
             let a = house.browser().sign_in(email, OTHER).await;
             match a.problem() {
                 (401, _) => wrong += 1,
-                (429, code) => break (code, a.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap()),
+                (429, code) => {
+                    break (code, a.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap());
+                }
                 other => panic!("{other:?}"),
             }
             assert!(wrong < 15, "no end of guesses: {email}");
@@ -384,9 +392,14 @@ async fn a_new_password_ends_all_sessions() {
     let mut browser = house.signed_in(ADA).await;
     let mut other = house.signed_in(ADA).await;
     assert_eq!(browser.change_password(OTHER, OTHER).await.problem(), (422, "wrong_password".into()));
-    assert_eq!(browser.change_password(PASSWORD, "Password1234!").await.problem(), (422, "weak_password".into()));
+    assert_eq!(
+        browser.change_password(PASSWORD, "Password1234!").await.problem(),
+        (422, "weak_password".into())
+    );
     assert_eq!(browser.change_password(PASSWORD, PASSWORD).await.problem(), (422, "same_password".into()));
-    let bad = browser.send("PUT", "/api/me/password", Some(json!({"current": PASSWORD, "new": OTHER, "x": 1}))).await;
+    let bad = browser
+        .send("PUT", "/api/me/password", Some(json!({"current": PASSWORD, "new": OTHER, "x": 1})))
+        .await;
     assert_eq!(bad.problem(), (422, "bad_value".into()));
     assert_eq!(other.open().await, 200);
     let mut old = browser.program();
@@ -412,7 +425,10 @@ async fn other_roles_and_deactivation_end_sessions_at_once() {
         let mut browser = house.signed_in(ADA).await;
         let mut program = browser.program();
         house.store.change_person(ada.id, None, &change, &cli).await.unwrap();
-        assert_eq!((browser.open().await, program.open().await, browser.refresh().await.status.as_u16()), (401, 401, 401));
+        assert_eq!(
+            (browser.open().await, program.open().await, browser.refresh().await.status.as_u16()),
+            (401, 401, 401)
+        );
     }
     let change = PersonChange { active: Some(true), ..PersonChange::default() };
     house.store.change_person(ada.id, None, &change, &cli).await.unwrap();
@@ -438,7 +454,11 @@ async fn a_page_of_another_origin_can_do_nothing() {
         assert_eq!(page.open().await, 200, "reading needs none");
     }
     assert_eq!(eve.open().await, 200);
-    assert_eq!(browser.program().send("DELETE", "/api/session", None).await.status, 204, "no cookie, no forgery");
+    assert_eq!(
+        browser.program().send("DELETE", "/api/session", None).await.status,
+        204,
+        "no cookie, no forgery"
+    );
 
     for site in ["cross-site", "same-site"] {
         let mut page = house.signed_in(ADA).await;
@@ -447,7 +467,8 @@ async fn a_page_of_another_origin_can_do_nothing() {
         assert_eq!(page.sign_in(ADA, PASSWORD).await.problem(), (403, "cross_site".into()));
     }
     // what a form can send is not taken
-    let request = Request::post("/api/session").header("host", "localhost").header("content-type", "text/plain");
+    let request =
+        Request::post("/api/session").header("host", "localhost").header("content-type", "text/plain");
     let body = json!({"email": ADA, "password": PASSWORD}).to_string();
     let a = answer(&house.router, request.body(Body::from(body)).unwrap()).await;
     assert_eq!(a.problem(), (415, "not_json".into()));
@@ -475,7 +496,11 @@ async fn a_session_stays_where_it_began() {
         assert_eq!(browser.open().await, 200, "an update of the browser");
         let trail = house.trail("session.use").await;
         let denied = 2 + 2 * usize::from(near == 401) + 2 * usize::from(far == 401);
-        assert_eq!(trail.iter().filter(|(outcome, ..)| outcome == "denied").count(), denied, "{bind:?} {trail:?}");
+        assert_eq!(
+            trail.iter().filter(|(outcome, ..)| outcome == "denied").count(),
+            denied,
+            "{bind:?} {trail:?}"
+        );
     }
 }
 
@@ -502,7 +527,8 @@ async fn a_temporary_password_opens_nothing_but_its_change() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_set_up_happens_once() {
     let house = House::new().await;
-    let asked = |n: u32| json!({"email": format!("root{n}@example.com"), "name": "Root", "password": PASSWORD});
+    let asked =
+        |n: u32| json!({"email": format!("root{n}@example.com"), "name": "Root", "password": PASSWORD});
     let mut anyone = house.browser();
     assert_eq!(anyone.get("/api/setup").await.json(), json!({"needed": true}));
     assert_eq!(anyone.send("POST", "/api/setup", Some(asked(0))).await.problem().0, 401);
@@ -526,7 +552,11 @@ async fn the_set_up_happens_once() {
     assert_eq!(holder.send("POST", "/api/setup", Some(asked(3))).await.problem().0, 409);
     let mut root = house.signed_in(won.json()["email"].as_str().unwrap()).await;
     assert_eq!(root.get("/api/snapshot").await.status, 200);
-    assert_eq!(root.send("POST", "/api/setup", Some(asked(4))).await.problem().0, 403, "a person is not the token");
+    assert_eq!(
+        root.send("POST", "/api/setup", Some(asked(4))).await.problem().0,
+        403,
+        "a person is not the token"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -569,7 +599,13 @@ async fn custom_roles_and_managed_teams_count() {
     assert_eq!(browser.get("/api/snapshot").await.status, 200);
     let me = browser.get("/api/me").await.json();
     let permission = |name: &str| {
-        me["permissions"].as_array().unwrap().iter().find(|p| p["permission"] == name).cloned().unwrap_or_default()
+        me["permissions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|p| p["permission"] == name)
+            .cloned()
+            .unwrap_or_default()
     };
     assert_eq!(permission("audit.read")["all"], true);
     assert_eq!(permission("keys.write")["teams"], json!([uuid::Uuid::nil()]));
@@ -578,4 +614,55 @@ async fn custom_roles_and_managed_teams_count() {
     assert_eq!(house.store.assignments(&held).await.unwrap()[0].role.grants.len(), 1);
     let none = [HeldRole { role: "no-such".into(), team: None }];
     assert!(house.store.assignments(&none).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_password_is_reset_by_somebody_who_is_not_below() {
+    let house = House::new().await;
+    house.person("root@example.com", "super_admin").await;
+    house.person("boss@example.com", "admin").await;
+    let ada = house.person_with(ADA, "developer", None).await;
+    let mut boss = house.signed_in("boss@example.com").await;
+    let root_id = house.store.person_by_email("root@example.com").await.unwrap().unwrap().id;
+    let boss_id = house.store.person_by_email("boss@example.com").await.unwrap().unwrap().id;
+    let path = |id: uuid::Uuid| format!("/api/users/{id}/password");
+    assert_eq!(boss.send("POST", &path(root_id), None).await.problem(), (403, "forbidden".into()));
+    assert_eq!(boss.send("POST", &path(boss_id), None).await.problem(), (409, "own_password".into()));
+    assert_eq!(boss.send("POST", &path(uuid::Uuid::now_v7()), None).await.problem().0, 404);
+    let mut root = house.signed_in("root@example.com").await;
+    assert_eq!(root.open().await, 200, "his password is still good");
+
+    let a = boss.send("POST", &path(ada.id), None).await;
+    assert_eq!(a.status, 200, "{}", a.text());
+    let first = a.json()["password"].as_str().unwrap().to_owned();
+    let mut browser = house.browser();
+    assert_eq!(browser.sign_in(ADA, &first).await.json()["must_change_password"], true);
+    let again = boss.send("POST", &path(ada.id), None).await.json();
+    assert_ne!(again["password"], json!(first));
+    assert_eq!(browser.open().await, 401, "a reset ends sessions");
+    assert_eq!(house.browser().sign_in(ADA, &first).await.status, 401);
+    assert_eq!(browser.send("POST", &path(boss_id), None).await.problem().0, 401);
+    let rows = house.store.audit_trail(&AuditFilter::default(), None, 100).await.unwrap();
+    assert!(!format!("{rows:?}").contains(&first), "no secret in the trail");
+
+    house.sql(&format!("UPDATE users SET source = 'scim' WHERE id = '{}'", ada.id)).await;
+    assert_eq!(boss.send("POST", &path(ada.id), None).await.problem(), (409, "no_password".into()));
+}
+
+/// What a sign-in answers is nobody else's, and what it asks holds a password: neither is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_ins_have_no_idempotency_key() {
+    let house = House::new().await;
+    house.person(ADA, "viewer").await;
+    let mut sessions = Vec::new();
+    for _ in 0..2 {
+        let mut browser = house.browser();
+        browser.extra.insert("idempotency-key", "one".parse().unwrap());
+        let a = browser.sign_in(ADA, PASSWORD).await;
+        assert!(a.status == 200 && a.headers.get("idempotent-replayed").is_none(), "{}", a.text());
+        sessions.push(a.json()["session"].clone());
+        assert_eq!(browser.open().await, 200);
+    }
+    assert_ne!(sessions[0], sessions[1]);
+    house.sql("DO $$ BEGIN ASSERT NOT EXISTS (SELECT 1 FROM idempotent_answers); END $$").await;
 }

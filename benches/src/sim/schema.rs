@@ -1,6 +1,8 @@
 //! An example value for a JSON Schema: what a simulated model passes to a tool or answers where it was told to
 //! answer in JSON. Required properties only; the first of an enum; references within the schema are followed.
 
+pub(crate) mod rules;
+
 use serde_json::{Map, Value, json};
 
 /// Deeper than this a recursive schema gets `null`.

@@ -32,10 +32,13 @@ pub struct Background {
     pub limit: usize,
     /// Longest time for one.
     pub timeout: Duration,
+    /// Of those that the provider itself makes (OpenAI, Azure) the tokens are asked for, whether the client comes back or
+    /// not: so often at first, ever more rarely with their age (a quarter of it, at most 5 min), for a day.
+    pub ask_every: Duration,
 }
 
 impl Default for Background {
     fn default() -> Self {
-        Self { limit: 64, timeout: Duration::secs(3600) }
+        Self { limit: 64, timeout: Duration::secs(3600), ask_every: Duration::secs(5) }
     }
 }

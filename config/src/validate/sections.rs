@@ -114,7 +114,7 @@ fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 fn limits(c: &Config, judge: &mut Judge<'_>) {
-    let times: [(&str, Duration); 11] = [
+    let times: [(&str, Duration); 12] = [
         ("server.body_timeout", c.server.body_timeout),
         ("server.keepalive", c.server.keepalive),
         ("server.write_timeout", c.server.write_timeout),
@@ -126,6 +126,7 @@ fn limits(c: &Config, judge: &mut Judge<'_>) {
         ("database.timeout", c.database.timeout),
         ("call_log.flush_interval", c.call_log.flush_interval),
         ("responses.background.timeout", c.responses.background.timeout),
+        ("responses.background.ask_every", c.responses.background.ask_every),
     ];
     for (path, time) in times {
         if time.get().is_zero() {

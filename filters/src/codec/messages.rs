@@ -31,9 +31,7 @@ pub use encode::{encode_count_tokens_request, encode_request};
 pub use encoder::Encoder;
 pub use models::Abilities;
 pub use platform::{Platform, apply, splices};
-pub use reply::{
-    EncodeReply, decode_count_tokens_reply, decode_reply, encode_count_tokens_reply, encode_reply,
-};
+pub use reply::{EncodeReply, decode_reply, encode_count_tokens_reply, encode_reply};
 pub use request::{decode_count_tokens, decode_request};
 
 /// What decides how a request is written beside what it says.

@@ -18,6 +18,7 @@ mod encode_request;
 mod encode_settings;
 mod encoder;
 mod event;
+mod events;
 mod item;
 mod json;
 mod kept;
@@ -36,7 +37,8 @@ pub use echo::Echo;
 pub use encode_reply::encode_reply;
 pub use encode_request::{RequestOptions, encode_request};
 pub use encoder::Encoder;
-pub use kept::{PageQuery, Turn, at_once, continued, encode_queued};
+pub use events::{Events, ends, event, state};
+pub use kept::{PageQuery, Turn, at_once, continued, dereferenced, encode_queued, references};
 pub use object::{EncodeReply, Kept};
 
 /// Fields of a request of this dialect that change at most cost, bookkeeping or what is told beside the answer, never

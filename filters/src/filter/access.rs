@@ -144,17 +144,16 @@ pub(crate) fn no_such_model(model: &str, dialect: Dialect, why: &str) -> Rejecti
     r
 }
 
-/// Models for `GET /v1/models`: with an exact name, allowed to the caller, and served by a provider that speaks the
-/// client's dialect. Sorted by name.
+/// Models for `GET /v1/models`: with an exact name, or of those that the price table knows and a prefix serves; allowed
+/// to the caller, and served by a provider that speaks the client's dialect. Sorted by name.
 pub fn visible_models(x: &Exchange) -> Vec<Arc<Model>> {
     let Some(principal) = &x.principal else { return Vec::new() };
-    let all = x.snapshot.models.named().into_iter();
-    all.filter(|m| may_use(x, principal, &m.name) && selector::speaks_dialect(m, &x.snapshot, x.dialect))
-        .cloned()
-        .collect()
+    let mut all = x.snapshot.models.listed(x.snapshot.prices.names());
+    all.retain(|m| may_use(x, principal, &m.name) && selector::speaks_dialect(m, &x.snapshot, x.dialect));
+    all
 }
 
-/// Would [`visible_models`] show `id`, or does a glob serve it?
+/// Would [`visible_models`] show `id`, or does a glob or a prefix serve it?
 pub fn is_visible(x: &Exchange, id: &str) -> bool {
     x.principal.as_ref().is_some_and(|p| may_use(x, p, id))
         && x.snapshot.models.find(id).is_some_and(|m| selector::speaks_dialect(m, &x.snapshot, x.dialect))

@@ -23,13 +23,17 @@ impl Filter for Cost {
 fn cost(x: &Exchange) -> Option<i64> {
     let meter = x.meter.as_ref()?;
     let prices = &x.snapshot.prices;
-    // The provider's name of the model first: an alias may hide any model.
-    let own = [x.model_served(), x.model_asked()].into_iter().flatten().find_map(|m| prices.find(m));
-    let mut sum = own?.cost(&meter.by_own_model()?);
+    let mut sum = cost_of(prices, [x.model_served(), x.model_asked()], &meter.by_own_model()?)?;
     for (model, usage) in meter.by_other_models() {
         sum = sum.saturating_add(price(prices, model, usage)?);
     }
     Some(sum)
+}
+
+/// Nano-dollars for the tokens of a model, by its name at the provider, or else the one that the client asked for: an
+/// alias may hide any model. None: a price is not known.
+pub fn cost_of(prices: &PriceTable, names: [Option<&str>; 2], usage: &Usage) -> Option<i64> {
+    Some(names.into_iter().flatten().find_map(|m| prices.find(m))?.cost(usage))
 }
 
 fn price(prices: &PriceTable, model: &str, usage: &Usage) -> Option<i64> {

@@ -83,7 +83,7 @@ fn record(x: &Exchange, instance: &str, now: Instant) -> CallRecord {
         model_served: x.model_served().map(|t| cut(t, MAX_TEXT)),
         provider: x.target.as_ref().map(|t| t.provider.name.as_ref().to_owned()),
         upstream_request_id: o.upstream_request_id.clone(),
-        object_id: x.meter.as_ref().and_then(|m| m.object_id().map(str::to_owned)),
+        object_id: x.object_id().map(str::to_owned),
         attempts: x.attempts,
         status,
         error_source,
@@ -99,6 +99,8 @@ fn record(x: &Exchange, instance: &str, now: Instant) -> CallRecord {
         bytes_out: o.bytes_out,
         ttft_us: o.first_byte.map(micros),
         duration_us: micros(now),
+        follows: None,
+        awaited: x.awaited(),
     }
 }
 

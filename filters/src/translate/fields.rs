@@ -15,8 +15,9 @@ pub(super) fn of_front(front: Wire, field: &str) -> Cow<'_, str> {
             Wire::Gemini | Wire::Converse => field.to_owned(),
         });
     }
-    if let (Wire::Gemini, Some(at)) = (front, field.strip_suffix(".is_error")) {
-        return Cow::Owned(format!("{at}.functionResponse.response.error"));
+    // A keyword of a schema.
+    if let Some(keyword) = field.strip_prefix("format ") {
+        return Cow::Owned(format!("{} {keyword}", of_front(front, "format")));
     }
     let own = match (front, field) {
         (Wire::Responses, "max_tokens") => "max_output_tokens",

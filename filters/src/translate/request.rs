@@ -1,8 +1,8 @@
 //! The request: decoded once a call, encoded for each attempt.
 
 use super::aside::Aside;
-use super::closed;
 use super::fields;
+use super::schemas;
 use super::way::Back;
 use crate::codec::chat::{self, ChatOptions};
 use crate::codec::custom_tools::{self, CustomTools};
@@ -130,9 +130,6 @@ impl Translation {
         let wire = back.wire;
         let free_text = wire == Wire::Responses || (wire == Wire::Chat && openai);
         let custom = if free_text { CustomTools::default() } else { custom_tools::wrap(&mut c, &mut losses) };
-        if matches!(wire, Wire::Messages | Wire::Converse) && front != Wire::Messages {
-            closed::close(&mut c.settings.format);
-        }
         let rules = match wire {
             Wire::Chat => Rules::CHAT,
             Wire::Responses => Rules::RESPONSES,
@@ -141,6 +138,7 @@ impl Translation {
             Wire::Converse => Rules::CONVERSE,
         };
         let names = tool_names::flatten(&mut c, &rules);
+        schemas::suit(&mut c, front, wire, openai, &mut losses);
         let body = match wire {
             Wire::Chat => {
                 let options = if openai { ChatOptions::openai() } else { compatible(&target.provider.host) };

@@ -101,6 +101,8 @@ pub(super) struct Response {
     pub(super) id: Option<String>,
     pub(super) store: Option<bool>,
     pub(super) usage: Option<Usage>,
+    pub(super) status: Option<String>,
+    pub(super) background: Option<bool>,
 }
 
 /// Reads `response` of an event.
@@ -116,11 +118,16 @@ pub(super) fn response(data: &[u8]) -> Option<Response> {
         store: Option<bool>,
         #[serde(borrow)]
         usage: Option<&'a RawValue>,
+        #[serde(borrow)]
+        status: Option<std::borrow::Cow<'a, str>>,
+        background: Option<bool>,
     }
     let r = serde_json::from_slice::<Outer<'_>>(data).ok()?.response;
     Some(Response {
         id: r.id,
         store: r.store,
         usage: r.usage.and_then(|u| usage(u.get().as_bytes())).map(|s| s.usage),
+        status: r.status.map(std::borrow::Cow::into_owned),
+        background: r.background,
     })
 }

@@ -21,6 +21,10 @@ pub(super) enum Wanted {
     Meta,
     Id,
     Store,
+    /// How a response stands.
+    Status,
+    /// Is it made in the background?
+    Background,
 }
 
 /// Where the scan stands.
@@ -110,6 +114,8 @@ impl BodyScan {
                         b"meta" => Some(Wanted::Meta),
                         b"id" => Some(Wanted::Id),
                         b"store" => Some(Wanted::Store),
+                        b"status" => Some(Wanted::Status),
+                        b"background" => Some(Wanted::Background),
                         _ => None,
                     };
                     self.value.clear();

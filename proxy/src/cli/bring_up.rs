@@ -13,6 +13,7 @@ use sallyport_config::{Loaded, process_env};
 use sallyport_filters::chain::CallSink;
 use sallyport_filters::filter::Chain;
 use sallyport_filters::selector::RetryPolicy;
+use sallyport_proxy::awaited::Awaiting;
 use sallyport_proxy::health::Health;
 use sallyport_proxy::kept::Keeper;
 use sallyport_proxy::metrics::Metrics;
@@ -20,6 +21,7 @@ use sallyport_proxy::owners::Owners;
 use sallyport_proxy::running::Running;
 use sallyport_proxy::upstream::Upstreams;
 use sallyport_proxy::upstream::endpoint::DNS_TTL;
+use sallyport_schema::audit::Actor;
 use sallyport_schema::call::CallRecord;
 use sallyport_schema::changes::ConnectionState;
 use sallyport_schema::embedded::Embedded;
@@ -57,6 +59,7 @@ pub(super) struct Control {
     pub(super) running: Arc<ArcSwapOption<Running>>,
     pub(super) owners: Arc<Owners>,
     pub(super) kept: Arc<Keeper>,
+    pub(super) awaiting: Arc<Awaiting>,
     pub(super) admin: AdminParts,
     store: Store,
     embedded: Option<Embedded>,
@@ -105,9 +108,10 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     let log_store = Arc::new(PgLogStore::new(store.clone()));
     let spool = open_spool(&s.dir, &config, log_store.clone())?;
     let owners = Arc::new(Owners::new(Some(store.clone())));
-    let kept = Arc::new(Keeper::new(Some(store.clone()), s.ring));
+    let kept = Arc::new(Keeper::new(Some(store.clone()), s.ring.clone()));
     tokio::spawn(kept.clone().run());
     let sink: Arc<dyn CallSink> = Arc::new(Sink { spool: spool.clone() });
+    let awaiting = Arc::new(Awaiting::new(Some(store.clone()), sink.clone()));
     let running = Arc::new(ArcSwapOption::empty());
     let publisher = Publisher {
         cell: cell.clone(),
@@ -130,9 +134,10 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
         log_store,
         spool: spool.clone(),
         store: store.clone(),
+        keyring: s.ring,
         stopped,
     };
-    Ok(Control { running, owners, kept, admin, store, embedded, spool, keeper, stop })
+    Ok(Control { running, owners, kept, awaiting, admin, store, embedded, spool, keeper, stop })
 }
 
 /// Passes everything on until the end is announced: the keeper of the snapshot then writes its last-good copy.
@@ -278,7 +283,8 @@ async fn reload_on_hangup(watcher: Arc<Watcher>) {
     }
 }
 
-/// Drops call-log partitions and kept responses past their time, and makes the partitions of the next days.
+/// Drops what is past its time (call-log partitions, kept responses, sessions), makes the partitions of the next days,
+/// disables idle keys and warns of those that expire soon.
 async fn maintain(
     log: Arc<PgLogStore>,
     store: Store,
@@ -289,10 +295,16 @@ async fn maintain(
         let days = cell.load().config.call_log.retention_days;
         let done = async {
             log.maintain(days).await.map_err(|e| format!("call-log partitions: {e}"))?;
-            store.expire_responses().await.map_err(|e| format!("old responses: {e}"))
+            store.expire_responses().await.map_err(|e| format!("old responses: {e}"))?;
+            store
+                .key_chores(&Actor::system("chores"))
+                .await
+                .map_err(|e| format!("idle and expiring keys: {e}"))?;
+            store.sweep_sessions().await.map_err(|e| format!("old sessions: {e}"))?;
+            store.sweep_answers().await.map_err(|e| format!("old answers: {e}"))
         };
         let wait = match done.await {
-            Ok(_) => Duration::from_secs(3600),
+            Ok(()) => Duration::from_secs(900),
             Err(e) => {
                 tracing::debug!("{e}");
                 Duration::from_secs(60)
@@ -367,6 +379,11 @@ fn gauges(
 }
 
 impl Control {
+    /// Tells when the end is announced.
+    pub(super) fn stopped(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
     /// Takes everything down, in reverse: the call log is shipped while Postgres is still there.
     pub(super) async fn stop(self) {
         self.stop.send_replace(true);

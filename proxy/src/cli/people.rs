@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use sallyport_admin::password::{self, Policy};
 use sallyport_config::model::{Config, PasswordRules, Secret};
 use sallyport_schema::audit::Actor;
+use sallyport_schema::error::StoreError;
 use sallyport_schema::rows::HeldRole;
 use sallyport_schema::store::people::NewPerson;
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
@@ -62,7 +63,8 @@ pub(super) fn run(command: Admin) -> Result<ExitCode, Failure> {
 fn create(c: &Create) -> Result<ExitCode, Failure> {
     let loaded = load(&c.files.config)?;
     let email = sallyport_admin::email(&c.email).map_err(|e| e.to_string())?;
-    let name = sallyport_admin::display_name(c.name.as_deref().unwrap_or(&email)).map_err(|e| e.to_string())?;
+    let name =
+        sallyport_admin::display_name(c.name.as_deref().unwrap_or(&email)).map_err(|e| e.to_string())?;
     let rules = &loaded.config.admin.password;
     let (password, until) = if c.temporary {
         let (password, until) = temporary(rules)?;
@@ -79,9 +81,11 @@ fn create(c: &Create) -> Result<ExitCode, Failure> {
         roles: vec![HeldRole { role: c.role.clone(), team: None }],
     };
     let person = with_store(&loaded.config, async |store| {
-        store.create_person(&new, false, &Actor::cli()).await.map_err(|e| match e.constraint() {
-            Some("users_email_key") => format!("there is a user {} already", new.email),
-            _ => e.to_string(),
+        store.create_person(&new, false, &Actor::cli()).await.map_err(|e| match e {
+            StoreError::Refused { constraint: Some(c), .. } if c == "users_email_key" => {
+                format!("there is a user {} already", new.email)
+            }
+            e => e.to_string(),
         })
     })?;
     let mut out = format!("Created {} ({}) with the role {}.\n", person.email, person.id, c.role);

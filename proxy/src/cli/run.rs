@@ -88,8 +88,10 @@ fn serve(
         metrics,
         owners: state.owners.clone(),
         keeper: state.kept.clone(),
+        awaiting: state.awaiting.clone(),
         estimator,
     };
+    control.spawn(gateway.awaiting.clone().run(gateway.clone(), state.stopped()));
     for address in &config.server.listen {
         tracing::info!(%address, tls = config.server.tls.is_some(), "gateway");
     }

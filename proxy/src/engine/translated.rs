@@ -30,7 +30,7 @@ const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const DROPPED_MOST: usize = 1024;
 
 /// Is it a stream of events: SSE, or AWS's frames?
-pub(super) fn is_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_stream(headers: &HeaderMap) -> bool {
     let is = |kind: &[u8]| {
         headers
             .get(header::CONTENT_TYPE)

@@ -5,6 +5,9 @@
 //! in the store that it lives; so a response whose instance has died is told as failed, and one that was cancelled
 //! elsewhere is stopped here.
 
+use super::feed::Feed;
+use super::follow::{Source, follow};
+use super::stand_in::{Heard, request, stand_in};
 use super::{Keeper, WAITS, bounded, status_of};
 use crate::engine::call::Call;
 use crate::engine::{self, prepare, reply};
@@ -14,22 +17,23 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pingora_core::BError;
 use pingora_core::protocols::http::ServerSession;
-use sallyport_filters::codec::responses::{Turn, at_once};
+use sallyport_filters::codec::responses::{Events, Turn, at_once, state};
 use sallyport_filters::exchange::{Exchange, Target};
 use sallyport_filters::kept::{self, id_of};
 use sallyport_filters::rejection::{ErrorKind, Rejection};
 use sallyport_filters::surface::Surface;
 use sallyport_filters::translate::{self, Way};
 use sallyport_schema::backoff::Backoff;
+use sallyport_schema::envelope::RESPONSE_EVENTS;
 use sallyport_schema::store::{ResponseRow, ResponseStatus};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use time::OffsetDateTime;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -39,49 +43,66 @@ const LEASE: Duration = Duration::from_secs(30);
 const PULSE: Duration = Duration::from_secs(2);
 /// Attempts to write the end of one down.
 const ATTEMPTS: u32 = 20;
-/// Of an answer that is no response, so much is read for its error.
-const ERROR: usize = 64 * 1024;
 
 /// The responses that this instance is making.
 #[derive(Debug, Default)]
 pub(crate) struct AtWork {
-    stops: Arc<Mutex<HashMap<String, Arc<Notify>>>>,
+    all: Arc<Mutex<HashMap<String, Working>>>,
+    /// Bytes of all feeds.
+    bytes: Arc<AtomicUsize>,
+}
+
+/// One of them, as others see it.
+#[derive(Clone, Debug)]
+struct Working {
+    stop: Arc<Notify>,
+    /// Where its client streams.
+    feed: Option<Arc<Feed>>,
 }
 
 /// One of them, until it is dropped.
 struct Place {
     id: String,
-    stop: Arc<Notify>,
-    stops: Arc<Mutex<HashMap<String, Arc<Notify>>>>,
+    working: Working,
+    all: Arc<Mutex<HashMap<String, Working>>>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.stops).remove(&self.id);
+        lock(&self.all).remove(&self.id);
+        if let Some(feed) = &self.working.feed {
+            feed.end();
+        }
     }
 }
 
-fn lock(stops: &Mutex<HashMap<String, Arc<Notify>>>) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
+fn lock(all: &Mutex<HashMap<String, Working>>) -> MutexGuard<'_, HashMap<String, Working>> {
     // Nothing panics while it is held.
-    stops.lock().unwrap_or_else(PoisonError::into_inner)
+    all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl AtWork {
     /// A place for one more; None: there are `limit` already.
-    fn begin(&self, id: &str, limit: usize) -> Option<Place> {
-        let mut stops = lock(&self.stops);
-        if stops.len() >= limit {
+    fn begin(&self, id: &str, limit: usize, streamed: bool) -> Option<Place> {
+        let mut all = lock(&self.all);
+        if all.len() >= limit {
             return None;
         }
-        let stop = Arc::new(Notify::new());
-        stops.insert(id.to_owned(), stop.clone());
-        Some(Place { id: id.to_owned(), stop, stops: self.stops.clone() })
+        let feed = streamed.then(|| Arc::new(Feed::new(self.bytes.clone())));
+        let working = Working { stop: Arc::new(Notify::new()), feed };
+        all.insert(id.to_owned(), working.clone());
+        Some(Place { id: id.to_owned(), working, all: self.all.clone() })
+    }
+
+    /// Its events.
+    pub(super) fn feed(&self, id: &str) -> Option<Arc<Feed>> {
+        lock(&self.all).get(id).and_then(|w| w.feed.clone())
     }
 
     /// Nobody wants it any more.
     pub(super) fn stop(&self, id: &str) {
-        if let Some(stop) = lock(&self.stops).get(id) {
-            stop.notify_one();
+        if let Some(working) = lock(&self.all).get(id) {
+            working.stop.notify_one();
         }
     }
 }
@@ -93,10 +114,18 @@ pub(crate) fn wanted(x: &Exchange, targets: &[Target]) -> bool {
         && x.body.background()
         && settings.keep
         && settings.background.limit > 0
-        && targets.first().is_some_and(|t| {
-            let model = t.model.as_deref().or(x.model_asked()).unwrap_or_default();
-            matches!(translate::way(&t.provider, model, x.surface), Some(Way::Translated(_)))
-        })
+        && targets.first().is_some_and(|t| translated(x, t))
+}
+
+/// Does the gateway speak for this provider, and so keep what it says?
+pub(crate) fn translated(x: &Exchange, t: &Target) -> bool {
+    let model = t.model.as_deref().or(x.model_asked()).unwrap_or_default();
+    matches!(translate::way(&t.provider, model, x.surface), Some(Way::Translated(_)))
+}
+
+/// Is it the call that makes such a response? Of its upstreams only those can serve it whose answers the gateway keeps.
+pub(crate) fn makes(x: &Exchange) -> bool {
+    x.turn.as_ref().is_some_and(|t| t.background.is_some())
 }
 
 /// What makes one response.
@@ -128,20 +157,16 @@ pub(crate) async fn submit(
     if call.x.body.store() == Some(false) {
         return Err(refuse("store", "A response in the background must be stored: leave 'store' out."));
     }
-    if call.x.body.stream() {
-        let why = "A response of this model cannot be made in the background and streamed: leave 'stream' out \
-                   and ask for it by its id.";
-        return Err(refuse("stream", why));
-    }
+    let stream = call.x.body.stream();
     let settings = call.x.snapshot.config.responses.clone();
     let id = Uuid::now_v7();
-    let place = gw.keeper.at_work.begin(&id_of(id), settings.background.limit).ok_or_else(|| {
+    let place = gw.keeper.at_work.begin(&id_of(id), settings.background.limit, stream).ok_or_else(|| {
         let why = "Too many responses are being made in the background; try again.";
         let why = Rejection::gateway(ErrorKind::RateLimit, "background_limit", why);
         Rejection { retry_after: Some(Duration::from_secs(10)), ..why }
     })?;
     let x = &mut call.x;
-    let raw = at_once(&x.body.raw).map_err(|e| refuse("body", &e.why))?;
+    let raw = at_once(&x.body.raw, stream).map_err(|e| refuse("body", &e.why))?;
     let body = x.body.read(raw.into(), None, x.surface)?;
     let sent = std::mem::replace(&mut x.body, body).raw;
     let turn = x.turn.get_or_insert_default();
@@ -158,6 +183,10 @@ pub(crate) async fn submit(
     if let Some(store) = &gw.keeper.store {
         bounded(store.keep_response(&row)).await?;
     }
+    let feed = place.working.feed.clone();
+    for (n, kind) in (0..).zip(["response.created", "response.queued"]) {
+        feed.iter().for_each(|feed| feed.push(state(kind, n, &object)));
+    }
     let job = Job {
         place,
         request: request(d, &call.x.body.raw),
@@ -170,6 +199,9 @@ pub(crate) async fn submit(
         timeout: settings.background.timeout.get(),
     };
     tokio::spawn(making(gw.clone(), running.clone(), job));
+    if let Some(feed) = feed {
+        return Ok(follow(&gw.keeper, d, call, Source::Feed(feed), 0).await);
+    }
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let sent = reply::whole(d, &mut call.x, StatusCode::OK, headers, object).await;
@@ -180,7 +212,13 @@ pub(crate) async fn submit(
 impl Keeper {
     fn queued(&self, x: &Exchange, id: Uuid, asked: &[u8], object: &[u8]) -> Result<ResponseRow, String> {
         let row = self.row(x, id_of(id), ResponseStatus::Queued, asked, object)?;
-        Ok(ResponseRow { background: true, alive_until: Some(OffsetDateTime::now_utc() + LEASE), ..row })
+        let streamed = x.body.stream();
+        Ok(ResponseRow {
+            background: true,
+            streamed,
+            alive_until: Some(OffsetDateTime::now_utc() + LEASE),
+            ..row
+        })
     }
 
     /// Says that it lives until nobody wants it any more.
@@ -198,15 +236,16 @@ impl Keeper {
     }
 
     /// Writes the end of one down.
-    async fn finish(&self, id: &str, asked: &[u8], object: &[u8]) {
+    async fn finish(&self, id: &str, asked: &[u8], object: &[u8], events: Option<Events>) {
         let Some(store) = &self.store else { return };
         let sealed = match self.sealed(id, asked, object) {
             Ok(sealed) => sealed,
             Err(error) => return tracing::error!(%error, id, "a response of the background is lost"),
         };
+        let events = events.and_then(|e| self.ring.seal(&RESPONSE_EVENTS.place(id), &e.to_bytes()).ok());
         let mut backoff = Backoff::new(WAITS.0, WAITS.1);
         for _ in 0..ATTEMPTS {
-            match store.finish_response(id, status_of(object), &sealed).await {
+            match store.finish_response(id, status_of(object), &sealed, events.as_deref()).await {
                 Ok(_) => return,
                 Err(error) => tracing::debug!(%error, id, "the end of a response waits to be kept"),
             }
@@ -214,46 +253,6 @@ impl Keeper {
         }
         tracing::error!(id, "a response of the background is lost: the store did not take it");
     }
-}
-
-/// The request as bytes of HTTP/1.1.
-fn request(d: &ServerSession, body: &[u8]) -> Vec<u8> {
-    let framing = [
-        header::HOST,
-        header::CONTENT_LENGTH,
-        header::TRANSFER_ENCODING,
-        header::CONNECTION,
-        header::EXPECT,
-        header::UPGRADE,
-        header::TE,
-    ];
-    let head = d.req_header();
-    let mut out = Vec::with_capacity(1024 + body.len());
-    let path = head.uri.path_and_query().map_or("/v1/responses", http::uri::PathAndQuery::as_str);
-    out.extend_from_slice(format!("POST {path} HTTP/1.1\r\nhost: background\r\n").as_bytes());
-    for (name, value) in head.headers.iter().filter(|(name, _)| !framing.contains(name)) {
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
-    out.extend_from_slice(body);
-    out
-}
-
-/// The client's part: asks, and reads on for as long as something comes. The answer's first bytes.
-async fn stand_in(mut client: DuplexStream, request: Vec<u8>) -> Vec<u8> {
-    let mut answer = Vec::new();
-    if client.write_all(&request).await.is_ok() {
-        drop(request);
-        let mut piece = vec![0; 16 * 1024];
-        while let Ok(n @ 1..) = client.read(&mut piece).await {
-            let room = ERROR.saturating_sub(answer.len()).min(n);
-            answer.extend_from_slice(&piece[..room]);
-        }
-    }
-    answer
 }
 
 /// [`make`], named as a type: the engine begins what itself runs in.
@@ -264,7 +263,8 @@ fn making(gw: Gateway, running: Arc<Running>, job: Job) -> Pin<Box<dyn Future<Ou
 async fn make(gw: Gateway, running: Arc<Running>, job: Job) {
     let id = job.place.id.clone();
     let (client, server) = tokio::io::duplex(64 * 1024);
-    let asking = tokio::spawn(stand_in(client, job.request));
+    let feed = job.place.working.feed.clone();
+    let asking = tokio::spawn(stand_in(client, job.request, feed.clone()));
     let mut turn = kept::Turn { background: Some(job.call), previous: job.previous, ..Default::default() };
     turn.asked = Some(job.asked.clone());
     let mut x = Exchange::new(running.snapshot.clone(), Surface::Responses, Surface::Responses.dialect());
@@ -282,13 +282,13 @@ async fn make(gw: Gateway, running: Arc<Running>, job: Job) {
     };
     let in_time = tokio::select! {
         r = tokio::time::timeout(job.timeout, Box::pin(served)) => r.is_ok(),
-        () = job.place.stop.notified() => return,
+        () = job.place.working.stop.notified() => return,
         () = gw.keeper.pulse(&id) => return,
     };
     let object = call.x.turn.as_mut().and_then(|t| t.object.take());
     let told = call.x.outcome.rejection.as_ref().map(|r| (r.code.to_owned(), r.message.clone()));
     drop(call);
-    let answer = asking.await.unwrap_or_default();
+    let Heard { error: answer, last } = asking.await.unwrap_or_default();
     let object = object.unwrap_or_else(|| {
         let (code, message) = match told {
             _ if !in_time => ("server_error".to_owned(), format!("It took longer than {:?}.", job.timeout)),
@@ -298,7 +298,16 @@ async fn make(gw: Gateway, running: Arc<Running>, job: Job) {
         let queued = Turn::new(&job.asked, &job.queued);
         queued.map(|t| t.failed(&code, &message).into()).unwrap_or_default()
     });
-    gw.keeper.finish(&id, &job.asked, &object).await;
+    let last = feed.as_ref().map(|feed| {
+        let kind = format!("response.{}", status_of(&object).word());
+        last.unwrap_or_else(|| state(&kind, feed.next_number(), &object))
+    });
+    let events = feed.as_ref().zip(last.as_ref()).and_then(|(feed, last)| feed.whole(last));
+    gw.keeper.finish(&id, &job.asked, &object, events).await;
+    // Whoever hears of its end may go on with it at once.
+    if let (Some(feed), Some(last)) = (feed, last) {
+        feed.push(last);
+    }
 }
 
 /// Code and message of an error answer.
@@ -313,8 +322,7 @@ fn error(answer: &[u8]) -> (String, String) {
     struct Body {
         error: Error,
     }
-    let body = memchr::memmem::find(answer, b"\r\n\r\n").and_then(|at| answer.get(at + 4..));
-    let told = body.and_then(|b| serde_json::from_slice::<Body>(b).ok()).map(|b| b.error).unwrap_or_default();
+    let told = serde_json::from_slice::<Body>(answer).map(|b| b.error).unwrap_or_default();
     let code = told.code.or(told.r#type).unwrap_or_else(|| "server_error".into());
     (code, told.message.unwrap_or_else(|| "The response could not be made.".into()))
 }

@@ -120,6 +120,7 @@ mod tests {
             team_id: None,
             status: ResponseStatus::Completed,
             background: false,
+            streamed: false,
             content: vec![0; bytes],
             created_at: OffsetDateTime::UNIX_EPOCH,
             expires_at: OffsetDateTime::UNIX_EPOCH,

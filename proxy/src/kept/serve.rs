@@ -1,5 +1,6 @@
 //! `GET` and `DELETE /v1/responses/{id}`, `cancel` and `input_items` of a response that the gateway keeps.
 
+use super::follow::{Source, follow};
 use super::{Keeper, bounded};
 use crate::engine::call::Call;
 use crate::engine::{self, reply, request_body};
@@ -24,7 +25,18 @@ enum Wanted {
     Deletion,
     Cancellation,
     Items(PageQuery),
+    /// Events from this number on.
+    Events(u64),
 }
+
+/// What it is answered with.
+enum Reply {
+    Whole(Bytes),
+    Events(Source, u64),
+}
+
+/// Why a response is not made any more.
+pub(super) const STOPPED: &str = "The gateway instance that made this response has stopped. Create it again.";
 
 /// Takes the request through the filters and answers it.
 pub(crate) async fn serve(
@@ -38,7 +50,8 @@ pub(crate) async fn serve(
         d.set_keepalive(None);
     }
     match answer(&gw.keeper, d, call).await {
-        Ok(body) => {
+        Ok(Reply::Events(source, number)) => follow(&gw.keeper, d, call, source, number).await,
+        Ok(Reply::Whole(body)) => {
             let mut headers = HeaderMap::with_capacity(4);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             reply::whole(d, &mut call.x, StatusCode::OK, headers, body).await?;
@@ -49,7 +62,7 @@ pub(crate) async fn serve(
     }
 }
 
-async fn answer(keeper: &Keeper, d: &ServerSession, call: &mut Call) -> Result<Bytes, Rejection> {
+async fn answer(keeper: &Keeper, d: &ServerSession, call: &mut Call) -> Result<Reply, Rejection> {
     while engine::enter_next(d, call).await? {}
     let head = d.req_header();
     let wanted = wanted(&head.method, head.uri.path(), head.uri.query())?;
@@ -59,8 +72,12 @@ async fn answer(keeper: &Keeper, d: &ServerSession, call: &mut Call) -> Result<B
         Wanted::Deletion => keeper.delete(&call.x, &id).await,
         Wanted::Cancellation => keeper.cancel(&call.x, &id).await,
         Wanted::Items(page) => keeper.items(&call.x, &id, &page).await,
+        Wanted::Events(number) => {
+            let row = keeper.one(&call.x, &id).await?;
+            return Ok(Reply::Events(keeper.events(&row, number).await?, number));
+        }
     }
-    .map(Bytes::from)
+    .map(|body| Reply::Whole(body.into()))
 }
 
 fn wanted(method: &Method, path: &str, query: Option<&str>) -> Result<Wanted, Rejection> {
@@ -91,7 +108,9 @@ fn wanted(method: &Method, path: &str, query: Option<&str>) -> Result<Wanted, Re
         return Ok(Wanted::Deletion);
     }
     if get("stream") == Some("true") {
-        return Err(wrong("stream", "this response cannot be streamed again; get it whole"));
+        let after = get("starting_after").map(str::parse::<u64>).transpose();
+        let after = after.map_err(|_| wrong("starting_after", "send a sequence number"))?;
+        return Ok(Wanted::Events(after.map_or(0, |n| n.saturating_add(1))));
     }
     Ok(Wanted::Object)
 }
@@ -106,8 +125,7 @@ impl Keeper {
         let row = self.one(x, id).await?;
         let turn = self.open(&row)?;
         if !row.status.ended() && row.alive_until.is_none_or(|t| t < OffsetDateTime::now_utc()) {
-            let why = "The gateway instance that made this response has stopped. Create it again.";
-            return Ok(turn.failed("server_error", why));
+            return Ok(turn.failed("server_error", STOPPED));
         }
         Ok(turn.object(row.status.word()))
     }

@@ -339,6 +339,7 @@ async fn models_in_geminis_shape() {
             {"name": "secret", "routes": [{"provider": "openai"}]},
             {"name": "wild-*", "routes": [{"provider": "openai"}]},
         ],
+        "routing": {"prefixes": false},
     }))
     .await;
     let key = gateway.new_key(&["--surfaces", "models,generate", "--models", "gpt-*,org/*,wild-*"]).await;

@@ -10,9 +10,9 @@ use super::support::wait::until;
 use sallyport_schema::testing::TestPg;
 use serde_json::{Value, json as object};
 
-const PATH: &str = "/v1/responses";
+pub(super) const PATH: &str = "/v1/responses";
 
-fn config(url: &str, more: Value) -> Value {
+pub(super) fn config(url: &str, more: Value) -> Value {
     let base = url.strip_suffix("/v1").unwrap();
     let all = object!({
         "providers": [
@@ -32,7 +32,7 @@ fn spoken(r: &Received) -> Format {
 }
 
 /// Says "Hi." to everything.
-async fn upstream() -> Stub {
+pub(super) async fn upstream() -> Stub {
     Stub::answering(|r| say::answer(spoken(r), &Said::text("Hi."), &r.json())).await
 }
 
@@ -49,12 +49,12 @@ async fn ask(gateway: &Gateway, body: Value) -> Value {
     }
 }
 
-async fn call(gateway: &Gateway, key: &str, method: &str, path: &str) -> Answer {
+pub(super) async fn call(gateway: &Gateway, key: &str, method: &str, path: &str) -> Answer {
     let bearer = format!("Bearer {key}");
     Client::connect(gateway.port).await.call(method, path, &[("authorization", &bearer)], b"").await
 }
 
-async fn post(gateway: &Gateway, key: &str, body: &Value) -> Answer {
+pub(super) async fn post(gateway: &Gateway, key: &str, body: &Value) -> Answer {
     let (bearer, body) = (format!("Bearer {key}"), body.to_string());
     Client::connect(gateway.port)
         .await
@@ -245,7 +245,7 @@ async fn what_is_not_to_be_kept_is_not() {
     assert_eq!(error["param"], "background", "{error}");
 }
 
-async fn ended(gateway: &Gateway, id: &str) -> Value {
+pub(super) async fn ended(gateway: &Gateway, id: &str) -> Value {
     until("the response to end", || async {
         let got = call(gateway, &gateway.key, "GET", &format!("{PATH}/{id}")).await;
         let got = got.expect(200).json();
@@ -316,11 +316,27 @@ async fn a_response_in_the_background_that_fails_says_why() {
     impossible["top_logprobs"] = object!(3);
     impossible["include"] = object!(["message.output_text.logprobs"]);
     refused(&gateway, impossible).await;
-    for (field, value) in [("stream", object!(true)), ("store", object!(false))] {
-        let mut wrong = order.clone();
-        wrong[field] = value;
-        assert_eq!(refused(&gateway, wrong).await["param"], field);
-    }
+    let mut wrong = order.clone();
+    wrong["store"] = object!(false);
+    assert_eq!(refused(&gateway, wrong).await["param"], "store");
+}
+
+/// A provider with state of its own would keep it under an id that the client was never told.
+#[tokio::test]
+async fn the_background_stays_with_providers_whose_answers_are_kept() {
+    let stub = Stub::answering(|r| match spoken(r) {
+        Format::Messages => json(500, error_body(Format::Messages, "api_error", "Broken.")),
+        other => say::answer(other, &Said::text("Hi."), &r.json()),
+    })
+    .await;
+    let both = object!({"models": [{"name": "both", "routes": [
+        {"provider": "anthropic", "model": "m", "weight": 1}, {"provider": "openai", "model": "m", "weight": 0}]}]});
+    let gateway = Gateway::start(config(&stub.url(), both)).await;
+    let id = ask(&gateway, object!({"model": "both", "input": "x", "background": true})).await["id"].clone();
+    assert_eq!(ended(&gateway, id.as_str().unwrap()).await["status"], "failed");
+    assert!(stub.received().iter().all(|r| spoken(r) == Format::Messages));
+    // One that is waited for may go to either.
+    ask(&gateway, object!({"model": "both", "input": "x"})).await;
 }
 
 /// What an instance was making when it died is told as failed, not as going on for ever.

@@ -21,6 +21,8 @@ async fn gateway() -> (Stub, Gateway) {
     let gateway = Gateway::start(object!({
         "providers": [provider("openai", "openai", &stub.url()), provider("anthropic", "anthropic", &stub.url())],
         "models": all,
+        // Names that are not in the files: `well_known_names`.
+        "routing": {"prefixes": false},
     }))
     .await;
     (stub, gateway)
@@ -101,4 +103,40 @@ async fn hello() {
     client.send(request("HEAD", "/api/hello", &[], b"")).await;
     assert_eq!(client.head_answer().await.status(), 200);
     client.call("POST", "/api/hello", &[], b"").await.expect(405);
+}
+
+/// Models without an entry, which a prefix serves: those that the price table names, of the providers that are there.
+#[tokio::test]
+async fn well_known_names() {
+    let stub = Stub::answering(|_| json(200, "{}")).await;
+    let gateway = Gateway::start(object!({
+        "providers": [provider("openai", "openai", &stub.url()), provider("claude", "anthropic", &stub.url())],
+        "models": [{"name": "gpt-4o", "enabled": false, "routes": [{"provider": "openai"}]}],
+        "prices": {"models": {"gpt-mine": {"input": 1, "output": 1}}},
+    }))
+    .await;
+    let key = gateway.new_key(&["--surfaces", "models", "--models", "gpt-*,claude-opus-*,gemini-*"]).await;
+    let bearer = format!("Bearer {key}");
+    let auth = [("authorization", bearer.as_str())];
+    let list = gateway.get("/v1/models", &auth).await.expect(200).json();
+    let got = ids(&list);
+    for name in ["gpt-5", "gpt-mine", "claude-opus-4-5"] {
+        assert!(got.contains(&name), "{name}: {got:?}");
+    }
+    let odd = |n: &&&str| !(n.starts_with("gpt-") || n.starts_with("claude-opus-")) || n.contains('*');
+    assert_eq!(got.iter().find(odd), None, "not allowed to the key, or at no provider");
+    assert!(!got.contains(&"gpt-4o"), "switched off");
+    assert!(got.is_sorted());
+    let headers = [("x-api-key", key.as_str()), ("anthropic-version", "2023-06-01")];
+    let page = gateway.get("/v1/models?limit=1000", &headers).await.expect(200).json();
+    assert_eq!(ids(&page), got);
+    let gemini =
+        gateway.get("/v1beta/models?pageSize=1000", &[("x-goog-api-key", &key)]).await.expect(200).json();
+    let names = gemini["models"].as_array().unwrap().iter();
+    let names: Vec<_> = names.map(|m| m["name"].as_str().unwrap().trim_start_matches("models/")).collect();
+    assert_eq!(names, got);
+    // One that is not known may be asked for, too.
+    for (path, status) in [("gpt-5", 200), ("gpt-99", 200), ("gpt-4o", 404), ("o3", 404), ("gemini-9", 404)] {
+        gateway.get(&format!("/v1/models/{path}"), &auth).await.expect(status);
+    }
 }

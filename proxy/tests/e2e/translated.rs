@@ -222,6 +222,45 @@ async fn pictures_and_schemas() {
     }
 }
 
+/// Each provider promises only what it can keep: bounds are told to Claude in the description, and OpenAI is asked to
+/// keep to the schema that Anthropic would have kept to.
+#[tokio::test]
+async fn schemas_in_each_providers_form() {
+    let house = House::new(object!({})).await;
+    let bounds = object!({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "required": ["n"],
+        "additionalProperties": false});
+    let told = object!({"type": "object", "properties": {"n": {"type": "integer", "description": "{minimum: 1}"}},
+        "required": ["n"], "additionalProperties": false});
+    for (front, kind) in translated() {
+        let mut ask = ask::structured(front);
+        let at = match front {
+            Format::Chat => "/response_format/json_schema/schema",
+            Format::Responses => "/text/format/schema",
+            Format::Messages => "/output_config/format/schema",
+        };
+        *ask.pointer_mut(at).unwrap() = bounds.clone();
+        let (got, sent) = house.ask(front, kind, ask).await;
+        got.expect(200);
+        let body = sent.json();
+        let (schema, strict) = match back(front, kind) {
+            Format::Chat => (
+                &body["response_format"]["json_schema"]["schema"],
+                &body["response_format"]["json_schema"]["strict"],
+            ),
+            Format::Responses => (&body["text"]["format"]["schema"], &body["text"]["format"]["strict"]),
+            Format::Messages => (&body["output_config"]["format"]["schema"], &Value::Null),
+        };
+        let what = format!("{front:?} {kind}: {body}");
+        let claude = back(front, kind) == Format::Messages;
+        assert_eq!(schema, if claude { &told } else { &bounds }, "{what}");
+        let dropped = got.head.get("x-sallyport-dropped").unwrap_or_default();
+        assert_eq!(dropped.contains("(minimum)"), claude, "{dropped} {what}");
+        if !claude && (front != Format::Messages || kind == "openai") {
+            assert_eq!(strict, &object!(true), "{what}");
+        }
+    }
+}
+
 /// Lessons, Protocol: "breaks thinking signatures (400 from the provider)". The second turn of a loop brings the proof
 /// back to its maker, to the byte, through clients that do not know it.
 #[tokio::test]

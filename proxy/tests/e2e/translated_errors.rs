@@ -120,6 +120,43 @@ async fn statuses() {
     }
 }
 
+/// Google says in the body only when to come back; clients of other dialects read it in the head. Google's own get
+/// Google's bytes.
+#[tokio::test]
+async fn googles_wait_is_told_to_every_front() {
+    const BODY: &str = r#"{"error":{"code":429,"message":"Quota.","status":"RESOURCE_EXHAUSTED","details":[
+        {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"21.5s"}]}}"#;
+    let stub = Stub::answering(|r| match r.target().contains("alt=sse") {
+        // As Google answers streams, too.
+        true => json(429, format!("[{BODY}]")),
+        false => json(429, BODY),
+    })
+    .await;
+    let gateway = Gateway::start(object!({
+        "providers": [provider("google", "gemini", &stub.url())],
+        "models": [{"name": "m", "routes": [{"provider": "google"}]}],
+        "upstream": {"max_attempts": 1},
+    }))
+    .await;
+    for stream in [false, true] {
+        for front in [Format::Chat, Format::Responses, Format::Messages] {
+            let mut body = ask::text(front, stream);
+            body["model"] = "m".into();
+            let got = gateway.post(front.path(), body.to_string()).await;
+            let what = format!("{front:?} {stream}: {:?} {}", got.head, got.text());
+            assert_eq!((got.status(), got.head.get("retry-after")), (429, Some("22")), "{what}");
+            assert_eq!(error_type(front.path(), &got.json()), "rate_limit_error", "{what}");
+            assert_eq!(got.json()["error"]["message"], "Quota.", "{what}");
+        }
+        let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        let body = object!({"contents": [{"role": "user", "parts": [{"text": "Weather?"}]}]});
+        let got = gateway.post(&format!("/v1beta/models/m:{method}"), body.to_string()).await;
+        let what = format!("{method}: {:?} {}", got.head, got.text());
+        let want = if stream { format!("[{BODY}]") } else { BODY.to_owned() };
+        assert_eq!((got.status(), got.text()), (429, want), "{what}");
+    }
+}
+
 /// A page of a load balancer in front of the provider; a 200 that is no answer of the format.
 #[tokio::test]
 async fn pages() {

@@ -38,10 +38,9 @@ each("tools and thoughts", async (model) => {
   assert.equal(second.choices[0].message.content, "rainrain");
 });
 
-// By the SDK's own reader of streams. (Thoughts it cannot bring back: of fields that it does not know it keeps the last
-// piece only.)
-each("streamed tools", async (model) => {
-  const ask = { model: `${model};echo`, tools };
+// By the SDK's own reader of streams, thoughts included: of fields that it does not know it keeps the last piece only.
+each("streamed tools and thoughts", async (model) => {
+  const ask = { model: `${model};echo;reasoning=6`, tools, reasoning_effort: "low" };
   const final = await chat.stream({ ...ask, messages: user(TWO) }).finalChatCompletion();
   const { parsed, ...message } = final.choices[0].message;
   assert.deepEqual(message.tool_calls.map((call) => JSON.parse(call.function.arguments)), CITIES);

@@ -31,7 +31,7 @@ export const SCHEMA = {
   required: ["city"],
   additionalProperties: false,
 };
-export const Report = z.object({ city: z.string(), degrees: z.number() });
+export const Report = z.object({ city: z.string(), degrees: z.number().min(-100).max(100) });
 
 /** Statuses and the names of their error classes in OpenAI's and Anthropic's SDKs. */
 export const STATUSES = [

@@ -48,3 +48,36 @@ def test_cancelled(oai):
     assert oai.responses.retrieve(made.id).status == "cancelled"
     with pytest.raises(openai.BadRequestError):
         oai.responses.cancel(oai.responses.create(model="claude-sim", input="x").id)
+
+
+@each
+def test_a_stream_of_the_background_is_taken_up_again(oai, model):
+    first, seen = None, []
+    with oai.responses.create(model=model, input="Think long and hard.", background=True, stream=True) as stream:
+        for event in stream:
+            seen.append(event)
+            if event.type == "response.output_text.delta":
+                break
+    first, last = seen[0].response, seen[-1].sequence_number
+    assert [e.type for e in seen[:3]] == ["response.created", "response.queued", "response.in_progress"]
+    assert first.status == "queued" and [e.sequence_number for e in seen] == list(range(last + 1))
+    rest = list(oai.responses.retrieve(first.id, stream=True, starting_after=last))
+    assert rest[0].sequence_number == last + 1 and rest[-1].type == "response.completed"
+    assert rest[-1].response.output_text == "Think long and hard."
+    words = [e.delta for e in seen + rest if e.type == "response.output_text.delta"]
+    assert "".join(words) == "Think long and hard."
+    whole = list(oai.responses.retrieve(first.id, stream=True))
+    assert [(e.type, e.sequence_number) for e in whole] == [(e.type, e.sequence_number) for e in seen + rest]
+    assert oai.responses.retrieve(first.id).output_text == "Think long and hard."
+
+
+def test_items_by_their_id(oai):
+    first = oai.responses.create(model="claude-sim;echo", input="My name is Ada.")
+    reference = {"type": "item_reference", "id": first.output[0].id}
+    said, question = ({"role": "user", "content": text} for text in ("My name is Ada.", "And I am here."))
+    made = oai.responses.create(model="claude-sim;echo", input=[said, reference, question])
+    assert made.output_text == "And I am here."
+    assert made.usage.input_tokens > first.usage.input_tokens
+    with pytest.raises(openai.NotFoundError) as error:
+        oai.responses.create(model="claude-sim", input=[said, {**reference, "id": "msg_1"}, question])
+    assert error.value.body["message"] == "Item with id 'msg_1' not found."

@@ -60,20 +60,20 @@ def sections(path):
             lines.append(line)
 
 
-def plain(side, value, kind=None):
-    """The value without what is meant."""
+def plain(side, value, kind=None, but=()):
+    """The value without what is meant, `but` for some of it."""
     if isinstance(value, list):
-        return [plain(side, v, kind) for v in value]
+        return [plain(side, v, kind, but) for v in value]
     if not isinstance(value, dict):
         return value
     if isinstance(value.get("type"), str):
         kind = value["type"]
-    meant, kept = MEANT.get(side, {}), {}
+    meant, kept = MEANT.get(side, {}).keys() - set(but), {}
     for key, inner in value.items():
-        found = {key, f"{kind}:{key}"} & meant.keys()
+        found = {key, f"{kind}:{key}"} & meant
         MET.update((side, f) for f in found)
         if not found:
-            kept[key] = plain(side, inner, kind)
+            kept[key] = plain(side, inner, kind, but)
     return kept
 
 

@@ -12,17 +12,17 @@ INSERT INTO call_log (
     model_asked, model_served, provider, upstream_request_id, object_id, attempts, status,
     error_source, error_code, error_detail, cancelled, streamed,
     input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens,
-    cost_nanos, bytes_in, bytes_out, ttft_us, duration_us, dropped, estimated)
+    cost_nanos, bytes_in, bytes_out, ttft_us, duration_us, dropped, estimated, follows)
 SELECT a1, a2, a3, a4, a5, a6, a7, a8::inet, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22,
-    a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34::jsonb, a35
+    a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34::jsonb, a35, a36
 FROM UNNEST(
     $1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
     $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::int[], $17::int[], $18::text[],
     $19::text[], $20::text[], $21::bool[], $22::bool[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[],
     $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[],
-    $34::text[], $35::bool[])
+    $34::text[], $35::bool[], $36::uuid[])
     AS t(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23,
-         a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35)
+         a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36)
 ON CONFLICT (id, started_at) DO NOTHING";
 
 /// The first maker stays: a later call about the same object does not take it over.
@@ -72,6 +72,7 @@ pub(super) async fn insert_calls(conn: &mut PgConnection, records: &[CallRecord]
         .bind(column(&r, |c| int(c.duration_us)))
         .bind(column(&r, |c| json(&c.dropped)))
         .bind(column(&r, |c| c.estimated))
+        .bind(column(&r, |c| c.follows))
         .execute(conn)
         .await
         .map(drop)
@@ -118,7 +119,7 @@ fn int(n: u64) -> i64 {
 
 /// Postgres text holds no NUL, but a client's headers and a provider's errors may: better a replaced character than a
 /// lost record.
-fn without_nul(record: &CallRecord) -> Cow<'_, CallRecord> {
+pub(super) fn without_nul(record: &CallRecord) -> Cow<'_, CallRecord> {
     let mut record = Cow::Borrowed(record);
     let fields: [fn(&mut CallRecord) -> Option<&mut String>; 11] = [
         |c| Some(&mut c.instance),

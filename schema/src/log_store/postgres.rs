@@ -1,7 +1,8 @@
 //! The call log in Postgres.
 
 use super::cursor::Cursor;
-use super::{CallFilter, LogError, LogStore, Page, columns, find, partitions, recent};
+use super::last_use::LastUse;
+use super::{CallFilter, LogError, LogStore, Page, awaited, columns, find, partitions, recent};
 use crate::call::CallRecord;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -23,12 +24,13 @@ pub struct PgLogStore {
     /// Days whose partition is known to exist.
     days: Mutex<BTreeSet<Date>>,
     rejected: AtomicU64,
+    last_use: LastUse,
 }
 
 impl PgLogStore {
     /// On the pool of the store.
     pub fn new(store: Store) -> Self {
-        Self { store, days: Mutex::default(), rejected: AtomicU64::new(0) }
+        Self { store, days: Mutex::default(), rejected: AtomicU64::new(0), last_use: LastUse::default() }
     }
 
     /// All or nothing.
@@ -64,6 +66,18 @@ impl PgLogStore {
         Ok(())
     }
 
+    /// The log is what counts: uses that cannot be noted come with the next batch.
+    async fn note_uses(&self, records: &[CallRecord]) {
+        let news = self.last_use.news(records);
+        if news.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.keys_used(&news).await {
+            tracing::debug!(%error, "the last use of keys could not be noted");
+            self.last_use.forget(&news);
+        }
+    }
+
     fn forget_days(&self) {
         self.days.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -90,6 +104,9 @@ impl LogStore for PgLogStore {
             return Ok(());
         }
         let first = self.insert(records).await;
+        if first.is_ok() {
+            self.note_uses(records).await;
+        }
         match first {
             Err(error) if error.is_data_fault() => {
                 // It may also be a partition that was dropped behind our back.
@@ -157,11 +174,13 @@ impl LogStore for PgLogStore {
     }
 }
 
-/// Calls and the objects they made, together or not at all.
+/// Calls, the objects they made and what is awaited of them, together or not at all.
 async fn write(conn: &mut PgConnection, records: &[CallRecord]) -> Result<(), sqlx::Error> {
     let mut tx = conn.begin().await?;
     columns::insert_calls(&mut tx, records).await?;
     columns::insert_objects(&mut tx, records).await?;
+    awaited::note(&mut tx, records).await?;
+    awaited::settled(&mut tx, records).await?;
     tx.commit().await
 }
 

@@ -12,7 +12,7 @@ SELECT id, started_at, instance, key_id, key_prefix, user_id, team_id, host(clie
     surface, model_asked, model_served, provider, upstream_request_id, object_id, attempts, status, error_source,
     error_code, error_detail, cancelled, streamed, input_tokens, cached_input_tokens, cache_write_tokens,
     cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nanos, bytes_in, bytes_out, ttft_us, duration_us,
-    dropped, estimated
+    dropped, estimated, follows
 FROM call_log WHERE true";
 
 const DEFAULT_LIMIT: u32 = 100;
@@ -116,6 +116,8 @@ pub(super) fn call(row: &PgRow) -> Result<CallRecord, sqlx::Error> {
         bytes_out: count("bytes_out")?,
         ttft_us: maybe_count("ttft_us")?,
         duration_us: count("duration_us")?,
+        follows: row.try_get("follows")?,
+        awaited: false,
     })
 }
 

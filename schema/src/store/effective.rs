@@ -1,6 +1,7 @@
 //! What somebody may do: his roles with their grants, and his teams.
 
 use super::Store;
+use super::accounts::{self, ServiceAccount};
 use super::people::{Person, by_id};
 use crate::access::{Assignment, Effective, Role, Subject, built_in};
 use crate::error::StoreError;
@@ -15,6 +16,19 @@ impl Store {
         self.bounded("reading a user's rights", async {
             let mut lease = self.lease().await?;
             let answer = effective(&mut lease, id).await;
+            lease.settle(answer)
+        })
+        .await
+    }
+
+    /// A service account that is not deleted, with what it may do. Whether it is active is for the caller to ask.
+    pub async fn account_effective(
+        &self,
+        id: Uuid,
+    ) -> Result<Option<(ServiceAccount, Effective)>, StoreError> {
+        self.bounded("reading a service account's rights", async {
+            let mut lease = self.lease().await?;
+            let answer = of_account(&mut lease, id).await;
             lease.settle(answer)
         })
         .await
@@ -52,6 +66,19 @@ pub(super) async fn effective(
     let assignments = person.roles.iter().filter_map(|h| resolve(h, &custom)).collect();
     let effective = Effective::new(subject, assignments);
     Ok(Some((person, effective)))
+}
+
+async fn of_account(
+    conn: &mut PgConnection,
+    id: Uuid,
+) -> Result<Option<(ServiceAccount, Effective)>, sqlx::Error> {
+    let Some(account) = accounts::by_id(conn, id).await? else { return Ok(None) };
+    let custom = custom(conn, &account.roles).await?;
+    let subject =
+        Subject { id: Some(account.id), teams: account.team.into_iter().collect(), ..Subject::default() };
+    let assignments = account.roles.iter().filter_map(|h| resolve(h, &custom)).collect();
+    let effective = Effective::new(subject, assignments);
+    Ok(Some((account, effective)))
 }
 
 /// Those of the roles that are rows. No query where all are built in.

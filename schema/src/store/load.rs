@@ -88,12 +88,14 @@ fn user(row: &PgRow) -> Result<UserRow, sqlx::Error> {
 
 pub(crate) async fn accounts(conn: &mut PgConnection, ids: Ids<'_>) -> Result<Vec<AccountRow>, sqlx::Error> {
     sqlx::query(
-        "SELECT id, name, active, deleted_at, COALESCE(held.roles, '[]') AS roles FROM service_accounts
+        "SELECT s.id, s.name, s.deleted_at, COALESCE(held.roles, '[]') AS roles,
+                s.active AND (s.team_id IS NULL OR (t.active AND t.deleted_at IS NULL)) AS active
+         FROM service_accounts s LEFT JOIN teams t ON t.id = s.team_id
          LEFT JOIN (SELECT service_account_id, jsonb_agg(jsonb_build_object('role', role, 'team', team_id)
                                                          ORDER BY role, team_id) AS roles
                     FROM role_assignments WHERE $1::uuid[] IS NULL OR service_account_id = ANY($1)
-                    GROUP BY service_account_id) held ON held.service_account_id = service_accounts.id
-         WHERE $1::uuid[] IS NULL OR id = ANY($1) ORDER BY id",
+                    GROUP BY service_account_id) held ON held.service_account_id = s.id
+         WHERE $1::uuid[] IS NULL OR s.id = ANY($1) ORDER BY s.id",
     )
     .bind(ids)
     .fetch_all(conn)

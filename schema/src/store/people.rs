@@ -342,9 +342,21 @@ impl Store {
         temporary_until: Option<OffsetDateTime>,
         actor: &Actor,
     ) -> Result<Person, StoreError> {
+        self.set_password_at(id, None, hash, temporary_until, actor).await
+    }
+
+    /// The same for a user that is at `version` (None: whatever it is at).
+    pub async fn set_password_at(
+        &self,
+        id: Uuid,
+        version: Option<i64>,
+        hash: &str,
+        temporary_until: Option<OffsetDateTime>,
+        actor: &Actor,
+    ) -> Result<Person, StoreError> {
         self.bounded("setting a password", async {
             let mut tx = self.begin().await?;
-            let before = self.locked(&mut tx, id, None).await?;
+            let before = self.locked(&mut tx, id, version).await?;
             sqlx::query(
                 "UPDATE users SET password_hash = $2, password_set_at = now(), password_temporary_until = $3,
                      epoch = epoch + 1 WHERE id = $1",

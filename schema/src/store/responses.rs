@@ -71,6 +71,8 @@ pub struct ResponseRow {
     pub status: ResponseStatus,
     /// It was (or is being) made in the background.
     pub background: bool,
+    /// Its client streams: there are events of it, or will be.
+    pub streamed: bool,
     /// Envelope with what was asked and answered.
     pub content: Vec<u8>,
     /// When the call had arrived.
@@ -90,9 +92,6 @@ pub enum Chain {
     TooLarge(u64),
 }
 
-const COLUMNS: &str = "id, previous_id, key_id, user_id, team_id, status, background, content, created_at, \
-                       expires_at, alive_until";
-
 fn row(row: &PgRow) -> Result<ResponseRow, sqlx::Error> {
     let word: &str = row.try_get("status")?;
     let status = ResponseStatus::of(word)
@@ -105,6 +104,7 @@ fn row(row: &PgRow) -> Result<ResponseRow, sqlx::Error> {
         team_id: row.try_get("team_id")?,
         status,
         background: row.try_get("background")?,
+        streamed: row.try_get("streamed")?,
         content: row.try_get("content")?,
         created_at: row.try_get("created_at")?,
         expires_at: row.try_get("expires_at")?,
@@ -112,16 +112,25 @@ fn row(row: &PgRow) -> Result<ResponseRow, sqlx::Error> {
     })
 }
 
+/// Contents have left the database only where all of them fit.
+fn bounded(rows: &[PgRow], most: u64) -> Result<Chain, sqlx::Error> {
+    let bytes: i64 = rows.first().map_or(Ok(0), |r| r.try_get("bytes"))?;
+    match u64::try_from(bytes) {
+        Ok(n) if n > most => Ok(Chain::TooLarge(n)),
+        _ => rows.iter().map(row).collect::<Result<_, _>>().map(Chain::Found),
+    }
+}
+
 impl Store {
     /// Keeps a response. The same id again changes nothing.
     pub async fn keep_response(&self, r: &ResponseRow) -> Result<(), StoreError> {
         self.bounded("keeping a response", async {
             let mut lease = self.lease().await?;
-            let sql = format!(
-                "INSERT INTO responses ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-                 ON CONFLICT (id) DO NOTHING"
-            );
-            let answer = sqlx::query(sqlx::AssertSqlSafe(sql))
+            let sql = "INSERT INTO responses (id, previous_id, key_id, user_id, team_id, status, background, content,
+                                              created_at, expires_at, alive_until, events)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN $12 THEN ''::bytea END)
+                       ON CONFLICT (id) DO NOTHING";
+            let answer = sqlx::query(sql)
                 .bind(&r.id)
                 .bind(&r.previous_id)
                 .bind(r.key_id)
@@ -133,6 +142,7 @@ impl Store {
                 .bind(r.created_at)
                 .bind(r.expires_at)
                 .bind(r.alive_until)
+                .bind(r.streamed)
                 .execute(&mut *lease)
                 .await;
             lease.settle(answer).map(drop)
@@ -146,7 +156,6 @@ impl Store {
         self.bounded("looking a response up", async {
             let mut lease = self.lease().await?;
             let answer = async {
-                // Contents leave the database only where all of them fit.
                 let rows = sqlx::query(
                     "WITH RECURSIVE chain AS (
                          SELECT r.*, 1 AS depth FROM responses r WHERE r.id = $1 AND r.expires_at > now()
@@ -155,7 +164,7 @@ impl Store {
                          WHERE c.depth < $2 AND r.expires_at > now()
                      ), total AS (SELECT coalesce(sum(octet_length(content)), 0)::bigint AS bytes FROM chain)
                      SELECT id, previous_id, key_id, user_id, team_id, status, background, created_at, expires_at,
-                            alive_until, bytes,
+                            alive_until, events IS NOT NULL AS streamed, bytes,
                             CASE WHEN bytes <= $3 THEN content ELSE ''::bytea END AS content
                      FROM chain, total ORDER BY depth",
                 )
@@ -164,11 +173,32 @@ impl Store {
                 .bind(i64::try_from(most).unwrap_or(i64::MAX))
                 .fetch_all(&mut *lease)
                 .await?;
-                let bytes: i64 = rows.first().map_or(Ok(0), |r| r.try_get("bytes"))?;
-                match u64::try_from(bytes) {
-                    Ok(n) if n > most => Ok(Chain::TooLarge(n)),
-                    _ => rows.iter().map(row).collect::<Result<_, _>>().map(Chain::Found),
-                }
+                bounded(&rows, most)
+            }
+            .await;
+            lease.settle(answer)
+        })
+        .await
+    }
+
+    /// Those of these responses that are known and not past their time, in no order; at most `most` bytes of them.
+    pub async fn responses(&self, ids: &[String], most: u64) -> Result<Chain, StoreError> {
+        self.bounded("looking responses up", async {
+            let mut lease = self.lease().await?;
+            let answer = async {
+                let rows = sqlx::query(
+                    "WITH found AS (SELECT * FROM responses WHERE id = ANY($1) AND expires_at > now()),
+                          total AS (SELECT coalesce(sum(octet_length(content)), 0)::bigint AS bytes FROM found)
+                     SELECT id, previous_id, key_id, user_id, team_id, status, background, created_at, expires_at,
+                            alive_until, events IS NOT NULL AS streamed, bytes,
+                            CASE WHEN bytes <= $2 THEN content ELSE ''::bytea END AS content
+                     FROM found, total",
+                )
+                .bind(ids)
+                .bind(i64::try_from(most).unwrap_or(i64::MAX))
+                .fetch_all(&mut *lease)
+                .await?;
+                bounded(&rows, most)
             }
             .await;
             lease.settle(answer)
@@ -205,25 +235,43 @@ impl Store {
         .await
     }
 
-    /// The end of a response that was made in the background. False: it was cancelled or deleted before.
+    /// The end of a response that was made in the background; `events`: where they are kept. False: it was cancelled or deleted before.
     pub async fn finish_response(
         &self,
         id: &str,
         status: ResponseStatus,
         content: &[u8],
+        events: Option<&[u8]>,
     ) -> Result<bool, StoreError> {
         self.bounded("finishing a response", async {
             let mut lease = self.lease().await?;
             let answer = sqlx::query(
-                "UPDATE responses SET status = $2, content = $3, alive_until = NULL
+                "UPDATE responses SET status = $2, content = $3, alive_until = NULL, events = coalesce($4, events)
                  WHERE id = $1 AND status IN ('queued', 'in_progress')",
             )
             .bind(id)
             .bind(status.word())
             .bind(content)
+            .bind(events)
             .execute(&mut *lease)
             .await;
             lease.settle(answer).map(|done| done.rows_affected() > 0)
+        })
+        .await
+    }
+
+    /// The envelope of its events; None: there are none.
+    pub async fn response_events(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.bounded("looking a response's events up", async {
+            let mut lease = self.lease().await?;
+            let answer = async {
+                let sql = "SELECT events FROM responses
+                           WHERE id = $1 AND expires_at > now() AND octet_length(events) > 0";
+                let row = sqlx::query(sql).bind(id).fetch_optional(&mut *lease).await?;
+                row.map(|row| row.try_get("events")).transpose()
+            }
+            .await;
+            lease.settle(answer)
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use crate::rows;
 use sallyport_schema::changes::ConnectionState;
-use sallyport_schema::rows::{Change, Kind};
+use sallyport_schema::rows::{Change, HeldRole, Kind};
 use sallyport_schema::store::Store;
 use sallyport_schema::testing::TestPg;
 use std::time::Duration;
@@ -80,6 +80,29 @@ async fn every_table_tells_its_changes() {
     );
     TestPg::execute(&url, &key).await;
     assert!(matches!(next(&mut changes).await, Change::Key(k) if k.user_id == Some(uuid(1))));
+    let account = format!("INSERT INTO service_accounts (id, name) VALUES ('{}', 'ci')", id(6));
+    TestPg::execute(&url, &account).await;
+    assert!(matches!(next(&mut changes).await, Change::Account(a) if a.name == "ci" && a.roles.is_empty()));
+    for (column, owner) in [("service_account_id", id(6)), ("user_id", id(1))] {
+        let assign = format!("INSERT INTO role_assignments ({column}, role) VALUES ('{owner}', 'developer')");
+        TestPg::execute(&url, &assign).await;
+        let roles = match next(&mut changes).await {
+            Change::Account(a) if a.id == uuid(6) => a.roles,
+            Change::User(u) if u.id == uuid(1) => u.roles,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(roles, [HeldRole { role: "developer".into(), team: None }]);
+    }
+    TestPg::execute(
+        &url,
+        "INSERT INTO roles (name, grants) VALUES ('night', '[{\"surfaces\": [\"chat\"]}]')",
+    )
+    .await;
+    assert!(
+        matches!(next(&mut changes).await, Change::Role(n, Some(r)) if n == "night" && r.grants.len() == 1)
+    );
+    TestPg::execute(&url, "DELETE FROM roles").await;
+    assert!(matches!(next(&mut changes).await, Change::Role(n, None) if n == "night"));
     let provider = format!(
         "INSERT INTO providers (id, name, kind, base_url) VALUES ('{}', 'p', 'openai', 'https://x')",
         id(4)

@@ -1,6 +1,7 @@
 //! Migrations, loading, keys, upserts.
 
 use crate::rows;
+use sallyport_schema::envelope::SEALED;
 use sallyport_schema::error::StoreError;
 use sallyport_schema::rows::{HeldRole, StoredState};
 use sallyport_schema::store::Store;
@@ -182,4 +183,34 @@ async fn a_store_that_is_away_says_so_and_comes_back() {
         assert!(matches!(error, StoreError::BadUrl(_)) && !error.to_string().contains(secret), "{error}");
     }
     assert!(rows::now() <= OffsetDateTime::now_utc());
+}
+
+/// Whoever seals everything anew under another master key walks [`SEALED`]: no column may be missing there.
+#[tokio::test]
+async fn every_column_of_bytes_is_a_hash_or_sealed() {
+    let pg = TestPg::shared().await;
+    let url = pg.database().await;
+    let sql = "SELECT string_agg(table_name || '.' || column_name, ' ' ORDER BY table_name, column_name)
+               FROM information_schema.columns WHERE table_schema = 'public' AND data_type = 'bytea'
+               AND table_name NOT LIKE '\\_sqlx%'";
+    let mut known: Vec<String> = SEALED.iter().map(|c| format!("{}.{}", c.table, c.column)).collect();
+    let hashes = [
+        "virtual_keys.hash",
+        "recovery_codes.hash",
+        "sessions.refresh_hash",
+        "sessions.used_hash",
+        "sign_in_failures.subject",
+        "audit_log.hash",
+        "audit_log.previous",
+        "idempotent_answers.request",
+        // an envelope, for a day
+        "idempotent_answers.answer",
+    ];
+    known.extend(hashes.map(str::to_owned));
+    known.sort();
+    assert_eq!(TestPg::value(&url, sql).await, known.join(" "));
+    for c in SEALED {
+        let sql = format!("SELECT count({}) FROM {}", c.key, c.table);
+        assert_eq!(TestPg::value(&url, &sql).await, "0");
+    }
 }

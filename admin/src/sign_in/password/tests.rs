@@ -34,7 +34,9 @@ fn what_everybody_knows_is_refused() {
     ] {
         assert_eq!(policy().check(bad, &[]), Err(PasswordError::Common), "{bad}");
     }
-    for good in ["mauve-otter-93-kayak", "correct horse battery staple", "Xk29!vb0_qLmz", "grüne Tinte im Teich"] {
+    for good in
+        ["mauve-otter-93-kayak", "correct horse battery staple", "Xk29!vb0_qLmz", "grüne Tinte im Teich"]
+    {
         assert_eq!(policy().check(good, &[]), Ok(()), "{good}");
     }
 }

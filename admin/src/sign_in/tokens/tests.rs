@@ -117,7 +117,9 @@ fn the_csrf_value_is_the_sessions_own() {
     let (a, b) = (Uuid::now_v7(), Uuid::now_v7());
     let value = t.csrf(a);
     assert!(t.csrf_matches(a, value.as_bytes()) && !t.csrf_matches(b, value.as_bytes()));
-    assert!(!t.csrf_matches(a, b"") && !t.csrf_matches(a, b"!!") && !t.csrf_matches(a, &value.as_bytes()[1..]));
+    assert!(
+        !t.csrf_matches(a, b"") && !t.csrf_matches(a, b"!!") && !t.csrf_matches(a, &value.as_bytes()[1..])
+    );
     let new = tokens(&KeyRing { previous: vec![old.current.clone()], ..ring() });
     assert!(new.csrf_matches(a, value.as_bytes()));
 }

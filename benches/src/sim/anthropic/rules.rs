@@ -2,6 +2,7 @@
 
 use crate::sim::fault::Fault;
 use crate::sim::neutral::{list, text};
+use crate::sim::schema::rules::closed;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -9,6 +10,11 @@ use std::collections::HashSet;
 pub(super) fn check(body: &Value) -> Result<(), Fault> {
     thinking(body)?;
     tools(body)?;
+    for at in ["/output_config/format", "/output_format"] {
+        if let Some(wrong) = body.pointer(at).and_then(|f| closed(&f["schema"])) {
+            return Err(Fault::new(400, format!("{}.schema: {wrong}", at[1..].replace('/', "."))));
+        }
+    }
     let points = cache_points(body);
     if points > 4 {
         let message = format!("A maximum of 4 blocks with cache_control may be provided. Found {points}.");
@@ -46,7 +52,7 @@ fn thinking(body: &Value) -> Result<(), Fault> {
 }
 
 fn tools(body: &Value) -> Result<(), Fault> {
-    let mut names = HashSet::new();
+    let (mut names, mut strict) = (HashSet::new(), 0);
     for (n, tool) in list(body, "tools").iter().enumerate() {
         let name = text(tool, "name");
         let is_own = matches!(text(tool, "type"), "" | "custom");
@@ -67,6 +73,16 @@ fn tools(body: &Value) -> Result<(), Fault> {
                 400,
                 format!("tools.{n}.custom.input_schema.type: Input should be 'object'"),
             ));
+        }
+        if tool["strict"] == true {
+            if let Some(wrong) = closed(&tool["input_schema"]) {
+                return Err(Fault::new(400, format!("tools.{n}.custom: {wrong}")));
+            }
+            strict += 1;
+        }
+        if strict > 20 {
+            let why = "Too many strict tools (21). The maximum number of strict tools supported is 20.";
+            return Err(Fault::new(400, why));
         }
     }
     let choice = &body["tool_choice"];

@@ -3,6 +3,7 @@
 use crate::sim::call::Turn;
 use crate::sim::fault::Fault;
 use crate::sim::neutral::{list, text};
+use crate::sim::schema::rules::closed;
 use crate::sim::seal;
 use crate::sim::stats::lock;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use std::collections::HashSet;
 /// Checks it.
 pub(super) fn check(turn: &Turn<'_>, body: &Value) -> Result<(), Fault> {
     let refuse = |message: String| Err(Fault::new(400, message));
+    schemas(body)?;
     let messages: Vec<&Value> = list(body, "messages").iter().collect();
     if messages.first().is_none_or(|m| text(m, "role") != "user") {
         return refuse(
@@ -72,6 +74,17 @@ pub(super) fn check(turn: &Turn<'_>, body: &Value) -> Result<(), Fault> {
         return refuse(format!("Expected toolResult blocks at messages.{}.content", messages.len()));
     }
     thoughts(turn, &messages)
+}
+
+/// What answers and strict tools are held to.
+fn schemas(body: &Value) -> Result<(), Fault> {
+    let answer = body.pointer("/outputConfig/textFormat/structure/jsonSchema/schema").and_then(Value::as_str);
+    let answer = answer.and_then(|s| serde_json::from_str::<Value>(s).ok()).and_then(|s| closed(&s));
+    let tools = body.pointer("/toolConfig/tools").and_then(Value::as_array).into_iter().flatten();
+    let strict = tools.filter_map(|t| t.get("toolSpec")).filter(|t| t["strict"] == true);
+    let wrong = answer.or_else(|| strict.into_iter().find_map(|t| closed(&t["inputSchema"]["json"])));
+    let refuse = |why| Fault::new(400, format!("The model returned the following errors: {why}"));
+    wrong.map_or(Ok(()), |why| Err(refuse(why)))
 }
 
 fn ids<'v>(message: &'v Value, kind: &str, id: &str) -> HashSet<&'v str> {

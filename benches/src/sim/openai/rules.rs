@@ -5,6 +5,7 @@ mod items;
 use crate::sim::call::Turn;
 use crate::sim::fault::{Dialect, Fault};
 use crate::sim::neutral::{list, text};
+use crate::sim::schema::rules;
 use crate::sim::strict::{self, Body};
 pub(super) use items::responses;
 use serde_json::Value;
@@ -33,7 +34,11 @@ pub(super) fn chat(turn: &Turn<'_>) -> Result<(), Fault> {
     for (n, tool) in list(&body, "tools").iter().enumerate() {
         if let Some(function) = tool.get("function") {
             name_of_function(text(function, "name"), &format!("tools[{n}].function.name"))?;
+            schema_of_function(function, &format!("tools[{n}].function.parameters"))?;
         }
+    }
+    if let Some(format) = body.pointer("/response_format/json_schema") {
+        schema_of_answer(format, "response_format")?;
     }
     let mut open: Vec<&str> = Vec::new();
     for (n, message) in list(&body, "messages").iter().enumerate() {
@@ -98,6 +103,19 @@ fn name_of_function(name: &str, at: &str) -> Result<(), Fault> {
         '^[a-zA-Z0-9_-]+$'."
     );
     Err(refuse("invalid_value", at, &message))
+}
+
+/// OpenAI promises only what it can keep.
+fn schema_of_function(function: &Value, at: &str) -> Result<(), Fault> {
+    let name = format!("function '{}'", text(function, "name"));
+    let wrong = (function["strict"] == true).then(|| rules::strict(&function["parameters"], &name)).flatten();
+    wrong.map_or(Ok(()), |wrong| Err(refuse("invalid_function_parameters", at, &wrong)))
+}
+
+fn schema_of_answer(format: &Value, at: &str) -> Result<(), Fault> {
+    let name = format!("response_format '{}'", text(format, "name"));
+    let wrong = (format["strict"] == true).then(|| rules::strict(&format["schema"], &name)).flatten();
+    wrong.map_or(Ok(()), |wrong| Err(refuse("", at, &wrong)))
 }
 
 /// Ids of one kind of item.

@@ -4,7 +4,7 @@
 //! an envelope of the same form, for those of its fields that are secret. The latter is laid over the former.
 
 use crate::model::{Provider, ProviderKind};
-use sallyport_schema::envelope::KeyRing;
+use sallyport_schema::envelope::{KeyRing, PROVIDER_API_KEY, PROVIDER_SECRETS, SealedColumn};
 use sallyport_schema::rows::ProviderRow;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -34,7 +34,7 @@ pub(super) fn written(row: &ProviderRow, keyring: &KeyRing) -> Result<Provider, 
     let open = decode(whole.clone());
     let secrets = match &row.secrets {
         None => Map::new(),
-        Some(sealed) => object(&opened(row, "secrets", sealed, keyring)?)?,
+        Some(sealed) => object(&opened(row, PROVIDER_SECRETS, sealed, keyring)?)?,
     };
     // What is sealed may be needed for the form to be whole: only with nothing sealed must it be whole at once.
     let clear = open.ok().map(|p| p.settings());
@@ -49,7 +49,7 @@ pub(super) fn written(row: &ProviderRow, keyring: &KeyRing) -> Result<Provider, 
     };
     p.enabled = row.enabled;
     if let Some(sealed) = &row.api_key {
-        let key = opened(row, "api_key", sealed, keyring)?;
+        let key = opened(row, PROVIDER_API_KEY, sealed, keyring)?;
         if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("its API key is not visible ASCII text".into());
         }
@@ -64,13 +64,13 @@ fn decode(map: Map<String, Value>) -> Result<Provider, String> {
 
 fn opened(
     row: &ProviderRow,
-    column: &str,
+    column: SealedColumn,
     sealed: &[u8],
     keyring: &KeyRing,
 ) -> Result<Zeroizing<String>, String> {
-    let what = if column == "api_key" { "its API key" } else { "its secrets" };
-    let aad = format!("providers/{}/{column}", row.id);
-    let opened = keyring.open(&aad, sealed).map_err(|e| format!("{what} cannot be read: {e}"))?;
+    let what = if column == PROVIDER_API_KEY { "its API key" } else { "its secrets" };
+    let opened =
+        keyring.open(&column.place(row.id), sealed).map_err(|e| format!("{what} cannot be read: {e}"))?;
     let text = std::str::from_utf8(&opened).map_err(|_| format!("{what}: not text"))?;
     Ok(Zeroizing::new(text.to_owned()))
 }

@@ -7,6 +7,7 @@ pub(super) mod tools;
 pub(super) mod wire;
 
 use super::options::ChatOptions;
+use crate::codec::{ROOM, out};
 use crate::ir::Conversation;
 use crate::ir::loss::Losses;
 use std::borrow::Cow;
@@ -28,8 +29,10 @@ pub fn encode_request(c: &Conversation, model: &str, options: &ChatOptions, loss
         let reason = "the model's provider has no such field";
         if is_hint(path) { losses.hint(path.as_str(), reason) } else { losses.add(path.as_str(), reason) }
     }
+    let mut body = Vec::with_capacity(ROOM);
     // A struct of strings and JSON always serialises.
-    serde_json::to_vec(&out).unwrap_or_default()
+    out::write(&out, &mut body);
+    body
 }
 
 /// Fields of any dialect that change cost, speed or bookkeeping, but never what the model is asked.

@@ -3,6 +3,7 @@
 mod calls;
 mod choice;
 pub(super) mod encode;
+mod envelope;
 
 use super::json::{Maybe, Str, StrOr};
 use super::reply::Logprobs;
@@ -14,14 +15,17 @@ use crate::ir::raw::Raw;
 use crate::ir::reply::Tokens;
 use crate::ir::stream::StreamEvent;
 use choice::Choice;
+use envelope::Envelope;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// OpenAI's limit of `n`.
 const MAX_CHOICES: u32 = 128;
 
-/// A chunk. Members that are not known are passed over.
-#[derive(Deserialize)]
+/// A chunk. Members that are not known are passed over. What few chunks have is boxed: a stream is nearly all chunks
+/// with a few words, and moving what they do not have cost more than reading what they do.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Chunk<'a> {
     #[serde(borrow)]
     id: Option<Str<'a>>,
@@ -30,18 +34,18 @@ struct Chunk<'a> {
     created: Option<f64>,
     #[serde(borrow)]
     choices: Option<Vec<ChunkChoice<'a>>>,
-    usage: Option<UsageIn>,
-    #[serde(borrow, default)]
-    service_tier: Maybe<Str<'a>>,
+    usage: Option<Box<UsageIn>>,
+    #[serde(borrow)]
+    service_tier: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
     /// Groq says the usage here.
-    x_groq: Option<Groq>,
+    x_groq: Option<Box<Groq>>,
 }
 
 #[derive(Deserialize)]
 struct Groq {
-    usage: Option<UsageIn>,
+    usage: Option<Box<UsageIn>>,
 }
 
 #[derive(Deserialize)]
@@ -55,9 +59,9 @@ struct ChunkChoice<'a> {
     #[serde(borrow, default)]
     stop_reason: Maybe<Str<'a>>,
     #[serde(borrow)]
-    logprobs: Option<Logprobs<'a>>,
+    logprobs: Option<Box<Logprobs<'a>>>,
     /// Kimi says it here.
-    usage: Option<UsageIn>,
+    usage: Option<Box<UsageIn>>,
 }
 
 /// What is new.
@@ -72,15 +76,15 @@ struct Delta<'a> {
     reasoning_details: Maybe<Vec<Detail>>,
     refusal: Option<String>,
     #[serde(borrow)]
-    audio: Option<AudioDelta<'a>>,
+    audio: Option<Box<AudioDelta<'a>>>,
     #[serde(borrow)]
     images: Maybe<Vec<Part<'a>>>,
     annotations: Maybe<Vec<Annotation>>,
     #[serde(borrow)]
     tool_calls: Option<Vec<Call<'a>>>,
     #[serde(borrow)]
-    function_call: Option<CallBody<'a>>,
-    extra_content: Maybe<Seals>,
+    function_call: Option<Box<CallBody<'a>>>,
+    extra_content: Maybe<Box<Seals>>,
 }
 
 #[derive(Deserialize)]
@@ -98,8 +102,10 @@ pub struct Decoder {
     id: String,
     choices: Vec<Choice>,
     tokens: Option<Tokens>,
-    tier: Option<String>,
+    /// The service tier, as JSON.
+    tier: String,
     done: bool,
+    envelope: Envelope,
 }
 
 impl Decoder {
@@ -109,8 +115,18 @@ impl Decoder {
     }
 
     fn chunk(&mut self, data: &str, out: &mut Vec<StreamEvent>) -> Result<(), DecodeError> {
-        let chunk: Chunk<'_> =
-            serde_json::from_str(data).map_err(|e| DecodeError::new("", format!("no chunk: {e}")))?;
+        let mut scratch = String::new();
+        let chunk = match self.envelope.open(data, &mut scratch) {
+            Some(chunk) => chunk,
+            None => {
+                let chunk: Chunk<'_> =
+                    serde_json::from_str(data).map_err(|e| DecodeError::new("", format!("no chunk: {e}")))?;
+                if self.started {
+                    self.envelope.learn(data, &chunk);
+                }
+                chunk
+            }
+        };
         let failed = chunk.error.is_some_and(|e| e.get() != "null");
         if failed || chunk.choices.is_none() && describe(data.as_bytes()).is_some() {
             let nothing = || UpstreamError { message: Some(data.to_owned()), ..UpstreamError::default() };
@@ -120,7 +136,7 @@ impl Decoder {
         }
         let choices = chunk.choices.unwrap_or_default();
         let id = chunk.id.as_ref().map_or("", |s| s.0.as_ref());
-        let mut usage = chunk.usage.or(chunk.x_groq.and_then(|g| g.usage)).and_then(UsageIn::tokens);
+        let mut usage = chunk.usage.or(chunk.x_groq.and_then(|g| g.usage)).and_then(|u| u.tokens());
         // Azure begins with a chunk that names nothing (what its filters think of the prompt).
         let named = !choices.is_empty() || !id.is_empty() || usage.is_some();
         if named && !self.started {
@@ -130,12 +146,14 @@ impl Decoder {
             let created = chunk.created.map(|c| c as i64);
             out.push(StreamEvent::Start { id: self.id.clone(), model, created });
         }
-        if let Some(tier) = chunk.service_tier.0
+        // Said with every chunk, and always the same.
+        if let Some(tier) = chunk.service_tier.map(RawValue::get)
             && self.started
-            && self.tier.as_deref() != Some(tier.0.as_ref())
+            && self.tier != tier
+            && let Ok(word) = serde_json::from_str(tier)
         {
-            self.tier = Some(tier.0.clone().into_owned());
-            out.push(StreamEvent::ServiceTier(tier.0.into_owned()));
+            tier.clone_into(&mut self.tier);
+            out.push(StreamEvent::ServiceTier(word));
         }
         for c in choices {
             let n = c.index.unwrap_or_default();
@@ -150,13 +168,13 @@ impl Decoder {
             if let Some(delta) = c.delta {
                 choice.delta(delta, &self.id, out)?;
             }
-            if let Some(raw) = c.logprobs.as_ref().and_then(Logprobs::tokens) {
+            if let Some(raw) = c.logprobs.as_ref().and_then(|l| l.tokens()) {
                 out.push(StreamEvent::Logprobs { choice: n, content: Raw(raw.to_owned()) });
             }
             if let Some(word) = c.finish_reason {
                 choice.finished(word.0.into_owned(), c.stop_reason.0.map(|s| s.0.into_owned()), out);
             }
-            usage = usage.or(c.usage.and_then(UsageIn::tokens));
+            usage = usage.or(c.usage.and_then(|u| u.tokens()));
         }
         // Some servers (vLLM's continuous_usage_stats, xAI) say it with every chunk.
         if let Some(tokens) = usage.filter(|t| self.tokens.as_ref() != Some(t)) {

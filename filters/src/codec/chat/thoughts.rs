@@ -48,6 +48,8 @@ pub(super) struct DetailOut<'a> {
     pub(super) index: u32,
 }
 
+/// Between thoughts in the plain text.
+pub(super) const GAP: &str = "\n\n";
 /// `reasoning.text`.
 pub(super) const TEXT: &str = "reasoning.text";
 /// `reasoning.summary`.
@@ -130,6 +132,12 @@ pub(super) fn said(d: Detail) -> Option<Said> {
     }
 }
 
+/// An entry that only says what begins.
+pub(super) fn opens(d: &Detail) -> bool {
+    let words = if d.kind == SUMMARY { &d.summary } else { &d.text };
+    d.index.is_some() && d.signature.is_none() && words.as_deref() == Some("")
+}
+
 /// What the entry before was.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Last {
@@ -154,6 +162,21 @@ impl Last {
     /// After some text that came without entries.
     pub(super) fn plain() -> Self {
         Self { kind: Some(false), ..Self::default() }
+    }
+
+    /// After an entry that only said what begins.
+    pub(super) fn opened(d: &Detail) -> Self {
+        Self { kind: Some(d.kind == SUMMARY), index: d.index, id: d.id.clone(), format: d.format.clone() }
+    }
+
+    /// Has it the number of this one? Then it is the same, and some servers send it empty in between.
+    pub(super) fn is_at(&self, d: &Detail) -> bool {
+        self.index.is_some() && self.index == d.index
+    }
+
+    /// It was (a part of) a summary.
+    pub(super) fn sums_up(&self) -> bool {
+        self.kind == Some(true)
     }
 
     /// Compares an entry with the one before. `signed`: the thought before has its proof already.

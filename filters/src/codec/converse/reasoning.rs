@@ -43,9 +43,9 @@ pub(super) fn write(
         _ if silent => false,
         Family::Claude | Family::Unknown if off => {
             // Models from 4.6 on may think unless told not to.
-            if model.always_thinks {
+            if model.claude.always {
                 losses.hint(FIELD, "the model cannot but think");
-            } else if model.turns_off() {
+            } else if model.claude.adaptive && model.claude.off {
                 additional.set("thinking", &json!({"type": "disabled"}));
             }
             false
@@ -122,7 +122,7 @@ fn claude(
     additional: &mut Additional,
     losses: &mut Losses,
 ) -> bool {
-    if model.adaptive() && (!model.budget() || r.adaptive || r.budget.is_none()) {
+    if model.claude.adaptive && (!model.claude.budget || r.adaptive || r.budget.is_none()) {
         let mut thinking = json!({"type": "adaptive"});
         match r.summary.as_deref() {
             Some("omitted") => thinking["display"] = json!("omitted"),
@@ -137,7 +137,7 @@ fn claude(
         return true;
     }
     // What follows binds only thinking by a budget.
-    if !model.budget() {
+    if !model.claude.budget {
         losses.hint(FIELD, "this model does not think");
         return false;
     }

@@ -7,6 +7,7 @@ use super::media::Names;
 use super::model::Model;
 use super::settings::{self, Inference, Output, Tier};
 use super::{reasoning, tools};
+use crate::codec::{ROOM, out};
 use crate::ir::{Conversation, Losses, Message, Raw, Role};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -103,7 +104,9 @@ pub fn encode_request_with(c: &Conversation, model: &str, options: &Options, los
         output_config: said.output,
     };
     // Structs of strings and numbers always serialise (a float that is no number becomes null).
-    serde_json::to_vec(&request).unwrap_or_default()
+    let mut body = Vec::with_capacity(ROOM);
+    out::write(&request, &mut body);
+    body
 }
 
 fn write<'a>(
@@ -150,7 +153,7 @@ fn write<'a>(
 /// How instructions in mid-conversation are sent: as such right after a user's turn, where the model takes them, else
 /// as a turn of the user, in their place (moving them to the front would change what they apply to).
 fn placed(turns: &[Turn<'_>], model: Model, around: &str, losses: &mut Losses) -> (&'static str, Place) {
-    if model.system_anywhere() && turns.last().is_some_and(|t| t.role != "assistant") {
+    if model.claude.system_anywhere && turns.last().is_some_and(|t| t.role != "assistant") {
         return ("system", Place::User);
     }
     losses.hint(

@@ -11,7 +11,7 @@ const OWN: [&str; 4] = ["safetySettings", "cachedContent", "modelArmorConfig", "
 /// Encodes the body of `generateContent` and `streamGenerateContent`. The model's name belongs into the path; here it
 /// only decides how to say what models differ in (levels or budgets of thought, signatures).
 pub fn encode_request(c: &Conversation, model: &str, options: &Options, losses: &mut Losses) -> Vec<u8> {
-    let mut json = Json::default();
+    let mut json = Json::with_room();
     json.object();
     write(&mut json, c, model, options, losses);
     json.end_object();

@@ -255,7 +255,7 @@ impl Where<'_> {
         json.object();
         json.member("name", name);
         // Google wants one, be it empty.
-        json.member("description", description.unwrap_or_default());
+        json.words("description", description.unwrap_or_default());
         if let Some(p) = parameters {
             if self.options.json_schema {
                 json.raw_member("parametersJsonSchema", schema::plain(p).text());

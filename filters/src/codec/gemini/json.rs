@@ -1,5 +1,6 @@
-//! Writing JSON piece by piece: commas by themselves, texts and numbers by serde.
+//! Writing JSON piece by piece: commas by themselves, numbers by serde.
 
+use crate::codec::{ROOM, text};
 use crate::ir::Raw;
 use serde::Serialize;
 
@@ -11,6 +12,11 @@ pub(super) struct Json {
 }
 
 impl Json {
+    /// For a whole request.
+    pub(super) fn with_room() -> Self {
+        Self { out: Vec::with_capacity(ROOM), comma: false }
+    }
+
     fn separate(&mut self) {
         if std::mem::replace(&mut self.comma, true) {
             self.out.push(b',');
@@ -50,9 +56,15 @@ impl Json {
 
     /// A member's name.
     pub(super) fn key(&mut self, name: &str) {
-        self.value(name);
+        self.text(name);
         self.out.push(b':');
         self.comma = false;
+    }
+
+    /// A text.
+    pub(super) fn text(&mut self, text: &str) {
+        self.separate();
+        text::quote(text, |piece| self.out.extend_from_slice(piece.as_bytes()));
     }
 
     /// Anything that serialises.
@@ -74,6 +86,12 @@ impl Json {
     pub(super) fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
         self.key(name);
         self.value(value);
+    }
+
+    /// A member that is a text.
+    pub(super) fn words(&mut self, name: &str, text: &str) {
+        self.key(name);
+        self.text(text);
     }
 
     /// A member that may be absent.

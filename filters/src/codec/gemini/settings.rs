@@ -244,7 +244,7 @@ fn write_format(json: &mut Json, format: Option<&Format>, options: &Options, los
             if options.json_schema {
                 json.raw_member("responseJsonSchema", schema::plain(schema).text());
             } else {
-                json.member("responseSchema", &schema::from_json_schema(schema, "response_format", losses));
+                json.member("responseSchema", &schema::from_json_schema(schema, "format", losses));
             }
         }
     }

@@ -116,7 +116,7 @@ impl Encoder {
     fn words(&mut self, choice: u32, text: &str, thought: bool, seal: Option<&str>, out: &mut BytesMut) {
         self.part(choice, out, |json| {
             json.object();
-            json.member("text", text);
+            json.words("text", text);
             if thought {
                 json.member("thought", &true);
             }

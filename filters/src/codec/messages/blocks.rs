@@ -1,12 +1,13 @@
 //! Content blocks, read: of requests and of answers.
 
-use super::fields::{Content, Elem, Fields, content, read};
+use super::fields::{Content, Elem, Fields, content, read, string};
 use super::media;
 use super::{carrier, citation};
 use crate::codec::DecodeError;
 use crate::ir::block::{CacheTtl, CallKind, ServerKind, Thinking, ToolCall, ToolResult};
 use crate::ir::{Block, Origin, Raw, Signature, Spot, block::Body};
 use serde::Deserialize;
+use std::borrow::Cow;
 
 /// Reads blocks, and keeps what has no name in the IR.
 #[derive(Debug, Default)]
@@ -25,13 +26,23 @@ pub(super) fn wrong(path: &str, key: &str, why: &str) -> DecodeError {
 
 /// A string member that must be there.
 pub(super) fn needed(f: &Fields<'_>, path: &str, key: &str) -> Result<String, DecodeError> {
-    optional(f, path, key)?.ok_or_else(|| wrong(path, key, "Field required"))
+    word(f, path, key).map(Cow::into_owned)
+}
+
+/// The same, for one that is only looked at.
+pub(super) fn word<'a>(f: &Fields<'a>, path: &str, key: &str) -> Result<Cow<'a, str>, DecodeError> {
+    maybe(f, path, key)?.ok_or_else(|| wrong(path, key, "Field required"))
 }
 
 /// A string member that may be absent or null.
 pub(super) fn optional(f: &Fields<'_>, path: &str, key: &str) -> Result<Option<String>, DecodeError> {
+    Ok(maybe(f, path, key)?.map(Cow::into_owned))
+}
+
+/// The same, for one that is only looked at.
+pub(super) fn maybe<'a>(f: &Fields<'a>, path: &str, key: &str) -> Result<Option<Cow<'a, str>>, DecodeError> {
     let Some(text) = f.get(key) else { return Ok(None) };
-    read(text).map(Some).ok_or_else(|| wrong(path, key, "Input should be a valid string"))
+    string(text).map(Some).ok_or_else(|| wrong(path, key, "Input should be a valid string"))
 }
 
 /// A boolean member that may be absent or null.
@@ -91,8 +102,8 @@ impl Reader {
 
     /// One block.
     pub(super) fn block(&mut self, f: &Fields<'_>, path: &str) -> Result<Block, DecodeError> {
-        let kind = needed(f, path, "type")?;
-        let (body, known): (Body, &[&str]) = match kind.as_str() {
+        let kind = word(f, path, "type")?;
+        let (body, known): (Body, &[&str]) = match kind.as_ref() {
             "text" => (self.text(f, path)?, &["text", "citations"]),
             "tool_use" => (Body::ToolCall(call(f, path)?), &["id", "name", "input"]),
             "tool_result" => {
@@ -102,18 +113,18 @@ impl Reader {
             "redacted_thinking" => (sealed(f, path)?, &["data"]),
             "image" => match media::decode_image(f, path)? {
                 Some(m) => (Body::Image(m), &["source"]),
-                None => return Ok(opaque(kind, f)),
+                None => return Ok(opaque(kind.into_owned(), f)),
             },
             "document" => match media::decode_document(f, path)? {
                 Some(m) => (Body::Document(m), &["source", "title", "context", "citations"]),
-                None => return Ok(opaque(kind, f)),
+                None => return Ok(opaque(kind.into_owned(), f)),
             },
             other if is_server(other) => {
                 let name = optional(f, path, "name")?.unwrap_or_default();
                 let kind = server_kind(other, &name);
                 return Ok(Block::new(Body::Server { kind, origin: Origin::Anthropic, raw: f.raw() }));
             }
-            _ => return Ok(opaque(kind, f)),
+            _ => return Ok(opaque(kind.into_owned(), f)),
         };
         self.unknown(f, path, known);
         Ok(Block { cache: if self.answer { None } else { cache(f, path)? }, ..Block::new(body) })

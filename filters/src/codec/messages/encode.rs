@@ -6,6 +6,7 @@ use super::thinking::{self, Mode, Plan};
 use super::turns::{self, Turns};
 use super::write::{Json, Object};
 use super::{Platform, RequestOptions, say, tools};
+use crate::codec::ROOM;
 use crate::ir::settings::Format;
 use crate::ir::{Conversation, Losses, Raw, Role, Settings, Tool, ToolChoice};
 use std::collections::HashSet;
@@ -53,7 +54,7 @@ fn encode(
     let plan = thinking::plan(settings, tool_choice.as_ref(), &turns.turns, abilities, options, judged);
     let Say { stop, service_tier, user, format } = rest(settings, options.own_front, judged);
 
-    let mut json = Json::with_capacity(1024);
+    let mut json = Json::with_capacity(ROOM);
     json.object(|o| {
         let version = options.platform.version();
         let betas = options.platform == Platform::Bedrock && !options.betas.is_empty();

@@ -35,10 +35,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
 pub(super) struct Fields<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
+    /// A member; None: absent or null.
+    pub(super) fn value(&self, key: &str) -> Option<&'a RawValue> {
+        let (_, raw) = self.0.iter().rev().find(|(k, _)| k == key)?;
+        Some(*raw).filter(|r| r.get() != "null")
+    }
+
     /// A member's text; None: absent or null.
     pub(super) fn get(&self, key: &str) -> Option<&'a str> {
-        let (_, raw) = self.0.iter().rev().find(|(k, _)| k == key)?;
-        Some(raw.get()).filter(|t| *t != "null")
+        self.value(key).map(RawValue::get)
     }
 
     /// The object as JSON again: members as they came.
@@ -249,6 +254,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
     }
 }
 
+/// A string out of a member's text; None: it is something else.
+pub(super) fn string(text: &str) -> Option<Cow<'_, str>> {
+    // The text is JSON. Without escapes, what is between the quotes is the string.
+    match text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
+        Some(plain) if memchr::memchr(b'\\', plain.as_bytes()).is_none() => Some(Cow::Borrowed(plain)),
+        Some(_) => serde_json::from_str(text).ok().map(Cow::Owned),
+        None => None,
+    }
+}
+
 /// A value of a known shape out of a member's text.
 pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     serde_json::from_str(text).ok()
@@ -256,6 +271,9 @@ pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
 
 /// A list of strings or objects out of a member's text.
 pub(super) fn content(text: &str) -> Content<Elem<'_>> {
+    if let Some(text) = string(text) {
+        return Content::Text(text.into_owned());
+    }
     // What was validated once can only fail by its depth.
     serde_json::from_str(text).unwrap_or(Content::Other)
 }
@@ -271,5 +289,10 @@ pub(super) fn place(e: &serde_json::Error) -> String {
 
 /// A whole body, or an event's data.
 pub(super) fn whole<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, serde_json::Error> {
-    serde_json::from_slice(body)
+    match std::str::from_utf8(body) {
+        // Checked once instead of string by string.
+        Ok(text) => serde_json::from_str(text),
+        // Says where.
+        Err(_) => serde_json::from_slice(body),
+    }
 }

@@ -12,7 +12,7 @@
 //! - `role: "system"` inside the conversation: from Opus 4.8 on, but not Sonnet 5.
 
 /// What a model takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Abilities {
     /// `thinking: {"type": "enabled", "budget_tokens": …}`.
     pub budget: bool,
@@ -39,7 +39,8 @@ impl Abilities {
     /// `claude-3-7-sonnet@20250219`. A name that says no version is taken for the newest kind.
     pub fn of(model: &str) -> Self {
         let model = model.to_ascii_lowercase();
-        let version = version(&model).unwrap_or((99, 0));
+        let said = version(&model);
+        let version = said.unwrap_or((99, 0));
         let opus = model.contains("opus");
         let always = model.contains("fable") || model.contains("mythos");
         Self {
@@ -51,14 +52,18 @@ impl Abilities {
             xhigh: version >= (4, 7),
             sampling: version <= (4, 6),
             both: version < (4, 1),
-            system_anywhere: version >= (4, 8) && !(model.contains("sonnet") && version == (5, 0)),
+            // Where it is not known, nothing is lost without it.
+            system_anywhere: said.is_some_and(|v| v >= (4, 8))
+                && !(model.contains("sonnet") && version == (5, 0)),
         }
     }
 }
 
 /// Major and minor version: the first run of one or two small numbers after `claude`.
 fn version(model: &str) -> Option<(u32, u32)> {
-    let rest = &model[model.find("claude")?..];
+    let rest = &model[model.find("claude")? + "claude".len()..];
+    // `claude-v2:1` is the only kind with a letter.
+    let rest = rest.strip_prefix("-v").unwrap_or(rest);
     let mut numbers = rest.split(['-', '.', '@', ':', '_']).map(|p| {
         // A date or a build is no version, nor is Bedrock's `v1`.
         p.parse::<u32>().ok().filter(|n| *n < 100)
@@ -81,6 +86,10 @@ mod tests {
             ("claude-sonnet-4-20250514", Some((4, 0))),
             ("claude-sonnet-4@20250514", Some((4, 0))),
             ("claude-opus-4.8", Some((4, 8))),
+            ("anthropic.claude-v2:1", Some((2, 1))),
+            ("anthropic.claude-v2", Some((2, 0))),
+            ("anthropic.claude-3-haiku-20240307-v1:0", Some((3, 0))),
+            ("us.anthropic.claude-sonnet-4-6", Some((4, 6))),
             ("claude-fable-5", Some((5, 0))),
             ("claude-haiku-5-5", Some((5, 5))),
             ("claude-mythos-preview", None),
@@ -94,6 +103,7 @@ mod tests {
         assert!(!new.budget && new.adaptive && new.effort && !new.sampling && new.system_anywhere);
         assert!(!Abilities::of("claude-sonnet-5").system_anywhere);
         assert!(!Abilities::of("claude-3-5-haiku-latest").budget && !Abilities::of("claude-fable-5").off);
+        assert!(!Abilities::of("claude-mythos-preview").system_anywhere);
         assert!(Abilities::of("claude-opus-4-5").effort && Abilities::of("claude-opus-4-6").budget);
     }
 }

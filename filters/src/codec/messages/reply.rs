@@ -89,19 +89,6 @@ pub fn encode_count_tokens_reply(input_tokens: u64) -> Vec<u8> {
     json.into_bytes()
 }
 
-/// Decodes the answer to `/v1/messages/count_tokens`.
-///
-/// # Errors
-/// It is none.
-pub fn decode_count_tokens_reply(body: &[u8]) -> Result<u64, DecodeError> {
-    #[derive(Deserialize)]
-    struct Counted {
-        input_tokens: u64,
-    }
-    let c: Counted = serde_json::from_slice(body).map_err(|e| DecodeError::new("", place(&e)))?;
-    Ok(c.input_tokens)
-}
-
 /// A block of an answer.
 enum Piece<'a> {
     /// As it is.

@@ -1,6 +1,6 @@
 //! Reading a client's request: <https://platform.claude.com/docs/en/api/messages/create>.
 
-use super::blocks::{Reader, flag, needed, optional, wrong};
+use super::blocks::{Reader, flag, needed, optional, word, wrong};
 use super::fields::{Content, Fields, Message, Top, place, read, whole};
 use super::tools;
 use crate::codec::DecodeError;
@@ -68,7 +68,7 @@ fn message(reader: &mut Reader, m: Message<'_>, path: String) -> Result<ir::Mess
     if !m.object {
         return Err(DecodeError::new(path, "Input should be an object with 'role' and 'content'"));
     }
-    let role = match needed(&m.fields, &path, "role")?.as_str() {
+    let role = match word(&m.fields, &path, "role")?.as_ref() {
         "user" => Role::User,
         "assistant" => Role::Assistant,
         "system" => Role::System,

@@ -1,6 +1,6 @@
 //! Tools and the choice among them: <https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview>.
 
-use super::blocks::{cache, flag, needed, optional, wrong};
+use super::blocks::{cache, flag, maybe, needed, optional, wrong};
 use super::fields::{Elem, Fields, read};
 use super::request::parallel;
 use super::write::{Json, Sink};
@@ -30,10 +30,10 @@ pub(super) fn decode(list: &[Elem<'_>]) -> Result<Vec<Tool>, DecodeError> {
 }
 
 fn tool(f: &Fields<'_>, path: String) -> Result<Tool, DecodeError> {
-    let kind = optional(f, &path, "type")?.unwrap_or_else(|| "custom".into());
+    let kind = maybe(f, &path, "type")?.unwrap_or("custom".into());
     if kind != "custom" {
         // What Anthropic runs, and what it defines for the client to run (`bash_…`, `text_editor_…`, `memory_…`).
-        let name = optional(f, &path, "name")?.unwrap_or_else(|| kind.clone());
+        let name = maybe(f, &path, "name")?.unwrap_or_else(|| kind.clone()).into_owned();
         let body = ToolBody::Server { kind: server_kind(&kind), origin: Origin::Anthropic, raw: f.raw() };
         return Ok(Tool {
             name,
@@ -44,11 +44,11 @@ fn tool(f: &Fields<'_>, path: String) -> Result<Tool, DecodeError> {
             at: Spot::new(path),
         });
     }
-    let schema = f.get("input_schema").ok_or_else(|| wrong(&path, "input_schema", "Field required"))?;
-    let parameters = Raw::parse(schema)
-        .ok()
-        .filter(|_| schema.starts_with('{'))
-        .ok_or_else(|| wrong(&path, "input_schema", "Input should be a JSON Schema object"))?;
+    let schema = f.value("input_schema").ok_or_else(|| wrong(&path, "input_schema", "Field required"))?;
+    if !schema.get().starts_with('{') {
+        return Err(wrong(&path, "input_schema", "Input should be a JSON Schema object"));
+    }
+    let parameters = Raw(schema.to_owned());
     const KNOWN: [&str; 6] = ["type", "name", "description", "input_schema", "strict", "cache_control"];
     let extra = f.0.iter().filter(|(k, v)| !KNOWN.contains(&k.as_ref()) && v.get() != "null");
     Ok(Tool {

@@ -1,7 +1,8 @@
-//! Writes JSON: members in the order they are said, strings through serde, raw JSON as it is.
+//! Writes JSON: members in the order they are said, raw JSON as it is.
 
+use crate::codec::text;
 use crate::ir::Raw;
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 /// A JSON text being written into a buffer.
 #[derive(Debug)]
@@ -51,8 +52,8 @@ impl Sink for Vec<u8> {
         self.extend_from_slice(bytes);
     }
     fn string(&mut self, s: &str) {
-        // Writing a string into memory cannot fail.
-        let _ = serde_json::to_writer(self, s);
+        self.reserve(s.len() + 2);
+        text::quote(s, |piece| self.put(piece.as_bytes()));
     }
 }
 
@@ -62,7 +63,7 @@ impl Sink for &mut BytesMut {
     }
     fn string(&mut self, s: &str) {
         self.reserve(s.len() + 2);
-        let _ = serde_json::to_writer((&mut **self).writer(), s);
+        text::quote(s, |piece| self.put(piece.as_bytes()));
     }
 }
 

@@ -71,6 +71,11 @@ impl<'a> Reader<'a> {
                 let list: Vec<&RawValue> = parse(required(item.tools, path, "tools")?.get(), &at)?;
                 tools::decode(&list, &at, &mut c.tools)
             }
+            // What the gateway knows of, it has put in its place.
+            "item_reference" => {
+                let id = required(item.id, path, "id")?;
+                Err(DecodeError::new(path, format!("Item with id '{}' not found.", &*id)))
+            }
             "" => Err(DecodeError::new(join(path, "type"), "It is required, but missing.")),
             kind if client_side(kind) => {
                 let block = Block::new(item::opaque(kind, text)).at(Spot::new(path));

@@ -4,15 +4,17 @@ use super::carry;
 use super::item::{ITEM, PART};
 use super::media::{OutBreakpoint, OutPart, out_document, out_image};
 use super::{RequestOptions, annotation};
+use crate::codec::says_error;
 use crate::ir::block::{Body, CacheTtl, CallKind, Thinking, ToolCall, ToolResult};
 use crate::ir::{Block, Conversation, Losses, Message, Origin, Raw, Role, Spot};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// A string or parts.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Content<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Parts(Vec<OutPart<'a>>),
 }
 
@@ -119,7 +121,7 @@ impl<'a, 'l> Items<'a, 'l> {
         for block in content {
             let item = match &block.body {
                 Body::ToolCall(call) => self.call(call),
-                Body::ToolResult(result) => self.result(result, &block.at),
+                Body::ToolResult(result) => self.result(result),
                 Body::Thinking(t) => self.thinking(t, &block.at),
                 Body::Server { kind: _, origin, raw } => {
                     if *origin == Origin::OpenAi {
@@ -169,7 +171,7 @@ impl<'a, 'l> Items<'a, 'l> {
             && (one.cache.is_none() || !points)
         {
             self.point(one);
-            return Content::Text(text);
+            return Content::Text(Cow::Borrowed(text));
         }
         Content::Parts(blocks.into_iter().filter_map(|b| self.part(role, b)).collect())
     }
@@ -245,16 +247,15 @@ impl<'a, 'l> Items<'a, 'l> {
         })
     }
 
-    fn result(&mut self, result: &'a ToolResult, at: &Spot) -> Option<InItem<'a>> {
+    fn result(&mut self, result: &'a ToolResult) -> Option<InItem<'a>> {
         let ToolResult { call_id, name: _, content, is_error, kind } = result;
-        if *is_error {
-            // The model reads what went wrong in the output itself; the mark only says it again.
-            self.losses.hint(field(at, "is_error"), "tool outputs have no mark for failure");
-        }
-        let output = match content.is_empty() {
-            true => Content::Text(""),
+        let mut output = match content.is_empty() {
+            true => Content::Text(Cow::Borrowed("")),
             false => self.content(Role::User, content.iter().collect()),
         };
+        if *is_error {
+            told_as_error(&mut output);
+        }
         let custom = *kind == CallKind::Custom || self.custom.contains(&call_id.as_str());
         Some(match custom {
             false => InItem::FunctionCallOutput { call_id, output },
@@ -285,5 +286,19 @@ impl<'a, 'l> Items<'a, 'l> {
                 _ => None,
             },
         })
+    }
+}
+
+/// The format has no field for a failure: the text must say it, and mostly does.
+fn told_as_error(output: &mut Content<'_>) {
+    match output {
+        Content::Text(text) if text.is_empty() => *text = Cow::Borrowed("Error"),
+        Content::Text(text) if !says_error(text) => text.to_mut().insert_str(0, "Error: "),
+        Content::Text(_) => {}
+        Content::Parts(parts) => {
+            if !matches!(parts.first(), Some(OutPart::InputText { text, .. }) if says_error(text)) {
+                parts.insert(0, OutPart::InputText { text: "Error", prompt_cache_breakpoint: None });
+            }
+        }
     }
 }

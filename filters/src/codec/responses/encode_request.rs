@@ -5,6 +5,7 @@ use super::encode_settings::{ENCRYPTED, encode_settings};
 use super::request_body::AnyTool;
 use super::tools::{Out, OutChoice};
 use super::websearch;
+use crate::codec::{ROOM, out};
 use crate::ir::block::Body;
 use crate::ir::settings::{Effort, Reasoning};
 use crate::ir::tool::{Tool, ToolBody, ToolChoice};
@@ -85,7 +86,9 @@ pub fn encode_request(
         }
     }
     // A struct of strings and numbers always serialises.
-    serde_json::to_vec(&request).unwrap_or_default()
+    let mut body = Vec::with_capacity(ROOM);
+    out::write(&request, &mut body);
+    body
 }
 
 fn wants_thoughts(r: &Reasoning) -> bool {

@@ -47,16 +47,24 @@ pub struct Encoder {
     last: Vec<u8>,
 }
 
+/// Events that a client of the background is told before anybody was asked: `response.created`, `response.queued`.
+const TOLD: u64 = 2;
+
+fn in_background(x: &EncodeReply) -> bool {
+    x.kept.as_ref().is_some_and(|k| k.background)
+}
+
 impl Encoder {
     /// An encoder at the beginning of a stream.
     pub fn new(x: EncodeReply) -> Self {
         let created = x.created;
+        let told = if in_background(&x) { TOLD } else { 0 };
         Self {
             x,
             id: String::new(),
             created,
             suffix: String::new(),
-            sequence: 0,
+            sequence: told,
             started: false,
             ended: false,
             quiet: false,
@@ -103,9 +111,10 @@ impl Encoder {
         self.id = if id.starts_with("resp_") { id.to_owned() } else { format!("resp_{plain}") };
         self.suffix = plain;
         self.created = created.unwrap_or(self.created);
-        for kind in ["response.created", "response.in_progress"] {
-            self.state(kind, Status::InProgress, None, out);
+        if !in_background(&self.x) {
+            self.state("response.created", Status::InProgress, None, out);
         }
+        self.state("response.in_progress", Status::InProgress, None, out);
     }
 
     /// An event with the whole object.

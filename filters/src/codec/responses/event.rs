@@ -2,8 +2,9 @@
 
 use super::object::Object;
 use super::output::{Part, SummaryPart};
+use crate::codec::out;
 use crate::ir::Raw;
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -87,7 +88,9 @@ pub(super) fn write(event: &Event<'_>, out: &mut BytesMut) {
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(event.r#type.as_bytes());
     out.extend_from_slice(b"\ndata: ");
-    // Writing to memory does not fail, and strings and raw JSON always serialise.
-    let _ = serde_json::to_writer(out.writer(), event);
+    let mut json = Vec::with_capacity(512);
+    // Strings and raw JSON always serialise.
+    out::write(event, &mut json);
+    out.extend_from_slice(&json);
     out.extend_from_slice(b"\n\n");
 }

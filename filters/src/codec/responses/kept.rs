@@ -88,6 +88,32 @@ impl Turn {
         Ok(self.input.into_iter().chain(output))
     }
 
+    /// Those items of the output that `wanted` knows, by their id.
+    ///
+    /// # Errors
+    /// The response is no object.
+    pub fn outputs(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<(String, Box<RawValue>)>, DecodeError> {
+        #[derive(Deserialize)]
+        struct Output<'a> {
+            #[serde(borrow, default)]
+            output: Vec<&'a RawValue>,
+        }
+        let Output { output } =
+            serde_json::from_str(self.response.get()).map_err(|e| DecodeError::new("", e.to_string()))?;
+        let mut found = Vec::new();
+        for item in output {
+            if let Ok(Named { id: Some(id), .. }) = serde_json::from_str::<Named<'_>>(item.get())
+                && wanted(&id)
+            {
+                found.push((id.into_owned(), item.to_owned()));
+            }
+        }
+        Ok(found)
+    }
+
     /// A page of the turn's input as a list of the API. `suffix`: makes ids for items that came without one.
     ///
     /// # Errors
@@ -113,6 +139,57 @@ impl Turn {
         });
         Ok(serde_json::to_vec(&list).unwrap_or_default())
     }
+}
+
+/// What tells a reference from other items.
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    r#type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+}
+
+/// The id that an item of the input refers to, where it is a reference.
+fn reference(item: &RawValue) -> Option<String> {
+    // Most items are none: a look instead of a parse.
+    memchr::memmem::find(item.get().as_bytes(), b"\"item_reference\"")?;
+    let Named { r#type, id } = serde_json::from_str(item.get()).ok()?;
+    id.filter(|_| r#type.as_deref() == Some("item_reference")).map(Cow::into_owned)
+}
+
+/// Ids of the items that a request's input refers to (`{"type": "item_reference", "id": …}`), in its order.
+///
+/// # Errors
+/// The body is no request.
+pub fn references(request: &[u8]) -> Result<Vec<String>, DecodeError> {
+    Ok(input(request)?.iter().filter_map(|item| reference(item)).collect())
+}
+
+/// The request with each reference replaced by the item that `find` knows. What the client wrote stays as it wrote it.
+///
+/// # Errors
+/// The body is no request, a reference is not known (its id is told as the field), or the items have more than `most`
+/// bytes.
+pub fn dereferenced<'a>(
+    request: &[u8],
+    find: impl Fn(&str) -> Option<&'a RawValue>,
+    most: u64,
+) -> Result<Vec<u8>, DecodeError> {
+    let mut items = Vec::new();
+    let mut bytes = 0;
+    for item in input(request)? {
+        let item = match reference(&item) {
+            Some(id) => find(&id).ok_or_else(|| DecodeError::new(id, "It is not known."))?.to_owned(),
+            None => item,
+        };
+        bytes += item.get().len() as u64;
+        if bytes > most {
+            return Err(DecodeError::new("input", "What it refers to is too large."));
+        }
+        items.push(item);
+    }
+    with_input(request, &items)
 }
 
 /// Items of a request's `input`.
@@ -194,8 +271,13 @@ pub fn continued(request: &[u8], turns: Vec<Turn>) -> Result<Vec<u8>, DecodeErro
         items.extend(turn.items()?);
     }
     items.extend(input(request)?);
+    with_input(request, &items)
+}
+
+/// The request with another input, and no longer naming the response it continues.
+fn with_input(request: &[u8], items: &[Box<RawValue>]) -> Result<Vec<u8>, DecodeError> {
     let items =
-        serde_json::value::to_raw_value(&items).map_err(|e| DecodeError::new("input", e.to_string()))?;
+        serde_json::value::to_raw_value(items).map_err(|e| DecodeError::new("input", e.to_string()))?;
     let Members(members) = parse_body(request)?;
     let mut written: Vec<_> = members
         .into_iter()
@@ -206,15 +288,15 @@ pub fn continued(request: &[u8], turns: Vec<Turn>) -> Result<Vec<u8>, DecodeErro
     serde_json::to_vec(&Written(written)).map_err(|e| DecodeError::new("", e.to_string()))
 }
 
-/// The request of a response for the background, as it is made there: at once, and whole.
+/// The request of a response for the background, as it is made there: at once, and whole unless the client streams.
 ///
 /// # Errors
 /// The body is no object.
-pub fn at_once(request: &[u8]) -> Result<Vec<u8>, DecodeError> {
+pub fn at_once(request: &[u8], stream: bool) -> Result<Vec<u8>, DecodeError> {
     let Members(members) = parse_body(request)?;
     let written = members
         .into_iter()
-        .filter(|(name, _)| name != "background" && name != "stream")
+        .filter(|(name, _)| name != "background" && (stream || name != "stream"))
         .map(|(name, value)| (name, Cow::Borrowed(value)))
         .collect();
     serde_json::to_vec(&Written(written)).map_err(|e| DecodeError::new("", e.to_string()))

@@ -24,7 +24,7 @@ proptest! {
     ) {
         let (id, store) = (Value::from(id), Value::from(store));
         let mut members: Vec<(&str, &Value)> = others.iter().map(|(k, v)| (k.as_str(), v)).collect();
-        members.retain(|(k, _)| !["usage", "id", "store", "usageMetadata", "usage_metadata"].contains(k));
+        members.retain(|(k, _)| !["usage", "id", "store", "status", "background", "meta", "usageMetadata", "usage_metadata"].contains(k));
         members.extend([("usage", &usage), ("id", &id), ("store", &store)]);
         let n = members.len();
         members.rotate_left(turn % n);
@@ -33,7 +33,7 @@ proptest! {
         let mut cuts: Vec<_> = cuts.iter().map(|c| c % (text.len() + 1)).chain([0, text.len()]).collect();
         cuts.sort_unstable();
         let (got, ended) = found(cuts.windows(2).map(|w| &text.as_bytes()[w[0]..w[1]]));
-        let name = |w| match w { Wanted::Usage => "usage", Wanted::Id => "id", Wanted::Store => "store", Wanted::Meta => "meta", Wanted::Metadata => "usageMetadata" };
+        let name = |w| match w { Wanted::Usage => "usage", Wanted::Id => "id", Wanted::Store => "store", Wanted::Meta => "meta", Wanted::Metadata => "usageMetadata", Wanted::Status => "status", Wanted::Background => "background" };
         let got: Vec<_> = got.iter().map(|(w, v)| (name(*w), v)).collect();
         let want: Vec<_> = members.iter().filter(|(k, _)| ["usage", "id", "store"].contains(k)).copied().collect();
         prop_assert_eq!(got, want);

@@ -1,6 +1,6 @@
 //! The items of a Responses request.
 
-use super::{ids, name_of_function, read, refuse};
+use super::{ids, name_of_function, read, refuse, schema_of_answer, schema_of_function};
 use crate::sim::call::Turn;
 use crate::sim::fault::{Dialect, Fault};
 use crate::sim::neutral::{list, text};
@@ -19,7 +19,11 @@ pub(in crate::sim::openai) fn responses(turn: &Turn<'_>) -> Result<(), Fault> {
     for (n, tool) in list(&body, "tools").iter().enumerate() {
         if text(tool, "type") == "function" {
             name_of_function(text(tool, "name"), &format!("tools[{n}].name"))?;
+            schema_of_function(tool, &format!("tools[{n}].parameters"))?;
         }
+    }
+    if let Some(format) = body.pointer("/text/format") {
+        schema_of_answer(format, "text.format.schema")?;
     }
     let items = list(&body, "input");
     for (n, item) in items.iter().enumerate() {

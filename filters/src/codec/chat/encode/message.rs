@@ -6,6 +6,7 @@ use super::tools::flat_name;
 use super::wire::{AudioIdOut, CallBodyOut, CallOut, ContentOut, MessageOut, PartOut, SealsOut};
 use crate::codec::chat::options::{ChatOptions, ReasoningWords, Thoughts};
 use crate::codec::chat::thoughts;
+use crate::codec::says_error;
 use crate::ir::block::{Block, Body, CallKind, Media, Source, Thinking, ToolCall, ToolResult};
 use crate::ir::conversation::{Message, Role};
 use crate::ir::loss::Losses;
@@ -151,12 +152,8 @@ fn result<'a>(
 fn told_as_error(parts: &mut Vec<PartOut<'_>>) {
     let first = parts.first_mut().and_then(|p| p.text.as_mut());
     match first {
-        Some(text) => {
-            let start: String = text.chars().take(60).collect();
-            if !start.to_ascii_lowercase().contains("error") {
-                text.to_mut().insert_str(0, "Error: ");
-            }
-        }
+        Some(text) if says_error(text) => {}
+        Some(text) => text.to_mut().insert_str(0, "Error: "),
         None => parts.insert(0, PartOut::text("Error".into())),
     }
 }

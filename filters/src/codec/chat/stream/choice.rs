@@ -7,7 +7,7 @@ use super::super::json::StrOr;
 use super::super::reply::encode::count;
 use super::super::reply::{self, Contents};
 use super::super::thoughts::{self, Fit, Last, Said};
-use super::super::wire::{Annotation, Detail, Part, Seals};
+use super::super::wire::{Annotation, Detail, Part};
 use super::calls::Calls;
 use super::{AudioDelta, Delta as Wire};
 use crate::codec::DecodeError;
@@ -36,8 +36,10 @@ pub(super) struct Choice {
     next: u32,
     open: Open,
     last: Last,
-    /// Thoughts that came as text only.
-    plain: String,
+    /// What came as plain text of the thought that is open: by entry, where these are numbered.
+    plain: Vec<(Option<i64>, String)>,
+    /// It was told once more, whole.
+    whole: bool,
     calls: Calls,
     /// Proofs that wait for the call they belong to.
     seals: Vec<(String, Signature)>,
@@ -66,15 +68,20 @@ impl Choice {
         let details = d.reasoning_details.0.unwrap_or_default();
         let full = |t: &Option<String>| t.as_deref().is_some_and(|t| !t.is_empty());
         let told = details.iter().any(|d| full(&d.text) || full(&d.summary));
+        let opens = details.iter().any(thoughts::opens);
         let plain = d.reasoning_content.filter(|t| !t.is_empty());
         let plain = plain.or_else(|| d.reasoning.0.map(|r| r.0.into_owned()).filter(|t| !t.is_empty()));
-        if let Some(text) = plain.filter(|_| !told) {
-            self.plain.push_str(&text);
+        if let Some(text) = plain.filter(|text| !(told || opens && text == thoughts::GAP)) {
             self.thought(text, out);
         }
         for mut d in details {
+            if thoughts::opens(&d) && !self.last.is_at(&d) {
+                self.opened(&d, out);
+                continue;
+            }
             // Some servers stream the plain text, and then repeat it whole in an entry.
-            if full(&d.text) && d.text.as_deref() == Some(&self.plain) {
+            if self.repeats(&d) {
+                self.whole = true;
                 d.text = None;
                 if d.signature.is_none() {
                     continue;
@@ -91,11 +98,11 @@ impl Choice {
             self.refusal(text, out);
         }
         if let Some(audio) = d.audio {
-            self.audio(audio, out);
+            self.audio(*audio, out);
         }
         self.parts(d.images.0.unwrap_or_default(), out);
         self.annotations(d.annotations.0.unwrap_or_default(), out);
-        if let Some(s) = d.extra_content.0.and_then(Seals::signature) {
+        if let Some(s) = d.extra_content.0.and_then(|s| s.signature()) {
             self.seal = Some(Signature::unwrap(&s, Origin::Google));
         }
         for call in d.tool_calls.into_iter().flatten() {
@@ -104,7 +111,7 @@ impl Choice {
         }
         if let Some(f) = d.function_call {
             self.end_open(out);
-            self.calls.old(f, self.n, id, &mut self.next, out)?;
+            self.calls.old(*f, self.n, id, &mut self.next, out)?;
         }
         if self.calls.sign_first(self.n, &self.seal, out) {
             self.seal = None;
@@ -132,6 +139,8 @@ impl Choice {
             Open::Text(i) | Open::Refusal(i) | Open::Audio(i) | Open::Thinking { index: i, .. } => i,
         };
         self.last = Last::default();
+        self.plain.clear();
+        self.whole = false;
         out.push(StreamEvent::BlockStop { choice: self.n, index });
     }
 
@@ -221,12 +230,47 @@ impl Choice {
             return;
         }
         let index = match self.open {
-            Open::Thinking { index, signed: false } => index,
-            _ => self.start(Body::Thinking(Thinking::default()), out),
+            Open::Thinking { index, signed: false } if !self.whole => index,
+            _ => self.new_thought(out),
         };
-        self.open = Open::Thinking { index, signed: false };
-        self.last = Last::plain();
+        match self.plain.last_mut() {
+            Some((_, plain)) => plain.push_str(&text),
+            None => {
+                self.last = Last::plain();
+                self.plain.push((None, text.clone()));
+            }
+        }
         self.more(index, Delta::Thinking(text), out);
+    }
+
+    fn new_thought(&mut self, out: &mut Vec<StreamEvent>) -> u32 {
+        let index = self.start(Body::Thinking(Thinking::default()), out);
+        self.open = Open::Thinking { index, signed: false };
+        index
+    }
+
+    /// An entry begins, whose words will come as plain text.
+    fn opened(&mut self, d: &Detail, out: &mut Vec<StreamEvent>) {
+        let summary = d.kind == thoughts::SUMMARY;
+        let index = match self.open {
+            // The next part.
+            Open::Thinking { index, signed: false } if summary && self.last.sums_up() && !self.whole => index,
+            _ => self.new_thought(out),
+        };
+        if summary {
+            self.more(index, Delta::SummaryPart, out);
+        }
+        self.last = Last::opened(d);
+        self.plain.push((d.index, String::new()));
+    }
+
+    /// Are these the words that came as plain text?
+    fn repeats(&self, d: &Detail) -> bool {
+        let words = if d.kind == thoughts::SUMMARY { &d.summary } else { &d.text };
+        words.as_deref().is_some_and(|words| {
+            let same = |(n, plain): &(Option<i64>, String)| (n.is_none() || *n == d.index) && plain == words;
+            !words.is_empty() && self.plain.iter().any(same)
+        })
     }
 
     /// A piece of a thought with what belongs to it.

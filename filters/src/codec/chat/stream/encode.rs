@@ -8,8 +8,7 @@ use super::super::encode::wire::{CallBodyOut, CallOut, SealsOut};
 use super::super::reply::encode::{AnnotationOut, EncodeReply, LogprobsOut, count, finish, image};
 use super::super::thoughts::DetailOut;
 use super::super::usage::UsageOut;
-use crate::codec::StreamEncoder;
-use crate::codec::tiers;
+use crate::codec::{StreamEncoder, out, text, tiers};
 use crate::dialect::fault::UpstreamError;
 use crate::ir::block::{Block, Body, CallKind, Source, ToolCall};
 use crate::ir::reply::{Stop, StopReason, Tokens};
@@ -102,12 +101,29 @@ impl Encoder {
     /// Writes a chunk with one choice.
     fn chunk(&mut self, choice: &ChoiceOut<'_>, out: &mut BytesMut) {
         self.scratch.clear();
-        let _ = serde_json::to_writer(&mut self.scratch, choice);
-        let tail: &[u8] = if self.x.include_usage { b"],\"usage\":null}\n\n" } else { b"]}\n\n" };
+        out::write(choice, &mut self.scratch);
+        let tail = self.tail();
         out.reserve(self.head.len() + self.scratch.len() + tail.len());
         out.extend_from_slice(&self.head);
         out.extend_from_slice(&self.scratch);
         out.extend_from_slice(tail);
+    }
+
+    /// Writes a chunk with more of a text: nearly all of a stream. What never changes is not built anew.
+    fn words(&self, n: u32, text: &str, out: &mut BytesMut) {
+        out.reserve(self.head.len() + text.len() + 128);
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b"{\"index\":");
+        out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+        out.extend_from_slice(b",\"delta\":{\"content\":");
+        text::quote(text, |piece| out.extend_from_slice(piece.as_bytes()));
+        out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":null}");
+        out.extend_from_slice(self.tail());
+    }
+
+    /// What every chunk ends with.
+    fn tail(&self) -> &'static [u8] {
+        if self.x.include_usage { b"],\"usage\":null}\n\n" } else { b"]}\n\n" }
     }
 
     fn delta(&mut self, n: u32, delta: DeltaOut<'_>, out: &mut BytesMut) {
@@ -146,9 +162,7 @@ impl Encoder {
                 c.calls += 1;
                 Slot::Call { n: c.calls - 1, id: call.id.clone(), kind: call.kind }
             }
-            Body::Thinking(t) => {
-                Slot::Thinking(Thought { detail: self.entry(at), redacted: t.redacted, ..Thought::default() })
-            }
+            Body::Thinking(t) => Slot::Thinking(Thought::new(t.redacted)),
             Body::Audio(_) => Slot::Audio,
             _ => Slot::Untold,
         };
@@ -243,7 +257,7 @@ impl Encoder {
 
     fn sealed(&mut self, n: u32, at: usize, s: &Signature, id: Option<&str>, out: &mut BytesMut) {
         let entry = DetailOut::sealed(s, id, self.entry(at));
-        self.delta(n, DeltaOut { reasoning_details: Some([entry]), ..DeltaOut::default() }, out);
+        self.delta(n, DeltaOut { reasoning_details: Some(vec![entry]), ..DeltaOut::default() }, out);
     }
 
     fn more(&mut self, n: u32, index: u32, delta: &Delta, out: &mut BytesMut) {
@@ -254,7 +268,7 @@ impl Encoder {
             (Slot::Text(_) | Slot::Refusal, Delta::Text(text)) if text.is_empty() => {}
             (Slot::Text(_), Delta::Text(text)) => {
                 c.chars = c.chars.saturating_add(count(text));
-                self.delta(n, DeltaOut { content: Some(Cow::Borrowed(text)), ..DeltaOut::default() }, out);
+                self.words(n, text, out);
             }
             (Slot::Refusal, Delta::Text(text)) => {
                 c.refused = true;
@@ -286,14 +300,10 @@ impl Encoder {
             (Slot::Thinking(_), Delta::Thinking(text)) if text.is_empty() => {}
             (Slot::Thinking(_), Delta::Thinking(text)) => self.thinking(n, at, index, text, out),
             (Slot::Thinking(t), Delta::SummaryPart) => {
-                t.parts += 1;
-                t.shown = false;
-                if t.parts > 1 {
-                    t.detail = c.details;
-                    c.details += 1;
-                }
+                t.part(c.details);
+                c.details += 1;
             }
-            (Slot::Thinking(_), Delta::Signature(s)) => self.proof(n, at, index, s, out),
+            (Slot::Thinking(t), Delta::Signature(s)) => t.proof(s),
             (Slot::Audio, Delta::Data(data)) => {
                 self.sound(n, AudioOut { data: Some(data), ..AudioOut::default() }, out);
             }
@@ -308,12 +318,24 @@ impl Encoder {
         self.delta(n, DeltaOut { audio: Some(audio), ..DeltaOut::default() }, out);
     }
 
-    /// The last piece of a sound says when it expires: other providers keep none, so when it is made.
+    /// The last piece of a sound says when it expires: other providers keep none, so when it is made. A thought is told
+    /// once more, whole.
     fn close(&mut self, n: u32, index: u32, out: &mut BytesMut) {
-        let choice = self.choices.get(n.min(127) as usize);
-        if let Some(Slot::Audio) = choice.and_then(|c| c.slots.get(index as usize)) {
-            let expires_at = Some(self.created);
-            self.sound(n, AudioOut { expires_at, ..AudioOut::default() }, out);
+        let at = n.min(127) as usize;
+        let slot = self.choices.get_mut(at).and_then(|c| c.slots.get_mut(index as usize));
+        match slot.map(std::mem::take) {
+            Some(Slot::Audio) => {
+                let expires_at = Some(self.created);
+                self.sound(n, AudioOut { expires_at, ..AudioOut::default() }, out);
+            }
+            Some(Slot::Thinking(thought)) => self.thought(n, at, &thought, out),
+            // Sources and proofs may still come.
+            Some(open) => {
+                if let Some(slot) = self.choices.get_mut(at).and_then(|c| c.slots.get_mut(index as usize)) {
+                    *slot = open;
+                }
+            }
+            None => {}
         }
     }
 

@@ -136,6 +136,15 @@ fn odd_entries_in_streams() {
         r#"{"content":"x"}"#,
     ]);
     assert_eq!(got[0].body, Body::Thinking(want("a", Origin::Anthropic)));
+    // Empty ones in between, and before.
+    let got = stream(&[
+        r#"{"reasoning":"","reasoning_details":[{"type":"reasoning.text","text":"","format":"anthropic-claude-v1","index":0}]}"#,
+        r#"{"reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a","index":0}]}"#,
+        r#"{"reasoning":"","reasoning_details":[{"type":"reasoning.text","text":"","index":0}]}"#,
+        r#"{"reasoning_details":[{"type":"reasoning.text","signature":"S","index":0}]}"#,
+        r#"{"content":"x"}"#,
+    ]);
+    assert_eq!((got.len(), &got[0].body), (2, &Body::Thinking(want("a", Origin::Anthropic))));
     let got = stream(&[
         r#"{"reasoning":"a"}"#,
         r#"{"reasoning":"b"}"#,

@@ -21,13 +21,13 @@ impl<'a> Writer<'a, '_> {
                         .hint(format!("{at}.citations"), "the model's provider takes no citations back");
                 }
                 self.part(role);
-                self.json.member("text", text);
+                self.json.words("text", text);
                 self.json.maybe("thoughtSignature", seal::for_google(signature.as_ref()));
                 self.end_part(at);
             }
             Body::Refusal(text) => {
                 self.part(role);
-                self.json.member("text", text);
+                self.json.words("text", text);
                 self.end_part(at);
             }
             Body::Image(_) | Body::Document(_) | Body::Audio(_) | Body::Video(_) => self.media(b, role, None),
@@ -104,7 +104,7 @@ impl<'a> Writer<'a, '_> {
             return;
         }
         self.part(role);
-        self.json.member("text", text);
+        self.json.words("text", text);
         self.json.member("thought", &true);
         self.json.maybe("thoughtSignature", own);
         self.end_part(at);
@@ -228,7 +228,7 @@ fn write_outcome(json: &mut Json, text: &str, is_error: bool) {
             json.key(if is_error { "error" } else { "output" });
             match object {
                 Some(object) => json.raw(object),
-                None => json.value(text),
+                None => json.text(text),
             }
             json.end_object();
         }

@@ -25,8 +25,26 @@ fn turns_stand_in_front_of_the_input_as_they_were_written() {
 
 #[test]
 fn a_request_for_the_background_is_made_at_once() {
-    let body = at_once(br#"{"background":true,"stream":false,"model":"m","input":"x"}"#).unwrap();
-    assert_eq!(body, br#"{"model":"m","input":"x"}"#);
+    let asked = br#"{"background":true,"stream":true,"model":"m","input":"x"}"#;
+    assert_eq!(at_once(asked, false).unwrap(), br#"{"model":"m","input":"x"}"#);
+    assert_eq!(at_once(asked, true).unwrap(), br#"{"stream":true,"model":"m","input":"x"}"#);
+}
+
+#[test]
+fn references_are_replaced_and_nothing_else() {
+    let asked = r#"{"model":"m","input":[{"type":"item_reference","id":"msg_1"}, {"role":"user","content":"\"item_reference\" 1.0"},{"id":"msg_2","type":"item_reference"}]}"#;
+    assert_eq!(references(asked.as_bytes()).unwrap(), ["msg_1", "msg_2"]);
+    let t =
+        turn(r#"{"input":"x"}"#, r#"{"output":[{"id":"msg_1","n":1.50},{"id":"msg_2"},{"id":"msg_3"},7]}"#);
+    let found = t.outputs(|id| id != "msg_3").unwrap();
+    let find = |id: &str| found.iter().find(|(known, _)| known == id).map(|(_, item)| &**item);
+    let want = r#"{"model":"m","input":[{"id":"msg_1","n":1.50},{"role":"user","content":"\"item_reference\" 1.0"},{"id":"msg_2"}]}"#;
+    assert_eq!(String::from_utf8(dereferenced(asked.as_bytes(), find, 1000).unwrap()).unwrap(), want);
+    assert_eq!(dereferenced(asked.as_bytes(), find, 40).unwrap_err().field, "input");
+    assert_eq!(dereferenced(asked.as_bytes(), |_| None, 1000).unwrap_err().field, "msg_1");
+    for plain in [r#"{"input":"item_reference"}"#, "{}", r#"{"input":[{"type":"item_reference"}]}"#] {
+        assert!(references(plain.as_bytes()).unwrap().is_empty());
+    }
 }
 
 #[test]

@@ -5,6 +5,46 @@ use crate::ir::Losses;
 use crate::testing::any_json;
 use proptest::prelude::*;
 
+/// The format has no mark for a tool's failure: the output says it, once.
+#[test]
+fn a_failure_is_told_in_the_output() {
+    use crate::ir::block::{Body, ToolResult};
+    use crate::ir::{Block, Conversation, Message, Role};
+    let result = |content: Vec<Block>| {
+        let result = ToolResult { call_id: "c".into(), content, is_error: true, ..ToolResult::default() };
+        Block::new(Body::ToolResult(result))
+    };
+    let text = |t: &str| Block::text(t);
+    let contents = [
+        vec![text("it broke")],
+        vec![text("TypeError: x")],
+        vec![],
+        vec![text("a"), text("b")],
+        vec![text("An error."), text("b")],
+    ];
+    let content = contents.into_iter().map(result).collect();
+    let c = Conversation {
+        messages: vec![Message { role: Role::User, name: None, content, at: Default::default() }],
+        ..Conversation::default()
+    };
+    let mut losses = Losses::default();
+    let body = encode_request(&c, "m", &RequestOptions::default(), &mut losses);
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let outputs: Vec<_> = body["input"].as_array().unwrap().iter().map(|i| i["output"].clone()).collect();
+    let part = |t: &str| serde_json::json!({"type": "input_text", "text": t});
+    assert_eq!(
+        outputs,
+        [
+            "Error: it broke".into(),
+            "TypeError: x".into(),
+            "Error".into(),
+            serde_json::json!([part("Error"), part("a"), part("b")]),
+            serde_json::json!([part("An error."), part("b")]),
+        ]
+    );
+    assert_eq!(losses, Losses::default());
+}
+
 #[test]
 fn the_error_names_the_field() {
     for (body, field, why) in [

@@ -39,7 +39,7 @@ pub(super) struct DeltaOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reasoning_content: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reasoning_details: Option<[DetailOut<'a>; 1]>,
+    pub(super) reasoning_details: Option<Vec<DetailOut<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) annotations: Option<[AnnotationOut<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]

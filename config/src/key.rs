@@ -5,8 +5,8 @@
 //! whole secret: without salt or stretching, since nobody can guess 178 bits, and a look-up by hash needs no secret
 //! comparison.
 
-use sallyport_config::model::Secret;
-use sallyport_config::snapshot::KeyHash;
+use crate::model::Secret;
+use crate::snapshot::KeyHash;
 use sha2::{Digest, Sha256};
 
 const PREFIX: &str = "sp-";

@@ -1,0 +1,273 @@
+//! Virtual keys: made, listed, changed, rotated, and put away.
+//!
+//! Whoever manages a key may give it no more than he may call himself; a key that somebody owns is bounded by the
+//! owner's roles besides, at each call. The secret is in the answer that makes it, and nowhere else.
+
+mod view;
+mod write;
+
+use crate::caller::Caller;
+use crate::page::{Page, PageQuery};
+use crate::params::{Body, Named, Params};
+use crate::problem::Problem;
+use crate::state::AdminState;
+use crate::versioned::{IfMatch, Versioned};
+use axum::extract::State;
+use axum::{Extension, Json};
+use http::StatusCode;
+use sallyport_config::key::VirtualKey;
+use sallyport_schema::access::{Object, Permission};
+use sallyport_schema::store::virtual_keys::{KeyDetail, KeyFilter, KeyStep};
+use serde::Deserialize;
+use time::OffsetDateTime;
+use utoipa::IntoParams;
+use uuid::Uuid;
+use view::{ClientSetup, Key, KeyWithSecret, Rotated};
+use write::{ChangeKey, CreateKey, RotateKey};
+
+/// Which keys.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct KeyQuery {
+    /// Part of the name, the beginning of the prefix, or a tag.
+    text: Option<String>,
+    /// Owned by this user.
+    user: Option<Uuid>,
+    /// Owned by this service account.
+    service_account: Option<Uuid>,
+    /// For this team.
+    team: Option<Uuid>,
+    /// All that replaced one another with this one first.
+    lineage: Option<Uuid>,
+    /// Good now (not revoked, disabled, expired), or the others.
+    good: Option<bool>,
+    /// Archived ones too.
+    archived: bool,
+}
+
+/// Virtual keys
+///
+/// Those that the caller may see, by id (which is by age).
+#[utoipa::path(get, path = "/api/keys", tag = "keys", operation_id = "listKeys", params(KeyQuery, PageQuery),
+    responses((status = 200, description = "One page of keys.", body = Page<Key>),
+        (status = 400, description = "A parameter cannot be used.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    Params(query): Params<KeyQuery>,
+    Params(page): Params<PageQuery>,
+) -> Result<Json<Page<Key>>, Problem> {
+    let limit = page.limit()?;
+    let reach = caller.reach(Permission::KeysRead);
+    let own = caller.user().filter(|_| reach.own);
+    let filter = KeyFilter {
+        text: query.text,
+        user: query.user,
+        account: query.service_account,
+        team: query.team,
+        lineage: query.lineage,
+        good: query.good,
+        archived: query.archived,
+        visible: (!reach.all).then(|| (reach.teams.iter().copied().collect(), own)),
+        after: page.cursor,
+        limit: limit + 1,
+    };
+    let rows = state.store().keys(&filter).await?;
+    Ok(Json(Page::of(rows, limit, |k| k.id, Key::from)))
+}
+
+/// A key
+#[utoipa::path(get, path = "/api/keys/{id}", tag = "keys", operation_id = "getKey",
+    params(("id" = Uuid, Path, description = "The key.")),
+    responses((status = 200, description = "The key, without its secret.", body = Key),
+        (status = 404, description = "There is no such key, or it is none of the caller's business.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn get(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<Uuid>,
+) -> Result<Versioned<Key>, Problem> {
+    let key = find(&state, &caller, Permission::KeysRead, id).await?;
+    Ok(Versioned(StatusCode::OK, key.version, Key::from(key)))
+}
+
+/// Make a key
+///
+/// The answer holds the secret: it is shown this once.
+#[utoipa::path(post, path = "/api/keys", tag = "keys", operation_id = "createKey", request_body = CreateKey,
+    responses((status = 201, description = "The key with its secret.", body = KeyWithSecret),
+        (status = 400, description = "No JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "No JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A value is not allowed.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn create(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    Body(wanted): Body<CreateKey>,
+) -> Result<Versioned<KeyWithSecret>, Problem> {
+    let secret = fresh()?;
+    let new = wanted.read(&secret)?;
+    let owner = new.user.or(new.account);
+    let teams = teams_of(&state, new.account, new.team).await?;
+    let object = Object { owner, teams: &teams };
+    if !caller.may_on(Permission::KeysWrite, object) {
+        let detail = "you may not make keys for this owner; leave `user` out for a key of your own";
+        return Err(crate::caller::forbidden(detail));
+    }
+    // a user's own key is bounded by his roles at each call; all others by what their maker may call
+    if owner.is_none() || owner != caller.user() {
+        write::covered(&caller, &new.surfaces, &new.models, new.team)?;
+    }
+    let made = state.store().make_key(&new, caller.actor()).await?;
+    let setup = ClientSetup::new(&state, secret.secret.expose());
+    Ok(Versioned(StatusCode::CREATED, made.version, KeyWithSecret::new(made, &secret, setup)))
+}
+
+/// Change a key
+#[utoipa::path(patch, path = "/api/keys/{id}", tag = "keys", operation_id = "changeKey", request_body = ChangeKey,
+    params(("id" = Uuid, Path, description = "The key."),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the key that is to be changed.")),
+    responses((status = 200, description = "The key as it is now.", body = Key),
+        (status = 400, description = "No JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such key.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 412, description = "It has been changed meanwhile.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 415, description = "No JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A value is not allowed.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn change(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<Uuid>,
+    IfMatch(version): IfMatch,
+    Body(wanted): Body<ChangeKey>,
+) -> Result<Versioned<Key>, Problem> {
+    let key = find(&state, &caller, Permission::KeysWrite, id).await?;
+    let change = wanted.read()?;
+    let owner = key.user.or(key.account);
+    if owner.is_none() || owner != caller.user() {
+        let surfaces = change.surfaces.as_ref().unwrap_or(&key.surfaces);
+        let models = change.models.as_ref().unwrap_or(&key.models);
+        write::covered(&caller, surfaces, models, key.team)?;
+    }
+    let key = state.store().change_key(id, version, &change, caller.actor()).await?;
+    Ok(Versioned(StatusCode::OK, key.version, Key::from(key)))
+}
+
+/// Rotate a key
+///
+/// Makes a key like it, with a new secret, in the same lineage. The old one is good for the time of grace.
+#[utoipa::path(post, path = "/api/keys/{id}/rotate", tag = "keys", operation_id = "rotateKey",
+    request_body = RotateKey, params(("id" = Uuid, Path, description = "The key."),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the key.")),
+    responses((status = 201, description = "Both keys, the new one with its secret.", body = Rotated),
+        (status = 400, description = "No JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such key.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 409, description = "It has been revoked or replaced.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 412, description = "It has been changed meanwhile.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 415, description = "No JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A value is not allowed.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn rotate(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<Uuid>,
+    IfMatch(version): IfMatch,
+    Body(wanted): Body<RotateKey>,
+) -> Result<Versioned<Rotated>, Problem> {
+    let key = find(&state, &caller, Permission::KeysWrite, id).await?;
+    if key.user.or(key.account).is_none_or(|o| Some(o) != caller.user()) {
+        write::covered(&caller, &key.surfaces, &key.models, key.team)?;
+    }
+    let ends = OffsetDateTime::now_utc() + wanted.grace()?;
+    let secret = fresh()?;
+    let (old, new) =
+        state.store().rotate_key(id, version, secret.hash, &secret.prefix, ends, caller.actor()).await?;
+    let setup = ClientSetup::new(&state, secret.secret.expose());
+    let (version, new) = (new.version, KeyWithSecret::new(new, &secret, setup));
+    Ok(Versioned(StatusCode::CREATED, version, Rotated { old: old.into(), new }))
+}
+
+/// Defines the routes that take a step.
+macro_rules! steps {
+    ($($name:ident $step:ident $path:literal $id:literal $title:literal;)+) => { $(
+        #[doc = $title]
+        ///
+        /// Again changes nothing.
+        #[utoipa::path(post, path = $path, tag = "keys", operation_id = $id,
+            params(("id" = Uuid, Path, description = "The key."),
+                ("If-Match" = Option<String>, Header, description = "The ETag of the key.")),
+            responses((status = 200, description = "The key as it is now.", body = Key),
+                (status = 404, description = "There is no such key.", body = Problem,
+                    content_type = "application/problem+json"),
+                (status = 412, description = "It has been changed meanwhile.", body = Problem,
+                    content_type = "application/problem+json")))]
+        pub(crate) async fn $name(
+            State(state): State<AdminState>,
+            Extension(caller): Extension<Caller>,
+            Named(id): Named<Uuid>,
+            IfMatch(version): IfMatch,
+        ) -> Result<Versioned<Key>, Problem> {
+            step(&state, &caller, id, version, KeyStep::$step).await
+        }
+    )+ };
+}
+
+steps! {
+    disable Disable "/api/keys/{id}/disable" "disableKey" "Disable a key: it is refused until it is enabled";
+    enable Enable "/api/keys/{id}/enable" "enableKey" "Enable a key that was disabled";
+    revoke Revoke "/api/keys/{id}/revoke" "revokeKey" "Revoke a key, for good";
+    archive Archive "/api/keys/{id}/archive" "archiveKey" "Revoke a key and take it out of the lists";
+}
+
+async fn step(
+    state: &AdminState,
+    caller: &Caller,
+    id: Uuid,
+    version: Option<i64>,
+    step: KeyStep,
+) -> Result<Versioned<Key>, Problem> {
+    let key = find(state, caller, Permission::KeysWrite, id).await?;
+    if step == KeyStep::Enable && key.user.or(key.account).is_none_or(|o| Some(o) != caller.user()) {
+        write::covered(caller, &key.surfaces, &key.models, key.team)?;
+    }
+    let key = state.store().step_key(id, version, step, caller.actor()).await?;
+    Ok(Versioned(StatusCode::OK, key.version, Key::from(key)))
+}
+
+/// The key, if the caller may do this to it.
+async fn find(state: &AdminState, caller: &Caller, need: Permission, id: Uuid) -> Result<KeyDetail, Problem> {
+    let key = state.store().key(id).await?.ok_or_else(|| Problem::not_found("there is no such key"))?;
+    let teams = teams_of(state, key.account, key.team).await?;
+    let object = Object { owner: key.user.or(key.account), teams: &teams };
+    caller.need(Permission::KeysRead, need, object, "key")?;
+    Ok(key)
+}
+
+/// The teams that a key is in: its own, and that of its service account.
+async fn teams_of(
+    state: &AdminState,
+    account: Option<Uuid>,
+    team: Option<Uuid>,
+) -> Result<Vec<Uuid>, Problem> {
+    let mut teams: Vec<Uuid> = team.into_iter().collect();
+    if let Some(id) = account {
+        let of = state.store().account_team(id).await?;
+        // a key outlives the listing of its account: then there is no team any more
+        teams.extend(of.flatten());
+    }
+    Ok(teams)
+}
+
+fn fresh() -> Result<VirtualKey, Problem> {
+    VirtualKey::generate().map_err(|e| {
+        tracing::error!(error = %e, "no virtual key can be made");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no_random", "no random numbers from the system")
+    })
+}

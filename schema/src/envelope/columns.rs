@@ -1,0 +1,41 @@
+//! The columns that hold envelopes: all of them, so that whoever seals everything anew under another key finds each.
+
+/// A column of envelopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealedColumn {
+    /// Its table.
+    pub table: &'static str,
+    /// The column that names the row: of it and the names here the place is made that an envelope is sealed for.
+    pub key: &'static str,
+    /// The column; NULL or empty where there is nothing.
+    pub column: &'static str,
+}
+
+impl SealedColumn {
+    /// What the envelope in the row `key` is sealed for.
+    pub fn place(&self, key: impl std::fmt::Display) -> String {
+        format!("{}/{key}/{}", self.table, self.column)
+    }
+}
+
+const fn column(table: &'static str, column: &'static str) -> SealedColumn {
+    SealedColumn { table, key: "id", column }
+}
+
+/// A provider's API key.
+pub const PROVIDER_API_KEY: SealedColumn = column("providers", "api_key");
+/// A provider's other secrets.
+pub const PROVIDER_SECRETS: SealedColumn = column("providers", "secrets");
+/// What was asked and answered.
+pub const RESPONSE_CONTENT: SealedColumn = column("responses", "content");
+/// The events of a response.
+pub const RESPONSE_EVENTS: SealedColumn = column("responses", "events");
+
+/// A second factor.
+const USER_TOTP: SealedColumn = column("users", "totp_secret");
+/// A second factor that is being set up.
+const USER_TOTP_PENDING: SealedColumn = column("users", "totp_pending");
+
+/// All of them that outlast a day (answers that are kept for an `Idempotency-Key` do not).
+pub const SEALED: [SealedColumn; 6] =
+    [PROVIDER_API_KEY, PROVIDER_SECRETS, RESPONSE_CONTENT, RESPONSE_EVENTS, USER_TOTP, USER_TOTP_PENDING];
