@@ -123,16 +123,8 @@ impl Guard {
         if found.person.id != claims.sub || found.person.epoch != claims.epoch {
             return Err(sessions::over());
         }
-        let agent = sign_in::agent(headers).unwrap_or_default();
-        if sign_in.in_place(&found.session, from, &agent) {
-            return Ok(found);
-        }
-        tracing::warn!(address = %from, "admin API: a session came from elsewhere");
-        let actor = Actor { address: Some(from.to_string()), agent: Some(agent), ..Actor::system("sign-in") };
-        let why = "the session began at another address or in another program";
-        let event = Event::not_done("session.use", Outcome::Denied, why);
-        self.note(&actor, &event.on("user", found.person.id, found.person.email)).await;
-        Err(sessions::moved())
+        sign_in.in_place(&stored.store, &found, from, headers).await?;
+        Ok(found)
     }
 
     /// A denial stands even if the trail cannot be written.
@@ -210,7 +202,7 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
             None => {
                 request.extensions_mut().insert(caller.clone());
                 match &guard.people {
-                    // what nobody is known for is not kept for somebody: a sign-in is made anew
+                    // sign-ins are not kept: their answers are cookies, their requests hold passwords
                     Some((stored, _)) if !rule.permission.is_free() => {
                         idempotency::once(stored, &caller, request, next).await
                     }

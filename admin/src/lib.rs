@@ -41,7 +41,7 @@ pub use error::AdminError;
 pub use openapi::document;
 pub use router::router;
 pub use server::{Listener, serve};
-pub use sign_in::password;
+pub use sign_in::{AccountError, display_name, email, password};
 pub use snapshot::SnapshotSource;
 pub use state::{About, AdminState, Stored};
 pub use token::Bootstrap;

@@ -37,8 +37,8 @@ const SCHEME: &str = "token";
         (name = "roles", description = "Permissions and the roles that give them."),
         (name = "audit", description = "Who did what, when, from where."),
         (name = "snapshot", description = "What is running."),
-        (name = "keys", description = "Virtual keys."),
         (name = "session", description = "Signing in and out; who one is; the set-up."),
+        (name = "keys", description = "Virtual keys."),
         (name = "api", description = "This document.")
     ),
     components(schemas(Problem))

@@ -6,7 +6,7 @@ use crate::harden;
 use crate::host::{self, HostPolicy};
 use crate::openapi::{self, Document};
 use crate::permission::{Rule, TABLE, rule};
-use crate::sign_in::{me, sessions, setup};
+use crate::sign_in::{me, reset, sessions, setup};
 use crate::state::AdminState;
 use crate::{accounts, audit, effective, roles, teams, users};
 use crate::{calls, health, keys, snapshot};
@@ -52,6 +52,14 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(calls::get))?;
     api.add(routes!(snapshot::get))?;
     api.add(routes!(openapi::get))?;
+    api.add(routes!(sessions::post, sessions::delete))?;
+    api.add(routes!(sessions::refresh))?;
+    api.add(routes!(sessions::list, sessions::delete_others))?;
+    api.add(routes!(sessions::delete_one))?;
+    api.add(routes!(me::get))?;
+    api.add(routes!(me::put_password))?;
+    api.add(routes!(setup::get, setup::post))?;
+    api.add(routes!(reset::post))?;
     api.add(routes!(keys::list, keys::create))?;
     api.add(routes!(keys::get, keys::change))?;
     api.add(routes!(keys::rotate))?;
@@ -76,13 +84,6 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(roles::history::list))?;
     api.add(routes!(audit::list))?;
     api.add(routes!(audit::verify))?;
-    api.add(routes!(sessions::post, sessions::delete))?;
-    api.add(routes!(sessions::refresh))?;
-    api.add(routes!(sessions::list, sessions::delete_others))?;
-    api.add(routes!(sessions::delete_one))?;
-    api.add(routes!(me::get))?;
-    api.add(routes!(me::put_password))?;
-    api.add(routes!(setup::get, setup::post))?;
     api.finish()
 }
 

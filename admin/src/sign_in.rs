@@ -8,16 +8,20 @@ mod cookies;
 pub(crate) mod me;
 pub mod password;
 mod place;
+pub(crate) mod reset;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 mod tokens;
 
 use crate::problem::Problem;
+pub use account::{AccountError, display_name, email};
 use http::{HeaderMap, StatusCode, header};
 use password::{PasswordError, Policy};
 use sallyport_config::model::{Admin, BindAddress};
+use sallyport_schema::audit::{Actor, Event, Outcome};
 use sallyport_schema::envelope::KeyRing;
-use sallyport_schema::store::sessions::Session;
+use sallyport_schema::store::Store;
+use sallyport_schema::store::sessions::SignedIn;
 use std::net::IpAddr;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -41,6 +45,7 @@ pub(crate) struct SignIn {
     policy: Policy,
     turns: Semaphore,
     max_age: Duration,
+    temporary: Duration,
     pub(crate) idle: Duration,
     bind: BindAddress,
 }
@@ -52,6 +57,7 @@ impl SignIn {
             tokens: Tokens::new(&rules.session, ring),
             policy: Policy::of(&rules.password),
             turns: Semaphore::new(HASHING),
+            temporary: rules.password.temporary.get(),
             max_age: rules.session.max_age.get(),
             idle: rules.session.idle.get(),
             bind: rules.session.bind_address,
@@ -87,17 +93,38 @@ impl SignIn {
         self.tokens.csrf(session)
     }
 
-    /// Whether the session may be used from there, by this program.
-    pub(crate) fn in_place(&self, session: &Session, from: IpAddr, agent: &str) -> bool {
-        place::same_network(self.bind, session.address, from)
-            && place::family(&session.agent) == place::family(agent)
+    /// Whether the session is used where it began: from that network, by that program. If not, the trail says so.
+    pub(crate) async fn in_place(
+        &self,
+        store: &Store,
+        found: &SignedIn,
+        from: IpAddr,
+        headers: &HeaderMap,
+    ) -> Result<(), Problem> {
+        let seen = agent(headers).unwrap_or_default();
+        let session = &found.session;
+        if place::same_network(self.bind, session.address, from)
+            && place::family(&session.agent) == place::family(&seen)
+        {
+            return Ok(());
+        }
+        tracing::warn!(address = %from, "admin API: a session came from elsewhere");
+        let actor = Actor { address: Some(from.to_string()), agent: Some(seen), ..Actor::system("sign-in") };
+        let why = "the session began at another address or in another program";
+        let event = Event::not_done("session.use", Outcome::Denied, why);
+        let event = event.on("user", found.person.id, found.person.email.as_str());
+        if let Err(error) = store.note(&actor, &event).await {
+            // the denial stands
+            tracing::error!(%error, "a denial could not be put into the audit trail");
+        }
+        Err(sessions::moved())
     }
 
     /// The cookies of a session; without a refresh secret the client keeps the one that it has.
     fn hand_out(
         &self,
         headers: &mut HeaderMap,
-        session: &Session,
+        session: &sallyport_schema::store::sessions::Session,
         refresh: Option<&str>,
     ) -> Result<(), Problem> {
         let left = session.expires_at - OffsetDateTime::now_utc();

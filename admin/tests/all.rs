@@ -6,5 +6,6 @@ mod all {
     mod kit;
     mod postgres;
     mod routes;
+    mod sign_in;
     mod wire;
 }

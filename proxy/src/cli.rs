@@ -8,6 +8,7 @@ mod keys;
 mod logging;
 mod migrate;
 mod models;
+mod people;
 mod run;
 mod state;
 
@@ -76,6 +77,11 @@ enum Command {
         #[command(subcommand)]
         command: keys::Keys,
     },
+    /// Make people who can sign in to the admin API, and reset their passwords
+    Admin {
+        #[command(subcommand)]
+        command: people::Admin,
+    },
     /// Verify the audit trail of the control plane
     Audit {
         #[command(subcommand)]
@@ -121,6 +127,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run { files, role } => run::run(&files.config, role),
         Command::Check { files } => check::check(&files.config),
         Command::Keys { command } => keys::run(command),
+        Command::Admin { command } => people::run(command),
         Command::Audit { command } => audit::run(&command),
         Command::Models { command } => models::run(command),
         Command::Migrate { files } => migrate::run(&files.config),

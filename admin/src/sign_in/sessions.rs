@@ -227,11 +227,7 @@ pub(crate) async fn refresh(
     let sign_in = state.sign_in();
     let (id, given) = cookies::refresh(&headers).ok_or_else(over)?;
     let Some(found) = state.store().signed_in(id, sign_in.idle).await? else { return Ok(ended()) };
-    let seen = agent(&headers).unwrap_or_default();
-    if !sign_in.in_place(&found.session, from, &seen) {
-        tracing::warn!(address = %from, "admin API: a session came from elsewhere");
-        return Err(moved());
-    }
+    sign_in.in_place(state.store(), &found, from, &headers).await?;
     let given = Sha256::digest(given.as_bytes()).into();
     let (next, hash) = secret()?;
     let actor = anonymous(caller.actor());

@@ -76,7 +76,7 @@ pub(crate) async fn post(
     }
     let Body(asked) = body?;
     let password = Zeroizing::new(asked.password);
-    let (email, name) = (account::email(&asked.email)?, account::name(&asked.name)?);
+    let (email, name) = (account::email(&asked.email)?, account::display_name(&asked.name)?);
     state.sign_in().policy.check(&password, &[&email, &name])?;
     if state.store().super_admins().await? > 0 {
         return Err(Problem::new(StatusCode::CONFLICT, "set_up", "there is a super admin already: sign in"));

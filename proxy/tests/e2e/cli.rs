@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::support::client::Client;
 use super::support::database::Database;
 use super::support::gateway::{Gateway, MASTER_KEY, Setup, UPSTREAM_KEY, binary};
 use super::support::ports::Port;
@@ -169,6 +170,47 @@ async fn keys() {
     gateway.cli_ok(&["keys", "revoke"], &[row["prefix"].as_str().unwrap()]).await;
     let listed = gateway.cli_ok(&["keys", "list"], &[]).await;
     assert!(listed.lines().any(|l| l.contains("Ada's key") && l.contains("revoked")), "{listed}");
+}
+
+/// People who sign in to the admin API of the running gateway.
+#[tokio::test]
+async fn people() {
+    let gateway = Gateway::start(object!({})).await;
+    let sign_in = async |email: &str, password: &str| {
+        let body = object!({"email": email, "password": password}).to_string();
+        let headers = [("content-type", "application/json")];
+        Client::connect(gateway.admin_port)
+            .await
+            .call("POST", "/api/session", &headers, body.as_bytes())
+            .await
+    };
+    let create = ["admin", "create"];
+    let made = gateway.cli_told(&create, &["--email", "Root@example.com"], "mauve-otter-93-kayak\n").await;
+    assert!(made.status.success(), "{}", err(&made));
+    assert!(!out(&made).contains("mauve"), "{}", out(&made));
+    assert_eq!(sign_in("root@example.com", "mauve-otter-93-kayak").await.status(), 200);
+    assert_eq!(sign_in("root@example.com", "mauve-otter-93-kayaks").await.status(), 401);
+
+    let shown = |text: &str| text.trim_end().rsplit(' ').next().unwrap().to_owned();
+    let options = ["--email", "ada@example.com", "--name", "Ada", "--role", "viewer", "--temporary"];
+    let first = shown(&gateway.cli_ok(&create, &options).await);
+    let answer = sign_in("ada@example.com", &first).await;
+    assert!(answer.status() == 200 && answer.json()["must_change_password"] == true, "{first}");
+    let second = shown(&gateway.cli_ok(&["admin", "reset-password"], &["--email", "ada@example.com"]).await);
+    assert_eq!(sign_in("ada@example.com", &first).await.status(), 401);
+    assert_eq!(sign_in("ada@example.com", &second).await.status(), 200);
+
+    for (words, options, input, why) in [
+        (create, &["--email", "ada@example.com"][..], "mauve-otter-93-kayak", "already"),
+        (create, &["--email", "eve@example.com"], "", "at least 12"),
+        (create, &["--email", "eve@example.com"], "password1234", "easy to guess"),
+        (create, &["--email", "eve"], "mauve-otter-93-kayak", "ada@example.com"),
+        (create, &["--email", "eve@example.com", "--role", "queen"], "mauve-otter-93-kayak", "queen"),
+        (["admin", "reset-password"], &["--email", "eve@example.com"], "", "no user eve@example.com"),
+    ] {
+        let failed = gateway.cli_told(&words, options, input).await;
+        assert!(!failed.status.success() && err(&failed).contains(why), "{options:?}: {}", err(&failed));
+    }
 }
 
 /// Checksummed keys: two are never the same, and their characters survive any shell.

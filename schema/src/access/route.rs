@@ -27,6 +27,18 @@ pub const TABLE: &[Rule] = &[
     line("GET", "/api/calls/{id}", Permission::CallsRead),
     line("GET", "/api/snapshot", Permission::SnapshotRead),
     line("GET", "/api/openapi.json", Permission::ApiRead),
+    line("POST", "/api/session", Permission::Public),
+    line("DELETE", "/api/session", Permission::SignedIn),
+    line("POST", "/api/session/refresh", Permission::Public),
+    line("GET", "/api/sessions", Permission::SignedIn),
+    line("DELETE", "/api/sessions", Permission::SignedIn),
+    line("DELETE", "/api/sessions/{id}", Permission::SignedIn),
+    line("GET", "/api/me", Permission::SignedIn),
+    line("PUT", "/api/me/password", Permission::SignedIn),
+    line("GET", "/api/setup", Permission::Public),
+    // The bootstrap token alone: the handler asks for it.
+    line("POST", "/api/setup", Permission::SignedIn),
+    line("POST", "/api/users/{id}/password", Permission::UsersReset),
     // Virtual keys.
     line("GET", "/api/keys", Permission::KeysRead),
     line("POST", "/api/keys", Permission::KeysWrite),
@@ -69,17 +81,6 @@ pub const TABLE: &[Rule] = &[
     line("GET", "/api/roles/{name}/history", Permission::RolesRead),
     line("GET", "/api/audit", Permission::AuditRead),
     line("GET", "/api/audit/verify", Permission::AuditRead),
-    line("POST", "/api/session", Permission::Public),
-    line("DELETE", "/api/session", Permission::SignedIn),
-    line("POST", "/api/session/refresh", Permission::Public),
-    line("GET", "/api/sessions", Permission::SignedIn),
-    line("DELETE", "/api/sessions", Permission::SignedIn),
-    line("DELETE", "/api/sessions/{id}", Permission::SignedIn),
-    line("GET", "/api/me", Permission::SignedIn),
-    line("PUT", "/api/me/password", Permission::SignedIn),
-    line("GET", "/api/setup", Permission::Public),
-    // The bootstrap token alone: the handler asks for it.
-    line("POST", "/api/setup", Permission::SignedIn),
 ];
 
 /// The rule for a route, if the table has one.

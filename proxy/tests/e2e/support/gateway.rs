@@ -7,7 +7,7 @@ use super::process::Process;
 use super::wait::{until, within};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// Token of the admin API in every test.
@@ -156,6 +156,16 @@ impl Gateway {
         let mut command = command(self.directory.path(), &self.env, words);
         command.args(options);
         tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
+    }
+
+    /// The same, with something on its standard input.
+    pub(crate) async fn cli_told(&self, words: &[&str], options: &[&str], input: &str) -> Output {
+        let mut command = command(self.directory.path(), &self.env, words);
+        command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // one that fails before it reads closes the pipe
+        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes());
+        tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap().unwrap()
     }
 
     /// The same; fails unless it succeeds. Its standard output.
