@@ -249,3 +249,6 @@ fn address(text: &str) -> Result<String, Problem> {
         && text.split_once('@').is_some_and(|(l, d)| !l.is_empty() && !d.is_empty() && !d.contains('@'));
     if fine { Ok(text.to_lowercase()) } else { Err(wrong("email: an address such as ada@example.com")) }
 }
+
+#[cfg(test)]
+mod tests;
