@@ -22,11 +22,13 @@ use uuid::Uuid;
 pub(crate) struct World {
     pub(crate) state: AdminState,
     pub(crate) store: Store,
+    _pg: Arc<TestPg>,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let url = TestPg::shared().await.database().await;
+        let pg = TestPg::shared().await;
+        let url = pg.database().await;
         let store = Store::connect(&url, 4, Duration::from_secs(30)).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("base.yaml");
@@ -44,7 +46,7 @@ impl World {
         let log = Arc::new(PgLogStore::new(store.clone()));
         let stored = Stored { store: store.clone(), keyring: ring };
         let state = AdminState::new(About::now("1", "test", vec![]), token, cell, log, vec![], stored);
-        Self { state, store }
+        Self { state, store, _pg: pg }
     }
 
     /// A user with these roles: `developer`, or `team_manager@<team>`.

@@ -28,17 +28,22 @@ async fn a_manager_makes_accounts_in_his_team_with_roles_in_it() {
 
     let root = World::bootstrap();
     let made = body(json!({"name": "mighty", "team": red, "roles": [{"role": "super_admin"}]}));
-    let mighty = super::create(State(w.state.clone()), Extension(root), made).await.map(|v| v.2.id).ok().unwrap();
+    let mighty =
+        super::create(State(w.state.clone()), Extension(root), made).await.map(|v| v.2.id).ok().unwrap();
     let change = async |id: Uuid| {
         let patch = body::<AccountPatch>(json!({"description": "x"}));
-        let done = super::change(State(w.state.clone()), Extension(by.clone()), Named(id), IfMatch(None), patch).await;
+        let done =
+            super::change(State(w.state.clone()), Extension(by.clone()), Named(id), IfMatch(None), patch)
+                .await;
         done.map_or_else(|p| p.status().as_u16(), |v| v.0.as_u16())
     };
     assert_eq!(change(robot).await, 200);
     assert_eq!(change(mighty).await, 403, "in his team, but above him");
-    let gone = super::delete(State(w.state.clone()), Extension(by.clone()), Named(mighty), IfMatch(None)).await;
+    let gone =
+        super::delete(State(w.state.clone()), Extension(by.clone()), Named(mighty), IfMatch(None)).await;
     assert_eq!(gone.err().map(|p| p.status().as_u16()), Some(403));
-    let gone = super::delete(State(w.state.clone()), Extension(by.clone()), Named(robot), IfMatch(None)).await;
+    let gone =
+        super::delete(State(w.state.clone()), Extension(by.clone()), Named(robot), IfMatch(None)).await;
     assert_eq!(gone.ok(), Some(StatusCode::NO_CONTENT));
     assert_eq!(change(robot).await, 404);
 }

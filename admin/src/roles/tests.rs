@@ -33,7 +33,8 @@ async fn a_writer_of_roles_writes_only_what_he_holds() {
     let put = async |by: &Caller, name: &str, lines: serde_json::Value| {
         let new = body(json!({"grants": lines}));
         let name = Named(name.to_owned());
-        let done = super::replace(State(w.state.clone()), Extension(by.clone()), name, IfMatch(None), new).await;
+        let done =
+            super::replace(State(w.state.clone()), Extension(by.clone()), name, IfMatch(None), new).await;
         done.map_or_else(|p| p.status().as_u16(), |v| v.0.as_u16())
     };
     let mut more = scribe.as_array().unwrap().clone();

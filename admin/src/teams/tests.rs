@@ -36,7 +36,8 @@ async fn a_manager_manages_the_members_of_his_team_only() {
     // what the team may call is none of his business
     let by = w.caller(boss).await;
     let wide: TeamPatch = serde_json::from_value(json!({"models": ["*"], "surfaces": ["*"]})).unwrap();
-    let wider = super::change(State(w.state.clone()), Extension(by), Named(red), IfMatch(None), Body(wide)).await;
+    let wider =
+        super::change(State(w.state.clone()), Extension(by), Named(red), IfMatch(None), Body(wide)).await;
     assert_eq!(code(wider), 403);
 }
 
@@ -61,7 +62,8 @@ async fn who_begins_or_ceases_to_manage_signs_in_again() {
 #[tokio::test]
 async fn a_team_is_opened_only_to_what_the_opener_may_call() {
     let w = World::new().await;
-    let desk = json!([{"scope": "all", "permissions": ["teams.*"]}, {"surfaces": ["chat"], "models": ["gpt-*"]}]);
+    let desk =
+        json!([{"scope": "all", "permissions": ["teams.*"]}, {"surfaces": ["chat"], "models": ["gpt-*"]}]);
     w.role("desk", grants(desk)).await;
     let desk = w.person("desk", &[("desk", None)]).await;
     let make = async |by: Caller, name: &str, surfaces: &[&str], models: &[&str]| {
@@ -73,11 +75,16 @@ async fn a_team_is_opened_only_to_what_the_opener_may_call() {
     assert_eq!(code(make(by.clone(), "b", &["chat"], &["*"]).await), 403);
     assert_eq!(code(make(by.clone(), "b", &["messages"], &["gpt-5"]).await), 403);
     assert_eq!(code(make(World::bootstrap(), "b", &["*"], &["*"]).await), 200);
-    let all = super::list(State(w.state.clone()), Extension(by.clone()), Params(TeamQuery::default())).await.unwrap();
+    let all = super::list(State(w.state.clone()), Extension(by.clone()), Params(TeamQuery::default()))
+        .await
+        .unwrap();
     let wide = all.0.items.iter().find(|t| t.name == "b").unwrap().id;
     let change = async |patch: serde_json::Value| {
         let patch = body::<TeamPatch>(patch);
-        code(super::change(State(w.state.clone()), Extension(by.clone()), Named(wide), IfMatch(None), patch).await)
+        code(
+            super::change(State(w.state.clone()), Extension(by.clone()), Named(wide), IfMatch(None), patch)
+                .await,
+        )
     };
     assert_eq!(change(json!({"description": "wide"})).await, 200);
     assert_eq!(change(json!({"models": []})).await, 200, "narrowing is free");

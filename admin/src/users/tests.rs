@@ -6,7 +6,8 @@ use serde_json::json;
 
 /// Status of a change of this user by that caller.
 async fn patch(w: &World, by: &Caller, id: Uuid, change: serde_json::Value) -> (u16, &'static str) {
-    let call = super::change(State(w.state.clone()), Extension(by.clone()), Named(id), IfMatch(None), body(change));
+    let call =
+        super::change(State(w.state.clone()), Extension(by.clone()), Named(id), IfMatch(None), body(change));
     call.await.map_or_else(|p| (p.status().as_u16(), p.code()), |v| (v.0.as_u16(), ""))
 }
 
@@ -23,7 +24,11 @@ async fn nobody_gives_what_he_has_not_or_touches_who_is_above_him() {
     let dev = w.person("dev", &[("developer", None)]).await;
     let by = w.caller(admin).await;
 
-    assert_eq!(patch(&w, &by, dev, json!({"roles": [{"role": "admin"}]})).await.0, 200, "his own he may give");
+    assert_eq!(
+        patch(&w, &by, dev, json!({"roles": [{"role": "admin"}]})).await.0,
+        200,
+        "his own he may give"
+    );
     assert_eq!(patch(&w, &by, dev, json!({"roles": [{"role": "super_admin"}]})).await, (403, "forbidden"));
     assert_eq!(patch(&w, &by, admin, json!({"roles": [{"role": "super_admin"}]})).await, (403, "forbidden"));
     for change in [json!({"active": false}), json!({"roles": []}), json!({"email": "x@example.com"})] {
@@ -40,7 +45,10 @@ async fn nobody_gives_what_he_has_not_or_touches_who_is_above_him() {
     assert_eq!(made("super_admin").await.err().map(|p| p.status().as_u16()), Some(403));
     assert_eq!(made("no_such").await.err().map(|p| p.status().as_u16()), Some(422));
     assert!(made("viewer").await.is_ok());
-    assert_eq!((held(&w, root).await, held(&w, admin).await), (vec!["super_admin".into()], vec!["admin".into()]));
+    assert_eq!(
+        (held(&w, root).await, held(&w, admin).await),
+        (vec!["super_admin".into()], vec!["admin".into()])
+    );
 }
 
 #[tokio::test]
@@ -52,7 +60,8 @@ async fn the_last_super_admin_stays() {
         assert_eq!(patch(&w, &by, one, change).await, (409, "conflict"));
     }
     let delete = async |id| {
-        let gone = super::delete(State(w.state.clone()), Extension(by.clone()), Named(id), IfMatch(None)).await;
+        let gone =
+            super::delete(State(w.state.clone()), Extension(by.clone()), Named(id), IfMatch(None)).await;
         gone.map_or_else(|p| p.status().as_u16(), |s| s.as_u16())
     };
     assert_eq!(delete(one).await, 409);
@@ -72,8 +81,13 @@ async fn one_sees_and_changes_only_whom_one_may() {
     w.team("red", &[boss], &[mate]).await;
     let seen = async |by: Uuid| -> Vec<String> {
         let by = w.caller(by).await;
-        let page = super::list(State(w.state.clone()), Extension(by), Params(UserQuery::default())).await.unwrap();
-        page.0.items.iter().map(|u| serde_json::to_value(u).unwrap()["name"].as_str().unwrap().to_owned()).collect()
+        let page =
+            super::list(State(w.state.clone()), Extension(by), Params(UserQuery::default())).await.unwrap();
+        page.0
+            .items
+            .iter()
+            .map(|u| serde_json::to_value(u).unwrap()["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(seen(dev).await, ["dev"]);
     assert_eq!(seen(boss).await, ["boss", "mate"]);
@@ -107,7 +121,8 @@ async fn custom_roles_open_just_what_they_say() {
     w.role("blind", grants(json!([{"effect": "deny", "scope": "all", "permissions": ["users.*"]}]))).await;
     let half = w.person("half", &[("viewer", None), ("blind", Some(red))]).await;
     let half = w.caller(half).await;
-    let page = super::list(State(w.state.clone()), Extension(half.clone()), Params(UserQuery::default())).await;
+    let page =
+        super::list(State(w.state.clone()), Extension(half.clone()), Params(UserQuery::default())).await;
     assert_eq!(page.unwrap().0.items.len(), 2, "the one in the team is hidden");
     let hidden = super::get(State(w.state.clone()), Extension(half), Named(dev)).await;
     assert_eq!(hidden.err().map(|p| p.status().as_u16()), Some(404));

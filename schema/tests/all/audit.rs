@@ -117,10 +117,10 @@ async fn a_role_that_somebody_has_stays() {
     store.delete_service_account(robot.id, None, &by).await.unwrap();
     store.delete_role("nothing", Some(version), &by).await.unwrap();
     let history = store.role_history("nothing", None, 10).await.unwrap();
-    assert_eq!(history.iter().map(|c| (c.before.is_some(), c.after.is_some())).collect::<Vec<_>>(), [
-        (true, false),
-        (false, true)
-    ]);
+    assert_eq!(
+        history.iter().map(|c| (c.before.is_some(), c.after.is_some())).collect::<Vec<_>>(),
+        [(true, false), (false, true)]
+    );
 }
 
 /// LESSONS: "a deactivated owner's keys keep working": the gateways hear that a team's service accounts are off.
