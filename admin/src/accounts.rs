@@ -2,7 +2,7 @@
 
 use crate::caller::{Caller, forbidden};
 use crate::page::{Page, PageQuery};
-use crate::params::{Body, Named, Params, line, prose, sought, wrong};
+use crate::params::{Body, Named, Params, invalid, line, prose, sought};
 use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::roles::view::{Held, named};
@@ -161,7 +161,7 @@ pub(crate) async fn create(
     let new = NewAccount { name, description, team: body.team, active: true, roles };
     let made = state.store().create_service_account(&new, caller.actor()).await;
     let account = made.map_err(|e| match e {
-        StoreError::NotFound { what: "team", .. } => wrong("team: there is no such team"),
+        StoreError::NotFound { what: "team", .. } => invalid("team: there is no such team"),
         e => e.into(),
     })?;
     Ok(Versioned(StatusCode::CREATED, account.version, account.into()))

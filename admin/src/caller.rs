@@ -1,15 +1,39 @@
 //! Who calls, and what he may do. Handlers find it among the request's extensions.
 
 use crate::problem::Problem;
-use http::StatusCode;
+use axum::extract::{ConnectInfo, FromRequestParts};
+use http::request::Parts;
+use http::{Extensions, StatusCode};
 use sallyport_schema::access::{Assignment, Effective, Object, Permission, Reach};
 use sallyport_schema::audit::Actor;
+use sallyport_schema::store::people::Person;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// The id of a request, as the client gets it in `x-request-id`.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) String);
+
+/// The client's address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+impl Peer {
+    /// From what the listener put among the extensions.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+        Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(&parts.extensions))
+    }
+}
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -20,6 +44,7 @@ struct Who {
     identity: Identity,
     actor: Actor,
     effective: Effective,
+    person: Option<Person>,
 }
 
 /// What the caller has shown.
@@ -29,12 +54,37 @@ pub(crate) enum Identity {
     Anonymous,
     /// The bootstrap token.
     Bootstrap,
+    /// The access token of a session.
+    Person {
+        /// The session.
+        session: Uuid,
+        /// The password is a temporary one.
+        must_change: bool,
+    },
 }
 
 impl Caller {
     /// Puts it together.
     pub(crate) fn new(identity: Identity, actor: Actor, effective: Effective) -> Self {
-        Self(Arc::new(Who { identity, actor, effective }))
+        Self(Arc::new(Who { identity, actor, effective, person: None }))
+    }
+
+    /// Somebody who has signed in.
+    pub(crate) fn signed_in(identity: Identity, actor: Actor, effective: Effective, person: Person) -> Self {
+        Self(Arc::new(Who { identity, actor, effective, person: Some(person) }))
+    }
+
+    /// The account of a caller who has signed in.
+    pub(crate) fn person(&self) -> Option<&Person> {
+        self.0.person.as_ref()
+    }
+
+    /// User and session of a caller who has signed in.
+    pub(crate) fn session(&self) -> Result<(Uuid, Uuid), Problem> {
+        match (&self.0.identity, &self.0.person) {
+            (Identity::Person { session, .. }, Some(person)) => Ok((person.id, *session)),
+            _ => Err(no_account()),
+        }
     }
 
     /// What was shown.
@@ -103,4 +153,9 @@ impl Caller {
 /// 403.
 pub(crate) fn forbidden(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+}
+
+/// 404: the bootstrap token is nobody's.
+pub(crate) fn no_account() -> Problem {
+    Problem::not_found("the bootstrap token has no account and no sessions: sign in as a person")
 }

@@ -1,22 +1,29 @@
-//! Who calls, and whether they may: the token of the `Authorization` header against the permission table.
+//! Who calls, and whether they may: the token of the `Authorization` header or the cookie of a session, against the
+//! permission table.
 //!
 //! Routes and handlers only ever ask [`Caller`]. What is refused here goes into the audit trail, whoever refused it.
 
-use crate::caller::{Caller, Identity, RequestId, forbidden};
-use crate::permission::Rule;
+use crate::caller::{Caller, Identity, Peer, RequestId, forbidden};
+use crate::permission::{Permission, Rule};
 use crate::problem::Problem;
+use crate::sign_in::{self, Claims, Refused, SignIn, sessions};
 use crate::throttle::{Limits, Throttle};
 use crate::token::{Bootstrap, digest};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use sallyport_schema::access::{Effective, rule};
 use sallyport_schema::audit::{Actor, Event, Outcome};
 use sallyport_schema::store::Store;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use sallyport_schema::store::sessions::SignedIn;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// What is allowed with a temporary password: to see that it is one, to change it, to leave.
+const BEFORE_CHANGE: [(&str, &str); 3] =
+    [("GET", "/api/me"), ("PUT", "/api/me/password"), ("DELETE", "/api/session")];
 
 /// What the guard needs to know.
 pub(crate) struct Guard {
@@ -24,26 +31,49 @@ pub(crate) struct Guard {
     bootstrap: Option<Bootstrap>,
     throttle: Throttle,
     /// None: only describes the routes.
-    store: Option<Store>,
+    people: Option<(Store, Arc<SignIn>)>,
+}
+
+/// What the headers show, before anybody was asked.
+#[derive(Debug)]
+enum Shown {
+    Nothing,
+    Bootstrap,
+    /// An access token that is ours.
+    Access(Claims, Carrier),
+    /// A cookie that opens nothing any more. Browsers send it along whatever is asked, also for a new sign-in.
+    Stale(Problem),
+}
+
+/// How an access token came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrier {
+    Header,
+    /// A browser sends it by itself, also when another site's page asks.
+    Cookie,
 }
 
 impl Guard {
-    /// A guard that accepts this token.
-    pub(crate) fn new(mut bootstrap: Bootstrap, throttle: Throttle, store: Store) -> Self {
+    /// A guard that accepts this token, and the people of this store.
+    pub(crate) fn new(
+        mut bootstrap: Bootstrap,
+        throttle: Throttle,
+        store: Store,
+        sign_in: Arc<SignIn>,
+    ) -> Self {
         bootstrap.newly_made = None;
-        Self { bootstrap: Some(bootstrap), throttle, store: Some(store) }
+        Self { bootstrap: Some(bootstrap), throttle, people: Some((store, sign_in)) }
     }
 
     /// A guard that accepts no token.
     pub(crate) fn closed() -> Self {
-        Self { bootstrap: None, throttle: Throttle::new(Limits::default()), store: None }
+        Self { bootstrap: None, throttle: Throttle::new(Limits::default()), people: None }
     }
 
-    /// Who the headers say the caller is.
-    fn identify(&self, headers: &HeaderMap, from: IpAddr) -> Result<Identity, Problem> {
-        let unauthorized = |code, detail: &'static str| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
+    /// What the headers show.
+    fn look(&self, headers: &HeaderMap, from: IpAddr) -> Result<Shown, Problem> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(value) = values.next() else { return Ok(Identity::Anonymous) };
+        let Some(value) = values.next() else { return Ok(self.look_at_cookie(headers)) };
         let now = Instant::now();
         if let Some(wait) = self.throttle.blocked(from, now) {
             let problem = Problem::new(
@@ -63,12 +93,86 @@ impl Guard {
             }
         };
         if self.bootstrap.as_ref().is_some_and(|b| b.matches(token)) {
-            return Ok(Identity::Bootstrap);
+            return Ok(Shown::Bootstrap);
+        }
+        match self.people.as_ref().map(|(_, sign_in)| sign_in.verify(token)) {
+            Some(Ok(claims)) => return Ok(Shown::Access(claims, Carrier::Header)),
+            Some(Err(Refused::Expired)) => return Err(expired()),
+            Some(Err(Refused::Wrong)) | None => {}
         }
         self.throttle.failed(from, digest(token), now);
         tracing::warn!(address = %from, "admin API: wrong token");
         Err(unauthorized("invalid_token", "the token is not valid"))
     }
+
+    fn look_at_cookie(&self, headers: &HeaderMap) -> Shown {
+        let Some((_, sign_in)) = &self.people else { return Shown::Nothing };
+        match SignIn::cookie(headers).map(|token| sign_in.verify(token)) {
+            None => Shown::Nothing,
+            Some(Ok(claims)) => Shown::Access(claims, Carrier::Cookie),
+            Some(Err(Refused::Expired)) => Shown::Stale(expired()),
+            Some(Err(Refused::Wrong)) => Shown::Stale(sessions::over()),
+        }
+    }
+
+    /// Whose access token it is, as long as the session holds.
+    async fn person(&self, claims: &Claims, from: IpAddr, headers: &HeaderMap) -> Result<SignedIn, Problem> {
+        let (store, sign_in) = self.people.as_ref().ok_or_else(sessions::over)?;
+        let found = store.signed_in(claims.sid, sign_in.idle).await?.ok_or_else(sessions::over)?;
+        if found.person.id != claims.sub || found.person.epoch != claims.epoch {
+            return Err(sessions::over());
+        }
+        let agent = sign_in::agent(headers).unwrap_or_default();
+        if sign_in.in_place(&found.session, from, &agent) {
+            return Ok(found);
+        }
+        tracing::warn!(address = %from, "admin API: a session came from elsewhere");
+        let actor = Actor { address: Some(from.to_string()), agent: Some(agent), ..Actor::system("sign-in") };
+        let why = "the session began at another address or in another program";
+        let event = Event::not_done("session.use", Outcome::Denied, why);
+        self.note(&actor, &event.on("user", found.person.id, found.person.email)).await;
+        Err(sessions::moved())
+    }
+
+    /// A denial stands even if the trail cannot be written.
+    async fn note(&self, actor: &Actor, event: &Event) {
+        let Some((store, _)) = &self.people else { return };
+        if let Err(error) = store.note(actor, event).await {
+            tracing::error!(%error, "a denial could not be put into the audit trail");
+        }
+    }
+
+    /// What stands in the way of somebody who holds the permission.
+    fn but(&self, caller: &Caller, carrier: Carrier, request: &Request, rule: &Rule) -> Option<Problem> {
+        let Identity::Person { session, must_change } = *caller.identity() else { return None };
+        if rule.permission == Permission::Public {
+            return None;
+        }
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let (_, sign_in) = self.people.as_ref()?;
+        if carrier == Carrier::Cookie && !reads && !sign_in.csrf_given(request.headers(), session) {
+            return Some(Problem::new(
+                StatusCode::FORBIDDEN,
+                "csrf_token",
+                "send the csrf_token of GET /api/me in the header x-csrf-token",
+            ));
+        }
+        (must_change && !BEFORE_CHANGE.contains(&(rule.method, rule.path))).then(|| {
+            Problem::new(
+                StatusCode::FORBIDDEN,
+                "password_change_required",
+                "the password is a temporary one: change it first (PUT /api/me/password)",
+            )
+        })
+    }
+}
+
+fn unauthorized(code: &'static str, detail: &'static str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, code, detail)
+}
+
+fn expired() -> Problem {
+    unauthorized("expired_token", "the access token has expired: POST /api/session/refresh, or sign in")
 }
 
 /// The guard of one path: its rules are all that opens it.
@@ -80,66 +184,83 @@ pub(crate) struct Post {
 
 /// Lets a request through to its handler, or answers for it.
 pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: Next) -> Response {
-    let from = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let caller = match post.guard.identify(request.headers(), from) {
-        Ok(identity) => caller(identity, from, &request),
+    let guard = &*post.guard;
+    let Peer(from) = Peer::of(request.extensions());
+    let path = post.rules.first().map_or("", |r| r.path);
+    let rule = rule(&post.rules, request.method().as_str(), path).copied();
+    let (caller, carrier, stale) = match guard.look(request.headers(), from) {
+        Ok(Shown::Nothing) => (nobody(Identity::Anonymous, from, &request), Carrier::Header, None),
+        Ok(Shown::Bootstrap) => (nobody(Identity::Bootstrap, from, &request), Carrier::Header, None),
+        Ok(Shown::Stale(why)) => (nobody(Identity::Anonymous, from, &request), Carrier::Cookie, Some(why)),
+        Ok(Shown::Access(claims, carrier)) => match guard.person(&claims, from, request.headers()).await {
+            Ok(found) => (somebody(found, from, &request), carrier, None),
+            // what needs nobody is answered to nobody: a new sign-in, or health while the store is away
+            Err(why) if carrier == Carrier::Cookie || why.status().is_server_error() => {
+                (nobody(Identity::Anonymous, from, &request), carrier, Some(why))
+            }
+            Err(why) => return why.into_response(),
+        },
         Err(problem) => return problem.into_response(),
     };
-    let path = post.rules.first().map_or("", |r| r.path);
     let asked = format!("{} {}", request.method(), request.uri().path());
-    let response = match rule(&post.rules, request.method().as_str(), path) {
-        Some(rule) if caller.may(rule.permission) => {
-            request.extensions_mut().insert(caller.clone());
-            next.run(request).await
-        }
+    let response = match rule {
+        Some(rule) if caller.may(rule.permission) => match guard.but(&caller, carrier, &request, &rule) {
+            Some(problem) => problem.into_response(),
+            None => {
+                request.extensions_mut().insert(caller.clone());
+                next.run(request).await
+            }
+        },
         Some(_) if *caller.identity() == Identity::Anonymous => {
-            return Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "missing_token",
-                "send the admin token in the header Authorization: Bearer …",
-            )
-            .into_response();
+            let missing = || {
+                unauthorized(
+                    "missing_token",
+                    "sign in, or send a token in the header Authorization: Bearer …",
+                )
+            };
+            return stale.unwrap_or_else(missing).into_response();
         }
         Some(rule) => forbidden(format!("you may not do this: it needs {}", rule.permission)).into_response(),
         None => forbidden("nobody may do this").into_response(),
     };
     if response.status() == StatusCode::FORBIDDEN {
         tracing::warn!(address = %from, asked, "admin API: not allowed");
-        if let Some(store) = &post.guard.store {
-            let event = Event::not_done("request.deny", Outcome::Denied, "not allowed");
-            let event = event.on("route", &asked, path);
-            if let Err(error) = store.note(caller.actor(), &event).await {
-                tracing::error!(%error, "a denial could not be put into the audit trail");
-            }
-        }
+        let event = Event::not_done("request.deny", Outcome::Denied, "not allowed");
+        guard.note(caller.actor(), &event.on("route", &asked, path)).await;
     }
     response
 }
 
-fn caller(identity: Identity, from: IpAddr, request: &Request) -> Caller {
+fn nobody(identity: Identity, from: IpAddr, request: &Request) -> Caller {
     let (kind, name, effective) = match identity {
-        Identity::Anonymous => ("anonymous", "anonymous", Effective::default()),
         Identity::Bootstrap => ("bootstrap", "bootstrap token", Effective::everything()),
+        _ => ("anonymous", "anonymous", Effective::default()),
     };
-    let agent = request.headers().get(header::USER_AGENT).and_then(|v| v.to_str().ok());
-    let actor = Actor {
+    Caller::new(identity, actor(kind, None, name.to_owned(), from, request), effective)
+}
+
+fn somebody(found: SignedIn, from: IpAddr, request: &Request) -> Caller {
+    let SignedIn { session, person, effective, must_change } = found;
+    let actor = actor("user", Some(person.id.to_string()), person.email.clone(), from, request);
+    Caller::signed_in(Identity::Person { session: session.id, must_change }, actor, effective, person)
+}
+
+fn actor(kind: &'static str, id: Option<String>, name: String, from: IpAddr, request: &Request) -> Actor {
+    Actor {
         kind,
-        id: None,
-        name: name.to_owned(),
+        id,
+        name,
         address: Some(from.to_string()),
-        agent: agent.map(str::to_owned),
+        agent: sign_in::agent(request.headers()),
         request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()),
-    };
-    Caller::new(identity, actor, effective)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use sallyport_config::model::Secret;
+    use std::net::Ipv4Addr;
 
     const TOKEN: &str = "0123456789abcdef";
     const A: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -147,20 +268,28 @@ mod tests {
     fn guard(failures: u32) -> Guard {
         let b = Bootstrap::ensure(std::path::Path::new("/nonexistent"), Some(&Secret::new(TOKEN))).unwrap();
         let throttle = Throttle::new(Limits { failures, ..Limits::default() });
-        Guard { store: None, bootstrap: Some(b), throttle }
+        Guard { people: None, bootstrap: Some(b), throttle }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {
         values.iter().map(|v| (header::AUTHORIZATION, v.parse().unwrap())).collect()
     }
 
+    fn shown(guard: &Guard, values: &[&str]) -> Result<&'static str, Problem> {
+        Ok(match guard.look(&headers(values), A)? {
+            Shown::Nothing => "nothing",
+            Shown::Bootstrap => "bootstrap",
+            Shown::Access(..) | Shown::Stale(_) => "a session",
+        })
+    }
+
     #[test]
     fn only_the_bearer_header_counts() {
         let g = guard(1000);
-        let id = |v: &[&str]| g.identify(&headers(v), A).map_err(|p| (p.status().as_u16(), p.code()));
-        assert_eq!(id(&[]), Ok(Identity::Anonymous));
-        assert_eq!(id(&["Bearer 0123456789abcdef"]), Ok(Identity::Bootstrap));
-        assert_eq!(id(&["bearer  0123456789abcdef "]), Ok(Identity::Bootstrap));
+        let id = |v: &[&str]| shown(&g, v).map_err(|p| (p.status().as_u16(), p.code()));
+        assert_eq!(id(&[]), Ok("nothing"));
+        assert_eq!(id(&["Bearer 0123456789abcdef"]), Ok("bootstrap"));
+        assert_eq!(id(&["bearer  0123456789abcdef "]), Ok("bootstrap"));
         assert_eq!(id(&["Bearer 0123456789abcdeF"]), Err((401, "invalid_token")));
         assert_eq!(id(&["Bearer "]), Err((401, "invalid_token")));
         for bad in
@@ -173,12 +302,12 @@ mod tests {
     #[test]
     fn guesses_are_bounded_and_the_anonymous_are_no_guessers() {
         let g = guard(2);
-        let id = |v: &[&str]| g.identify(&headers(v), A).map_err(|p| p.status().as_u16());
+        let id = |v: &[&str]| shown(&g, v).map_err(|p| p.status().as_u16());
         assert_eq!(id(&["Bearer a"]), Err(401));
         assert_eq!(id(&["Bearer b"]), Err(401));
         assert_eq!(id(&["Bearer c"]), Err(429));
         assert_eq!(id(&["Bearer 0123456789abcdef"]), Err(429), "blocked is blocked, or guessing would go on");
-        assert_eq!(id(&[]), Ok(Identity::Anonymous));
+        assert_eq!(id(&[]), Ok("nothing"));
     }
 
     #[tokio::test]
@@ -186,8 +315,8 @@ mod tests {
         use sallyport_schema::access::Permission;
         let request = Request::new(axum::body::Body::empty());
         for p in Permission::ALL {
-            assert_eq!(caller(Identity::Anonymous, A, &request).may(*p), *p == Permission::Public, "{p}");
-            assert!(caller(Identity::Bootstrap, A, &request).may(*p));
+            assert_eq!(nobody(Identity::Anonymous, A, &request).may(*p), *p == Permission::Public, "{p}");
+            assert!(nobody(Identity::Bootstrap, A, &request).may(*p));
         }
     }
 }

@@ -37,6 +37,7 @@ const SCHEME: &str = "token";
         (name = "roles", description = "Permissions and the roles that give them."),
         (name = "audit", description = "Who did what, when, from where."),
         (name = "snapshot", description = "What is running."),
+        (name = "session", description = "Signing in and out; who one is; the set-up."),
         (name = "api", description = "This document.")
     ),
     components(schemas(Problem))

@@ -1,10 +1,10 @@
 //! Extractors whose refusals are problem documents.
 
 use crate::problem::Problem;
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use http::StatusCode;
 use http::request::Parts;
+use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 /// The query string as `T`.
@@ -49,32 +49,37 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
     }
 }
 
-/// The request's body, JSON, as `T`.
+/// The request's JSON body as `T`.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(JsonRejection::JsonSyntaxError(e)) => Err(Problem::bad_request("bad_json", e.body_text())),
-            Err(JsonRejection::JsonDataError(e)) => Err(wrong(e.body_text())),
-            Err(JsonRejection::MissingJsonContentType(_)) => Err(Problem::new(
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        let kind = kind.and_then(|k| k.split(';').next()).unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not_json",
-                "send the body as content-type: application/json",
-            )),
-            Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is too large"))
-            }
-            Err(_) => Err(Problem::bad_request("bad_body", "the body could not be read")),
+                "send JSON, with Content-Type: application/json",
+            ));
         }
+        let bytes = Bytes::from_request(request, state).await.map_err(|e| match e.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the request body is too large")
+            }
+            _ => Problem::bad_request("bad_body", "the request body could not be read"),
+        })?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|e| match e.classify() {
+            serde_json::error::Category::Data => invalid(e.to_string()),
+            _ => Problem::bad_request("bad_json", format!("the body is no JSON: {e}")),
+        })
     }
 }
 
-/// 422: JSON that says something that cannot be.
-pub(crate) fn wrong(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+/// 422: JSON, but not what is asked for.
+pub(crate) fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_value", detail)
 }
 
@@ -82,7 +87,7 @@ pub(crate) fn wrong(detail: impl Into<std::borrow::Cow<'static, str>>) -> Proble
 pub(crate) fn line(field: &str, text: &str) -> Result<String, Problem> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > 200 || text.chars().any(char::is_control) {
-        return Err(wrong(format!("{field}: 1 to 200 characters, no control characters")));
+        return Err(invalid(format!("{field}: 1 to 200 characters, no control characters")));
     }
     Ok(text.to_owned())
 }
@@ -90,7 +95,7 @@ pub(crate) fn line(field: &str, text: &str) -> Result<String, Problem> {
 /// Free text of at most 2000 characters.
 pub(crate) fn prose(field: &str, text: String) -> Result<String, Problem> {
     if text.chars().count() > 2000 || text.contains('\0') {
-        return Err(wrong(format!("{field}: at most 2000 characters, no NUL")));
+        return Err(invalid(format!("{field}: at most 2000 characters, no NUL")));
     }
     Ok(text)
 }

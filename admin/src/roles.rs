@@ -5,7 +5,7 @@ pub(crate) mod matrix;
 pub(crate) mod view;
 
 use crate::caller::Caller;
-use crate::params::{Body, Named, prose, wrong};
+use crate::params::{Body, Named, invalid, prose};
 use crate::problem::Problem;
 use crate::state::AdminState;
 use crate::versioned::{IfMatch, Versioned};
@@ -90,7 +90,7 @@ pub(crate) async fn create(
     Body(body): Body<NewRole>,
 ) -> Result<Versioned<RoleView>, Problem> {
     if !fits(&body.name) {
-        return Err(wrong("name: a small letter, then at most 62 small letters, digits, `_` or `-`"));
+        return Err(invalid("name: a small letter, then at most 62 small letters, digits, `_` or `-`"));
     }
     if is_built_in(&body.name) {
         return Err(Problem::new(StatusCode::CONFLICT, "exists", "this is the name of a built-in role"));

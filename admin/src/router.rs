@@ -6,6 +6,7 @@ use crate::harden;
 use crate::host::{self, HostPolicy};
 use crate::openapi::{self, Document};
 use crate::permission::{Rule, TABLE, rule};
+use crate::sign_in::{me, sessions, setup};
 use crate::state::AdminState;
 use crate::{accounts, audit, effective, roles, teams, users};
 use crate::{calls, health, snapshot};
@@ -54,6 +55,7 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(users::list, users::create))?;
     api.add(routes!(users::get, users::change, users::delete))?;
     api.add(routes!(users::end_sessions))?;
+    api.add(routes!(users::password::reset))?;
     api.add(routes!(effective::of_user))?;
     api.add(routes!(teams::list, teams::create))?;
     api.add(routes!(teams::get, teams::change, teams::delete))?;
@@ -68,6 +70,13 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(roles::history::list))?;
     api.add(routes!(audit::list))?;
     api.add(routes!(audit::verify))?;
+    api.add(routes!(sessions::post, sessions::delete))?;
+    api.add(routes!(sessions::refresh))?;
+    api.add(routes!(sessions::list, sessions::delete_others))?;
+    api.add(routes!(sessions::delete_one))?;
+    api.add(routes!(me::get))?;
+    api.add(routes!(me::put_password))?;
+    api.add(routes!(setup::get, setup::post))?;
     api.finish()
 }
 

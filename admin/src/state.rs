@@ -2,9 +2,11 @@
 
 use crate::guard::Guard;
 use crate::health::{Board, Probe};
+use crate::sign_in::SignIn;
 use crate::throttle::{Limits, Throttle};
 use crate::token::Bootstrap;
 use sallyport_config::SnapshotCell;
+use sallyport_config::model::Admin;
 use sallyport_schema::envelope::KeyRing;
 use sallyport_schema::log_store::LogStore;
 use sallyport_schema::store::Store;
@@ -63,11 +65,13 @@ struct Inner {
     calls: Arc<dyn LogStore>,
     board: Board,
     stored: Stored,
+    sign_in: Arc<SignIn>,
     guard: Arc<Guard>,
 }
 
 impl AdminState {
-    /// Puts the parts together. `probes` are shown by health in the given order.
+    /// Puts the parts together. `probes` are shown by health in the given order;
+    /// of `rules` the sections `password` and `session` are read.
     pub fn new(
         about: About,
         bootstrap: Bootstrap,
@@ -75,9 +79,12 @@ impl AdminState {
         calls: Arc<dyn LogStore>,
         probes: Vec<Arc<dyn Probe>>,
         stored: Stored,
+        rules: &Admin,
     ) -> Self {
-        let guard = Arc::new(Guard::new(bootstrap, Throttle::new(Limits::default()), stored.store.clone()));
-        Self(Arc::new(Inner { about, snapshot, calls, board: Board::new(probes), stored, guard }))
+        let sign_in = Arc::new(SignIn::new(rules, &stored.keyring));
+        let throttle = Throttle::new(Limits::default());
+        let guard = Arc::new(Guard::new(bootstrap, throttle, stored.store.clone(), Arc::clone(&sign_in)));
+        Self(Arc::new(Inner { about, snapshot, calls, board: Board::new(probes), stored, sign_in, guard }))
     }
 
     /// The process that serves.
@@ -99,6 +106,10 @@ impl AdminState {
 
     pub(crate) fn keyring(&self) -> &KeyRing {
         &self.0.stored.keyring
+    }
+
+    pub(crate) fn sign_in(&self) -> &SignIn {
+        &self.0.sign_in
     }
 
     pub(crate) fn board(&self) -> &Board {

@@ -4,7 +4,7 @@ use crate::caller::{Caller, Identity};
 use crate::state::{About, AdminState, Stored};
 use crate::token::Bootstrap;
 use sallyport_config::SnapshotCell;
-use sallyport_config::model::Secret;
+use sallyport_config::model::{Admin, Secret};
 use sallyport_config::snapshot::Source;
 use sallyport_schema::access::{Effective, Grant, Role};
 use sallyport_schema::audit::Actor;
@@ -45,7 +45,15 @@ impl World {
         let token = Bootstrap::ensure(dir.path(), Some(&Secret::new("spa-0123456789abcdef"))).unwrap();
         let log = Arc::new(PgLogStore::new(store.clone()));
         let stored = Stored { store: store.clone(), keyring: ring };
-        let state = AdminState::new(About::now("1", "test", vec![]), token, cell, log, vec![], stored);
+        let state = AdminState::new(
+            About::now("1", "test", vec![]),
+            token,
+            cell,
+            log,
+            vec![],
+            stored,
+            &Admin::default(),
+        );
         Self { state, store, _pg: pg }
     }
 

@@ -1,10 +1,11 @@
 //! People.
 
+pub(crate) mod password;
 mod view;
 
 use crate::caller::{Caller, forbidden};
 use crate::page::{Page, PageQuery};
-use crate::params::{Body, Named, Params, line, sought, wrong};
+use crate::params::{Body, Named, Params, invalid, line, sought};
 use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::roles::view::{Held, named};
@@ -247,7 +248,7 @@ fn address(text: &str) -> Result<String, Problem> {
     let fine = text.len() <= 254
         && !text.chars().any(|c| c.is_whitespace() || c.is_control())
         && text.split_once('@').is_some_and(|(l, d)| !l.is_empty() && !d.is_empty() && !d.contains('@'));
-    if fine { Ok(text.to_lowercase()) } else { Err(wrong("email: an address such as ada@example.com")) }
+    if fine { Ok(text.to_lowercase()) } else { Err(invalid("email: an address such as ada@example.com")) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 
 mod all {
     mod kit;
+    mod people;
     mod postgres;
     mod routes;
+    mod sign_in;
     mod wire;
 }

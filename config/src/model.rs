@@ -3,11 +3,13 @@
 //!
 //! Durations are written `250ms`, `30s`, `5m`, `1h`; sizes `64KiB`, `32MiB`.
 
+mod admin;
 mod kinds;
 mod provider;
 mod responses;
 
 pub use crate::units::{Duration, Secret, Size};
+pub use admin::{Admin, BindAddress, PasswordRules, SessionRules};
 pub use kinds::{
     AnthropicSettings, AzureOpenaiSettings, BedrockApi, BedrockSettings, Entra, KindSettings,
     ManagedIdentity, OpenaiCompatibleSettings, OpenaiSettings, VertexSettings, WorkloadIdentity,
@@ -162,24 +164,6 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// PEM file with the private key.
     pub key: PathBuf,
-}
-
-/// The admin service.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub struct Admin {
-    /// Address to listen on; loopback unless you say otherwise.
-    pub listen: SocketAddr,
-    /// Serve TLS.
-    pub tls: Option<TlsFiles>,
-    /// Bearer token of the API. Default: made at first start, printed once, kept (hashed) in the data directory.
-    pub token: Option<Secret>,
-}
-
-impl Default for Admin {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 3001)), tls: None, token: None }
-    }
 }
 
 /// Prometheus metrics.

@@ -1,7 +1,7 @@
 //! Roles and grants as the API reads and writes them.
 
 use crate::caller::Caller;
-use crate::params::wrong;
+use crate::params::invalid;
 use crate::problem::Problem;
 use crate::state::AdminState;
 use sallyport_schema::access::{Assignment, Effect, Grant, Role, Scope};
@@ -42,7 +42,7 @@ pub(crate) async fn named(
     held: Vec<Held>,
 ) -> Result<(Vec<HeldRole>, Vec<Assignment>), Problem> {
     if held.len() > MOST_HELD {
-        return Err(wrong(format!("roles: at most {MOST_HELD}")));
+        return Err(invalid(format!("roles: at most {MOST_HELD}")));
     }
     let mut roles: Vec<HeldRole> = Vec::new();
     for h in held {
@@ -53,7 +53,7 @@ pub(crate) async fn named(
     }
     let assignments = state.store().assignments(&roles).await.map_err(|e| match e {
         StoreError::NotFound { name, .. } => {
-            wrong(format!("roles: there is no role `{}`", name.chars().take(100).collect::<String>()))
+            invalid(format!("roles: there is no role `{}`", name.chars().take(100).collect::<String>()))
         }
         e => e.into(),
     })?;
@@ -170,11 +170,11 @@ impl From<Line> for Grant {
 /// The grants of a body, checked.
 pub(super) fn grants(lines: Vec<Line>) -> Result<Vec<Grant>, Problem> {
     if lines.len() > MOST_GRANTS {
-        return Err(wrong(format!("grants: at most {MOST_GRANTS}")));
+        return Err(invalid(format!("grants: at most {MOST_GRANTS}")));
     }
     let grants: Vec<Grant> = lines.into_iter().map(Grant::from).collect();
     for (n, grant) in grants.iter().enumerate() {
-        grant.check().map_err(|e| wrong(format!("grants[{n}]: {e}")))?;
+        grant.check().map_err(|e| invalid(format!("grants[{n}]: {e}")))?;
     }
     Ok(grants)
 }
@@ -192,7 +192,7 @@ pub(crate) fn calls(surfaces: &[String], models: &[String]) -> Result<Option<Gra
     if surfaces.is_empty() && models.is_empty() {
         return Ok(None);
     }
-    grant.check().map_err(|e| wrong(format!("surfaces, models: {e}")))?;
+    grant.check().map_err(|e| invalid(format!("surfaces, models: {e}")))?;
     Ok(Some(grant))
 }
 

@@ -5,7 +5,7 @@ use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use sallyport_admin::health::{Check, Detail, Probe, State};
 use sallyport_admin::{About, AdminState, Bootstrap, Stored};
-use sallyport_config::model::Secret;
+use sallyport_config::model::{Admin, Secret};
 use sallyport_config::snapshot::Source;
 use sallyport_config::{Assembler, SnapshotCell};
 use sallyport_schema::call::{CallRecord, Usage};
@@ -102,7 +102,15 @@ models:
 
 pub(super) fn state(log: Arc<dyn LogStore>, probes: Vec<Arc<dyn Probe>>) -> AdminState {
     let about = About::now("1.2.3", "gate-1", vec!["base.yaml".into(), "prod.yaml".into()]);
-    AdminState::new(about, bootstrap(), cell(&yaml(), Source::Store), log, probes, nowhere())
+    AdminState::new(
+        about,
+        bootstrap(),
+        cell(&yaml(), Source::Store),
+        log,
+        probes,
+        nowhere(),
+        &Admin::default(),
+    )
 }
 
 /// A store that is away.

@@ -32,7 +32,7 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn start(listen: &str, tls: Option<TlsFiles>, state: AdminState) -> Self {
-        let config = Admin { listen: listen.parse().unwrap(), tls, token: None };
+        let config = Admin { listen: listen.parse().unwrap(), tls, ..Admin::default() };
         let listener = Listener::bind(&config).unwrap();
         let addr = listener.local_addr();
         let (stop, stopped) = oneshot::channel();
@@ -158,7 +158,7 @@ async fn a_slow_head_is_cut_off() {
 #[tokio::test]
 async fn a_busy_port_is_a_sentence() {
     let service = Service::plain();
-    let config = Admin { listen: service.addr, tls: None, token: None };
+    let config = Admin { listen: service.addr, ..Admin::default() };
     let e = Listener::bind(&config).unwrap_err().to_string();
     assert!(e.contains(&service.addr.to_string()) && e.contains("another process has the port"), "{e}");
     service.stop().await;

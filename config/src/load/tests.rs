@@ -285,6 +285,17 @@ fn sections_are_judged() {
         ("upstream: {backoff: 10s}", "longer than"),
         ("database: {url: 'mysql://x'}", "not a Postgres URL"),
         ("encryption: {master_key: c2hvcnQ=}", "32 bytes"),
+        ("admin: {password: {min_length: 11}}", "from 12"),
+        ("admin: {session: {idle: 15m}}", "must be from 16m"),
+        ("admin: {session: {secrets: ['short']}}", "at least 32 random characters"),
+        (
+            "admin: {session: {secrets: [aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]}}",
+            "at least 32 random",
+        ),
+        (
+            "admin: {session: {secrets: [0123456789abcdef0123456789abcdef0123456789abcdef]}}",
+            "at least 32 random",
+        ),
         ("log: {level: inof}", "did you mean `info`?"),
         ("call_log: {queue: 0}", "from 1"),
         (
@@ -300,6 +311,15 @@ fn sections_are_judged() {
         warnings[0].message.contains("without TLS") && warnings[1].message.contains("guessed"),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn random_session_secrets_are_taken() {
+    for secret in
+        ["jRcZ3yS0bC0w1nQm2nJ0m7Ww8m5vJp3o2k9b8x1fYtQ=", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c"]
+    {
+        load_text(&format!("admin: {{session: {{secrets: ['{secret}']}}}}")).unwrap();
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The sections other than providers and models.
 
 use super::Judge;
-use crate::model::{Config, Duration, Price, TlsFiles};
+use crate::model::{Admin, Config, Duration, Price, TlsFiles};
 use base64::Engine as _;
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ pub(super) fn check(c: &Config, judge: &mut Judge<'_>) {
         judge.error("instance", "write a name of 1 to 200 characters");
     }
     listeners(c, judge);
+    sign_in(&c.admin, judge);
     limits(c, judge);
     database(c, judge);
     encryption(c, judge);
@@ -62,6 +63,48 @@ fn listeners(c: &Config, judge: &mut Judge<'_>) {
             _ => {}
         }
     }
+}
+
+/// How people sign in to the admin service.
+fn sign_in(admin: &Admin, judge: &mut Judge<'_>) {
+    if !(12..=128).contains(&admin.password.min_length) {
+        judge.error("admin.password.min_length", "must be from 12 to 128 characters");
+    }
+    let hours = |h: u64| Duration::secs(h * 3600);
+    let times = [
+        ("admin.password.temporary", admin.password.temporary, Duration::secs(60), hours(30 * 24)),
+        ("admin.session.max_age", admin.session.max_age, Duration::secs(15 * 60), hours(30 * 24)),
+        ("admin.session.idle", admin.session.idle, Duration::secs(16 * 60), hours(30 * 24)),
+    ];
+    for (path, time, least, most) in times {
+        if time < least || time > most {
+            judge.error(path, format!("must be from {least} to {most}"));
+        }
+    }
+    for (i, secret) in admin.session.secrets.iter().enumerate() {
+        if !hard_to_guess(secret.expose()) {
+            judge.error(
+                &format!("admin.session.secrets[{i}]"),
+                "whoever guesses it can sign in as anybody: use at least 32 random characters (`openssl rand -base64 32`)",
+            );
+        }
+    }
+}
+
+/// At least 32 bytes that carry at least 100 bits by their own frequencies. (A random secret in hex or base64 does; a
+/// word, a repeated one or a row of the same characters does not.)
+fn hard_to_guess(secret: &str) -> bool {
+    let bytes = secret.as_bytes();
+    let mut counts = [0_u32; 256];
+    for b in bytes {
+        counts[usize::from(*b)] += 1;
+    }
+    let n = f64::from(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+    let bits: f64 =
+        counts.iter().filter(|c| **c > 0).map(|c| f64::from(*c) * (n / f64::from(*c)).log2()).sum();
+    let distinct = counts.iter().filter(|c| **c > 0).count();
+    let repeats = (1..=bytes.len() / 2).any(|period| bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b));
+    bytes.len() >= 32 && distinct >= 10 && bits >= 100.0 && !repeats
 }
 
 /// Would the second bind fail? (Port 0 is "any free one".)

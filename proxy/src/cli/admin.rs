@@ -39,8 +39,8 @@ impl AdminParts {
             Arc::new(SnapshotProbe::new(self.cell.clone())),
         ];
         let stored = Stored { store: self.store.clone(), keyring: self.keyring.clone() };
-        let state =
-            AdminState::new(about, bootstrap, self.cell.clone(), self.log_store.clone(), probes, stored);
+        let (cell, log, rules) = (self.cell.clone(), self.log_store.clone(), &config.admin);
+        let state = AdminState::new(about, bootstrap, cell, log, probes, stored, rules);
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {
             let end = async move {

@@ -34,6 +34,7 @@ pub const TABLE: &[Rule] = &[
     line("PATCH", "/api/users/{id}", Permission::UsersWrite),
     line("DELETE", "/api/users/{id}", Permission::UsersWrite),
     line("DELETE", "/api/users/{id}/sessions", Permission::UsersReset),
+    line("POST", "/api/users/{id}/password", Permission::UsersReset),
     line("GET", "/api/users/{id}/effective", Permission::UsersRead),
     line("GET", "/api/teams", Permission::TeamsRead),
     line("POST", "/api/teams", Permission::TeamsWrite),
@@ -59,6 +60,17 @@ pub const TABLE: &[Rule] = &[
     line("GET", "/api/roles/{name}/history", Permission::RolesRead),
     line("GET", "/api/audit", Permission::AuditRead),
     line("GET", "/api/audit/verify", Permission::AuditRead),
+    line("POST", "/api/session", Permission::Public),
+    line("DELETE", "/api/session", Permission::SignedIn),
+    line("POST", "/api/session/refresh", Permission::Public),
+    line("GET", "/api/sessions", Permission::SignedIn),
+    line("DELETE", "/api/sessions", Permission::SignedIn),
+    line("DELETE", "/api/sessions/{id}", Permission::SignedIn),
+    line("GET", "/api/me", Permission::SignedIn),
+    line("PUT", "/api/me/password", Permission::SignedIn),
+    line("GET", "/api/setup", Permission::Public),
+    // The bootstrap token alone: the handler asks for it.
+    line("POST", "/api/setup", Permission::SignedIn),
 ];
 
 /// The rule for a route, if the table has one.

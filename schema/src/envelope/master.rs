@@ -3,6 +3,7 @@
 use super::EnvelopeError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs::OpenOptions;
@@ -83,6 +84,17 @@ impl MasterKey {
         let mut key = Self([0; 32]);
         getrandom::fill(&mut key.0).map_err(|e| EnvelopeError::NoRandom(e.to_string()))?;
         Ok(key)
+    }
+
+    /// A key for one other purpose, named by `label`: HMAC-SHA256 of the label under this key. It gives nothing of the
+    /// master key away.
+    pub fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        // a key shorter than a block of the hash is filled up with zeros (RFC 2104)
+        let mut block = Zeroizing::new([0; 64]);
+        block[..32].copy_from_slice(&self.0);
+        let mut mac = <Hmac<Sha256> as KeyInit>::new(&(*block).into());
+        mac.update(label.as_bytes());
+        Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
     /// From 32 bytes in (standard, padded) base64; white space around it is ignored.

@@ -1,6 +1,9 @@
 //! Sign-ins of people: sessions with a refresh secret that changes with each use, and the count of wrong sign-ins.
 
 use super::Store;
+use super::effective::effective;
+use super::people::Person;
+use crate::access::Effective;
 use crate::audit::{Actor, Event, Outcome};
 use crate::error::StoreError;
 use sqlx::Row;
@@ -12,8 +15,6 @@ use uuid::Uuid;
 
 /// How long a used refresh secret may come again: two tabs refresh at once.
 const OVERLAP: &str = "10 seconds";
-/// Wrong sign-ins that cost nothing.
-const FREE: i32 = 4;
 /// Wrong sign-ins are forgotten after this.
 const FORGET: &str = "24 hours";
 
@@ -40,6 +41,28 @@ pub struct Session {
     pub expires_at: OffsetDateTime,
     /// Ended at.
     pub ended_at: Option<OffsetDateTime>,
+}
+
+/// A session that holds, with whose it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignedIn {
+    /// The session.
+    pub session: Session,
+    /// Whose; active, and of the session's epoch.
+    pub person: Person,
+    /// What the user may do.
+    pub effective: Effective,
+    /// The password is a temporary one: nothing else may be done before it is changed.
+    pub must_change: bool,
+}
+
+/// Whose wrong sign-ins are counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// SHA-256 of account or address.
+    pub subject: [u8; 32],
+    /// Wrong ones that cost nothing.
+    pub free: i32,
 }
 
 /// What became of a refresh.
@@ -113,28 +136,42 @@ impl Store {
         .await
     }
 
-    /// The session, if it is not over (the user's epoch is for the caller to compare).
-    pub async fn session(&self, id: Uuid) -> Result<Option<Session>, StoreError> {
+    /// The session and its user, if it holds: not over, not idle for longer than `idle`, its user active and of the same
+    /// epoch.
+    pub async fn signed_in(&self, id: Uuid, idle: Duration) -> Result<Option<SignedIn>, StoreError> {
         self.bounded("reading a session", async {
             let sql = format!(
-                "SELECT {COLUMNS} FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > now()"
+                "SELECT {COLUMNS}, (SELECT password_temporary_until IS NOT NULL FROM users WHERE id = user_id) AS changes
+                 FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > now()
+                     AND seen_at > now() - $2 * interval '1 second'"
             );
             let mut lease = self.lease().await?;
-            let answer = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&mut *lease).await;
-            Ok(lease.settle(answer)?.as_ref().map(session).transpose()?)
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).bind(idle.as_secs_f64());
+            let row = match query.fetch_optional(&mut *lease).await {
+                Ok(Some(row)) => row,
+                other => return lease.settle(other).map(|_| None),
+            };
+            let found = session(&row)?;
+            let must_change = row.try_get::<Option<bool>, _>("changes")?.unwrap_or(false)
+                && found.method.starts_with("password");
+            let answer = effective(&mut lease, found.user).await;
+            let Some((person, effective)) = lease.settle(answer)? else { return Ok(None) };
+            let holds = person.active && person.epoch == found.epoch;
+            Ok(holds.then_some(SignedIn { session: found, person, effective, must_change }))
         })
         .await
     }
 
-    /// A user's sessions that are not over, newest first.
-    pub async fn sessions_of(&self, user: Uuid) -> Result<Vec<Session>, StoreError> {
+    /// A user's sessions that are not over, nor idle for longer than `idle`; newest first, at most 200.
+    pub async fn sessions_of(&self, user: Uuid, idle: Duration) -> Result<Vec<Session>, StoreError> {
         self.bounded("listing sessions", async {
             let sql = format!(
                 "SELECT {COLUMNS} FROM sessions s WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now()
-                     AND epoch = (SELECT epoch FROM users WHERE id = s.user_id) ORDER BY created_at DESC, id LIMIT 200"
+                     AND seen_at > now() - $2 * interval '1 second' AND epoch = (SELECT epoch FROM users WHERE id = s.user_id) ORDER BY created_at DESC, id LIMIT 200"
             );
             let mut lease = self.lease().await?;
-            let answer = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(user).fetch_all(&mut *lease).await;
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(user).bind(idle.as_secs_f64());
+            let answer = query.fetch_all(&mut *lease).await;
             Ok(lease.settle(answer)?.iter().map(session).collect::<Result<_, _>>()?)
         })
         .await
@@ -230,9 +267,9 @@ impl Store {
     }
 
     /// How long sign-ins of these subjects (hashes of account and address) must wait, if any must.
-    pub async fn sign_in_blocked(&self, subjects: &[[u8; 32]]) -> Result<Option<Duration>, StoreError> {
+    pub async fn sign_in_blocked(&self, subjects: &[Counted]) -> Result<Option<Duration>, StoreError> {
         self.bounded("signing in", async {
-            let subjects: Vec<&[u8]> = subjects.iter().map(|s| &s[..]).collect();
+            let subjects: Vec<&[u8]> = subjects.iter().map(|s| &s.subject[..]).collect();
             let mut lease = self.lease().await?;
             let answer = sqlx::query(
                 "SELECT EXTRACT(EPOCH FROM max(blocked_until) - now())::float8 AS wait FROM sign_in_failures
@@ -250,7 +287,7 @@ impl Store {
     /// Counts a wrong sign-in: the first ones cost nothing, each further one doubles the wait, from 1 s to 15 minutes.
     pub async fn sign_in_failed(
         &self,
-        subjects: &[[u8; 32]],
+        subjects: &[Counted],
         actor: &Actor,
         event: &Event,
     ) -> Result<(), StoreError> {
@@ -262,11 +299,15 @@ impl Store {
                      ON CONFLICT (subject) DO UPDATE SET last_at = now(),
                          failures = CASE WHEN f.last_at < now() - interval '{FORGET}' THEN 1
                                          ELSE LEAST(f.failures + 1, 1000) END,
-                         blocked_until = CASE WHEN f.last_at < now() - interval '{FORGET}' OR f.failures < {FREE}
+                         blocked_until = CASE WHEN f.last_at < now() - interval '{FORGET}' OR f.failures < $2
                              THEN now()
-                             ELSE now() + LEAST(power(2, LEAST(f.failures - {FREE}, 20)), 900) * interval '1 second' END"
+                             ELSE now() + LEAST(power(2, LEAST(f.failures - $2, 20)), 900) * interval '1 second' END"
                 );
-                sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&subject[..]).execute(&mut *tx).await?;
+                sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .bind(&subject.subject[..])
+                    .bind(subject.free)
+                    .execute(&mut *tx)
+                    .await?;
             }
             tx.note(actor, event).await?;
             tx.commit().await

@@ -1,0 +1,347 @@
+//! Signing in, on and out; one's sessions.
+
+use super::{SignIn, account, agent, cookies, same_site};
+use crate::caller::{Caller, Peer};
+use crate::params::{Body, Segment};
+use crate::problem::Problem;
+use crate::state::AdminState;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, StatusCode};
+use sallyport_schema::audit::Actor;
+use sallyport_schema::store::people::Person;
+use sallyport_schema::store::sessions::{EndWhich, Refreshed, Session};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::net::IpAddr;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// Who signs in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignInRequest {
+    /// E-mail address.
+    #[schema(max_length = 254)]
+    email: String,
+    /// Password.
+    #[schema(max_length = 256)]
+    password: String,
+}
+
+/// The session that has begun or goes on. Its tokens are in the cookies `__Host-sallyport` (15 minutes) and
+/// `__Host-sallyport-refresh`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SignedInAnswer {
+    /// The session.
+    session: Uuid,
+    /// The user.
+    user: Uuid,
+    /// E-mail address.
+    email: String,
+    /// Display name.
+    name: String,
+    /// Send it as `x-csrf-token` with every POST, PUT, PATCH and DELETE.
+    csrf_token: String,
+    /// When the session ends at the latest.
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+    /// The password is a temporary one: `PUT /api/me/password` comes before anything else.
+    must_change_password: bool,
+}
+
+/// A session of one's own.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MySession {
+    /// Its id.
+    id: Uuid,
+    /// The one that asks.
+    current: bool,
+    /// How it began: `password`, …
+    method: String,
+    /// The client's address at sign-in.
+    address: String,
+    /// The client's `User-Agent` at sign-in.
+    agent: String,
+    /// Began at.
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// Refreshed last at.
+    #[serde(with = "time::serde::rfc3339")]
+    seen_at: OffsetDateTime,
+    /// Ends at the latest.
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+}
+
+/// One's sessions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MySessions {
+    /// Newest first.
+    sessions: Vec<MySession>,
+}
+
+/// How many sessions were ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Ended {
+    /// So many.
+    ended: u64,
+}
+
+/// Sign in
+///
+/// The answer is the same, and takes as long, whether there is no such account or the password is wrong. After a few
+/// wrong ones account and address must wait, longer each time.
+#[utoipa::path(post, path = "/api/session", tag = "session", operation_id = "signIn", request_body = SignInRequest,
+    responses(
+        (status = 200, description = "Signed in; the session is in the cookies.", body = SignedInAnswer),
+        (status = 400, description = "The body is no JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Address or password are wrong.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 403, description = "A page of another origin asks.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 415, description = "The body is not announced as JSON.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 422, description = "A field is missing or wrong.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn post(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    Peer(from): Peer,
+    headers: HeaderMap,
+    Body(asked): Body<SignInRequest>,
+) -> Result<Response, Problem> {
+    same_site(&headers)?;
+    let password = Zeroizing::new(asked.password);
+    let email = account::email(&asked.email)?;
+    if password.chars().count() > super::password::LONGEST {
+        return Err(crate::params::invalid("password: at most 256 characters"));
+    }
+    let actor = anonymous(caller.actor());
+    let right = account::check(
+        state.sign_in(),
+        state.store(),
+        (&email, password.to_string()),
+        from,
+        &actor,
+        "session.sign_in",
+    )
+    .await?;
+    let person = state.store().person(right.user).await?.filter(|p| p.active && p.deleted_at.is_none());
+    let person = person.ok_or_else(over)?;
+    begin(&state, &person, right.temporary, "password", from, &headers, &actor).await
+}
+
+/// Whoever signs in is nobody yet, whatever he sent along.
+fn anonymous(actor: &Actor) -> Actor {
+    Actor { kind: "anonymous", id: None, name: "anonymous".to_owned(), ..actor.clone() }
+}
+
+/// Begins a session and answers with it.
+pub(super) async fn begin(
+    state: &AdminState,
+    person: &Person,
+    must_change: bool,
+    method: &str,
+    from: IpAddr,
+    headers: &HeaderMap,
+    actor: &Actor,
+) -> Result<Response, Problem> {
+    let sign_in = state.sign_in();
+    let (secret, hash) = secret()?;
+    let now = OffsetDateTime::now_utc();
+    let session = Session {
+        id: Uuid::now_v7(),
+        user: person.id,
+        epoch: person.epoch,
+        method: method.to_owned(),
+        address: from,
+        agent: agent(headers).unwrap_or_default(),
+        created_at: now,
+        seen_at: now,
+        expires_at: now + sign_in.max_age,
+        ended_at: None,
+    };
+    let actor =
+        Actor { kind: "user", id: Some(person.id.to_string()), name: person.email.clone(), ..actor.clone() };
+    state.store().begin_session(&session, &hash, &actor, &person.email).await?;
+    answer(sign_in, person, &session, must_change, Some(&secret))
+}
+
+fn answer(
+    sign_in: &SignIn,
+    person: &Person,
+    session: &Session,
+    must_change: bool,
+    refresh: Option<&str>,
+) -> Result<Response, Problem> {
+    let body = SignedInAnswer {
+        session: session.id,
+        user: person.id,
+        email: person.email.clone(),
+        name: person.name.clone(),
+        csrf_token: sign_in.csrf(session.id),
+        expires_at: session.expires_at,
+        must_change_password: must_change,
+    };
+    let mut response = Json(body).into_response();
+    sign_in.hand_out(response.headers_mut(), session, refresh)?;
+    Ok(response)
+}
+
+/// A refresh secret and its SHA-256.
+fn secret() -> Result<(Zeroizing<String>, [u8; 32]), Problem> {
+    let mut random = Zeroizing::new([0_u8; 32]);
+    openssl::rand::rand_bytes(&mut *random).map_err(|error| {
+        tracing::error!(%error, "no random numbers");
+        super::failed()
+    })?;
+    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(*random));
+    let hash = Sha256::digest(text.as_bytes()).into();
+    Ok((text, hash))
+}
+
+/// Go on
+///
+/// Renews both cookies. Each refresh secret works once (and for 10 seconds more, for a second tab, which then gets a new
+/// access token only); one that comes back later ends the session: somebody has a copy.
+#[utoipa::path(post, path = "/api/session/refresh", tag = "session", operation_id = "refreshSession",
+    responses(
+        (status = 200, description = "The session goes on.", body = SignedInAnswer),
+        (status = 401, description = "There is no such session, it is over, or it was used from elsewhere.",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "A page of another origin asks.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn refresh(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    Peer(from): Peer,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    same_site(&headers)?;
+    let sign_in = state.sign_in();
+    let (id, given) = cookies::refresh(&headers).ok_or_else(over)?;
+    let Some(found) = state.store().signed_in(id, sign_in.idle).await? else { return Ok(ended()) };
+    let seen = agent(&headers).unwrap_or_default();
+    if !sign_in.in_place(&found.session, from, &seen) {
+        tracing::warn!(address = %from, "admin API: a session came from elsewhere");
+        return Err(moved());
+    }
+    let given = Sha256::digest(given.as_bytes()).into();
+    let (next, hash) = secret()?;
+    let actor = anonymous(caller.actor());
+    match state.store().refresh_session(id, &given, &hash, &actor).await? {
+        Refreshed::Renewed(session) => {
+            answer(sign_in, &found.person, &session, found.must_change, Some(&next))
+        }
+        Refreshed::Overlap(session) => answer(sign_in, &found.person, &session, found.must_change, None),
+        Refreshed::Reused | Refreshed::Gone => Ok(ended()),
+    }
+}
+
+/// 401: the session is over.
+pub(crate) fn over() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "session_over", "the session is over: sign in again")
+}
+
+/// 401: not from where it began.
+pub(crate) fn moved() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "session_moved",
+        "the session began at another address or in another program: sign in here",
+    )
+}
+
+/// The session is over, and so are its cookies.
+fn ended() -> Response {
+    let mut response = over().into_response();
+    cookies::clear(response.headers_mut());
+    response
+}
+
+/// Sign out
+///
+/// Ends the session on the server.
+#[utoipa::path(delete, path = "/api/session", tag = "session", operation_id = "signOut",
+    responses(
+        (status = 204, description = "The session is over."),
+        (status = 404, description = "The caller has no session: it came with the bootstrap token.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn delete(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    let (user, session) = caller.session()?;
+    state.store().end_sessions(user, EndWhich::One(session), "signed out", caller.actor()).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    cookies::clear(response.headers_mut());
+    Ok(response)
+}
+
+/// One's sessions
+#[utoipa::path(get, path = "/api/sessions", tag = "session", operation_id = "listMySessions",
+    responses(
+        (status = 200, description = "Those that are not over, newest first.", body = MySessions),
+        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<MySessions>, Problem> {
+    let (user, current) = caller.session()?;
+    let found = state.store().sessions_of(user, state.sign_in().idle).await?;
+    let shown = |s: Session| MySession {
+        id: s.id,
+        current: s.id == current,
+        method: s.method,
+        address: s.address.to_string(),
+        agent: s.agent,
+        created_at: s.created_at,
+        seen_at: s.seen_at,
+        expires_at: s.expires_at,
+    };
+    Ok(Json(MySessions { sessions: found.into_iter().map(shown).collect() }))
+}
+
+/// End all of one's other sessions
+#[utoipa::path(delete, path = "/api/sessions", tag = "session", operation_id = "endMyOtherSessions",
+    responses(
+        (status = 200, description = "All but the one that asks are over.", body = Ended),
+        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn delete_others(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Ended>, Problem> {
+    let (user, current) = caller.session()?;
+    let which = EndWhich::AllBut(Some(current));
+    let ended = state.store().end_sessions(user, which, "ended by its user", caller.actor()).await?;
+    Ok(Json(Ended { ended }))
+}
+
+/// End one of one's sessions
+#[utoipa::path(delete, path = "/api/sessions/{id}", tag = "session", operation_id = "endMySession",
+    params(("id" = Uuid, Path, description = "The session.")),
+    responses(
+        (status = 204, description = "It is over."),
+        (status = 404, description = "The caller has no such session.", body = Problem,
+            content_type = "application/problem+json")))]
+pub(crate) async fn delete_one(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    Segment(id): Segment,
+) -> Result<StatusCode, Problem> {
+    let (user, _) = caller.session()?;
+    let none = || Problem::not_found("you have no such session");
+    let which = EndWhich::One(id.parse().map_err(|_| none())?);
+    match state.store().end_sessions(user, which, "ended by its user", caller.actor()).await? {
+        0 => Err(none()),
+        _ => Ok(StatusCode::NO_CONTENT),
+    }
+}
