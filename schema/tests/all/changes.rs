@@ -79,8 +79,8 @@ async fn every_table_tells_its_changes() {
     }
     assert!(heard.contains(&(Kind::Team, uuid(2))) && heard.contains(&(Kind::User, uuid(1))), "{heard:?}");
     let key = format!(
-        "INSERT INTO virtual_keys (id, hash, prefix, user_id)
-         VALUES ('{}', sha256('x'), 'sp-1234', '{}')",
+        "INSERT INTO virtual_keys (id, lineage, hash, prefix, user_id)
+         VALUES ('{0}', '{0}', sha256('x'), 'sp-1234', '{1}')",
         id(3),
         id(1)
     );
