@@ -260,3 +260,6 @@ impl From<ServiceAccount> for AccountView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

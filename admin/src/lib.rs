@@ -32,6 +32,8 @@ mod snapshot;
 mod state;
 mod stored;
 mod teams;
+#[cfg(test)]
+mod testing;
 mod throttle;
 pub mod token;
 mod users;

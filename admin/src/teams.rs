@@ -265,3 +265,6 @@ impl From<Team> for TeamView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -241,3 +241,6 @@ pub(crate) fn not_above(caller: &Caller, person: &Person, holds: &Effective) -> 
 fn teams(person: &Person) -> Vec<Uuid> {
     person.teams.iter().map(|t| t.team).collect()
 }
+
+#[cfg(test)]
+mod tests;

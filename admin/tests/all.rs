@@ -4,6 +4,7 @@
 mod all {
     mod keys;
     mod kit;
+    mod people;
     mod postgres;
     mod routes;
     mod sign_in;

@@ -1,6 +1,8 @@
 //! Tests against real Postgres clusters, started by the supervisor under test in temporary directories.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "all/audit.rs"]
+mod audit;
 #[path = "all/awaited.rs"]
 mod awaited;
 #[path = "all/changes.rs"]
