@@ -105,7 +105,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     let log_store = Arc::new(PgLogStore::new(store.clone()));
     let spool = open_spool(&s.dir, &config, log_store.clone())?;
     let owners = Arc::new(Owners::new(Some(store.clone())));
-    let kept = Arc::new(Keeper::new(Some(store.clone()), s.ring));
+    let kept = Arc::new(Keeper::new(Some(store.clone()), s.ring.clone()));
     tokio::spawn(kept.clone().run());
     let sink: Arc<dyn CallSink> = Arc::new(Sink { spool: spool.clone() });
     let running = Arc::new(ArcSwapOption::empty());
@@ -130,6 +130,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
         log_store,
         spool: spool.clone(),
         store: store.clone(),
+        keyring: s.ring,
         stopped,
     };
     Ok(Control { running, owners, kept, admin, store, embedded, spool, keeper, stop })
