@@ -6,6 +6,7 @@ use super::support::gateway::{Gateway, MASTER_KEY, Setup, UPSTREAM_KEY, binary};
 use super::support::ports::Port;
 use super::support::setups::{openai, with};
 use super::support::tls::Authority;
+use sallyport_schema::testing::TestPg;
 use serde_json::{Value, json as object};
 use std::process::{Command, Output};
 
@@ -251,7 +252,7 @@ async fn migrate_an_empty_database_twice() {
 /// Whoever changes the trail behind the back is found out: exit code 1, for a job that watches.
 #[tokio::test]
 async fn audit_verify() {
-    let database = Database::start().await;
+    let database = Database::fresh().await;
     let config = object!({"database": {"url": database.url()}, "encryption": {"master_key": MASTER_KEY}});
     let (_directory, files) = files(&config.to_string());
     let words: Vec<_> = ["audit", "verify"].into_iter().chain(files.iter().map(String::as_str)).collect();
@@ -264,7 +265,7 @@ async fn audit_verify() {
     );
     let row = "INSERT INTO audit_log (seq, at, actor_kind, actor, action, outcome, previous, hash)
                VALUES (1, now(), 'cli', 'x', 'user.create', 'done', sha256(''), sha256(''))";
-    database.execute(row).await;
+    TestPg::execute(database.url(), row).await;
     let broken = sallyport(&words);
     assert_eq!(broken.status.code(), Some(1));
     assert!(err(&broken).contains("broken at event 1"), "{}", err(&broken));
