@@ -107,6 +107,11 @@ impl Caller {
         self.0.effective.subject().id
     }
 
+    /// Whether it is a member of the team.
+    pub(crate) fn is_in(&self, team: Uuid) -> bool {
+        self.0.effective.subject().teams.contains(&team)
+    }
+
     /// Whether it holds the permission, for something at least.
     pub(crate) fn may(&self, permission: Permission) -> bool {
         match permission {

@@ -3,17 +3,20 @@
 mod query;
 mod view;
 
+use crate::caller::Caller;
 use crate::params::{Params, Segment};
 use crate::problem::Problem;
 use crate::state::AdminState;
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use query::CallQuery;
+use sallyport_schema::access::{Object, Permission};
 use sallyport_schema::log_store::LogError;
 use serde::Serialize;
 use std::future::Future;
 use std::time::Duration;
 use utoipa::ToSchema;
+use uuid::Uuid;
 use view::Call;
 
 /// Longest wait for the store.
@@ -33,7 +36,7 @@ pub(crate) struct Calls {
 
 /// Recent calls
 ///
-/// Newest first. All filters must match. A page ends where the next begins, whatever was logged in between: paging
+/// Those that the caller may see, newest first. All filters must match. A page ends where the next begins, whatever was logged in between: paging
 /// by `next` skips nothing and repeats nothing.
 #[utoipa::path(get, path = "/api/calls", tag = "calls", operation_id = "listCalls", params(CallQuery),
     responses(
@@ -42,9 +45,13 @@ pub(crate) struct Calls {
             content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
     Params(query): Params<CallQuery>,
 ) -> Result<Json<Calls>, Problem> {
-    let (filter, after) = query.read()?;
+    let (mut filter, after) = query.read()?;
+    let reach = caller.reach(Permission::CallsRead);
+    let own = caller.user().filter(|_| reach.own);
+    filter.visible = (!reach.all).then(|| (reach.teams.iter().copied().collect(), own));
     let page = answer(state.calls().recent(&filter, after)).await?;
     Ok(Json(Calls {
         calls: page.calls.into_iter().map(Call::from).collect(),
@@ -66,13 +73,23 @@ pub(crate) async fn list(
             body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn get(
     State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
     Segment(id): Segment,
 ) -> Result<Json<Call>, Problem> {
     let id = query::text("id", id)?;
-    match answer(state.calls().find(&id)).await? {
-        Some(call) => Ok(Json(Call::from(call))),
-        None => Err(Problem::not_found("the call log has no call with this id")),
+    let none = || Problem::not_found("the call log has no call with this id");
+    let call = answer(state.calls().find(&id)).await?.ok_or_else(none)?;
+    if !caller.reach(Permission::CallsRead).all {
+        let mut teams: Vec<Uuid> = call.team_id.into_iter().collect();
+        if let Some(owner) = call.user_id {
+            teams.extend(state.store().account_team(owner).await?.flatten());
+        }
+        let object = Object { owner: call.user_id, teams: &teams };
+        if !caller.may_on(Permission::CallsRead, object) {
+            return Err(none());
+        }
     }
+    Ok(Json(Call::from(call)))
 }
 
 /// What the store says, or a problem; within bounds.

@@ -110,12 +110,7 @@ pub(crate) async fn create(
     let secret = fresh()?;
     let new = wanted.read(&secret)?;
     let owner = new.user.or(new.account);
-    let teams = teams_of(&state, new.account, new.team).await?;
-    let object = Object { owner, teams: &teams };
-    if !caller.may_on(Permission::KeysWrite, object) {
-        let detail = "you may not make keys for this owner; leave `user` out for a key of your own";
-        return Err(crate::caller::forbidden(detail));
-    }
+    for_whom(&state, &caller, new.user, new.account, new.team).await?;
     // a user's own key is bounded by his roles at each call; all others by what their maker may call
     if owner.is_none() || owner != caller.user() {
         write::covered(&caller, &new.surfaces, &new.models, new.team)?;
@@ -182,6 +177,8 @@ pub(crate) async fn rotate(
     Body(wanted): Body<RotateKey>,
 ) -> Result<Versioned<Rotated>, Problem> {
     let key = find(&state, &caller, Permission::KeysWrite, id).await?;
+    // whoever gets the new secret acts as the owner
+    for_whom(&state, &caller, key.user, key.account, key.team).await?;
     if key.user.or(key.account).is_none_or(|o| Some(o) != caller.user()) {
         write::covered(&caller, &key.surfaces, &key.models, key.team)?;
     }
@@ -239,6 +236,43 @@ async fn step(
     }
     let key = state.store().step_key(id, version, step, caller.actor()).await?;
     Ok(Versioned(StatusCode::OK, key.version, Key::from(key)))
+}
+
+/// Whether the caller may hold the secret of a key of this owner and this team. A secret makes its holder the owner (and
+/// shows him what owner and team have stored at providers): owner and team must each be the caller's to act for.
+async fn for_whom(
+    state: &AdminState,
+    caller: &Caller,
+    user: Option<Uuid>,
+    account: Option<Uuid>,
+    team: Option<Uuid>,
+) -> Result<(), Problem> {
+    let reach = caller.reach(Permission::KeysWrite);
+    if reach.all {
+        return Ok(());
+    }
+    let may =
+        |owner: Option<Uuid>, teams: &[Uuid]| caller.may_on(Permission::KeysWrite, Object { owner, teams });
+    let own = user.is_some() && user == caller.user();
+    let (owner, at_home) = match (user, account) {
+        (Some(_), _) => (own && may(user, &[]), own && team.is_some_and(|t| caller.is_in(t))),
+        (None, Some(_)) => {
+            let its: Vec<Uuid> = teams_of(state, account, None).await?;
+            (may(account, &its), team.is_some_and(|t| its.contains(&t)))
+        }
+        (None, None) => (team.is_some(), false),
+    };
+    if !owner {
+        let detail =
+            "you may not make keys for this owner: give your own id as `user`, or a team that you manage";
+        return Err(crate::caller::forbidden(detail));
+    }
+    match team {
+        Some(team) if !at_home && !may(None, &[team]) => {
+            Err(crate::caller::forbidden("you may not make keys for this team"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The key, if the caller may do this to it.

@@ -136,7 +136,6 @@ ALTER TABLE virtual_keys
     ADD COLUMN version            bigint NOT NULL DEFAULT 1,
     ADD COLUMN updated_at         timestamptz NOT NULL DEFAULT now(),
     ADD COLUMN service_account_id uuid REFERENCES service_accounts ON DELETE CASCADE,
-    ADD COLUMN tools              text[] NOT NULL DEFAULT '{}' CHECK (array_position(tools, NULL) IS NULL),
     -- client addresses; NULL: any
     ADD COLUMN networks           text[],
     ADD COLUMN tags               text[] NOT NULL DEFAULT '{}' CHECK (array_position(tags, NULL) IS NULL),
@@ -146,7 +145,6 @@ ALTER TABLE virtual_keys
     ADD COLUMN lineage            uuid,
     -- the key that took over; this one is good until expires_at
     ADD COLUMN replaced_by        uuid REFERENCES virtual_keys ON DELETE SET NULL,
-    ADD COLUMN rotate_every       bigint CHECK (rotate_every > 0),
     ADD COLUMN idle_timeout       bigint CHECK (idle_timeout > 0),
     ADD COLUMN last_used_at       timestamptz,
     -- days of the last expiry warning

@@ -53,6 +53,9 @@ pub struct CallFilter {
     pub from: Option<OffsetDateTime>,
     /// That began before this instant.
     pub to: Option<OffsetDateTime>,
+    /// For one of these teams, or with a key of this user (or of a service account that such a team answers for); None:
+    /// whoever's.
+    pub visible: Option<(Vec<Uuid>, Option<Uuid>)>,
     /// At most so many, 1 to [`PAGE_MAX`]; 0 stands for 100.
     pub limit: u32,
 }

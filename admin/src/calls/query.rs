@@ -150,6 +150,7 @@ mod tests {
             from: Some(datetime!(2026-01-01 0:00 UTC)),
             to: Some(datetime!(2026-01-01 22:00 UTC)),
             limit: 7,
+            visible: None,
         };
         assert_eq!((f, after), (want, None));
         let (f, _) = read("key=sp-AbCd&status=429").unwrap();

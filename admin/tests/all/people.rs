@@ -1,7 +1,7 @@
 //! Users, teams, service accounts and roles over HTTP; and the matrix: every route of the table × every built-in role ×
 //! own and other things, with what the access model says.
 
-use super::kit::{Answer, Log, TOKEN, answer, bootstrap, cell, yaml};
+use super::kit::{Answer, TOKEN, answer, bootstrap, call, cell, yaml};
 use axum::Router;
 use axum::body::Body;
 use http::Request;
@@ -12,6 +12,7 @@ use sallyport_config::snapshot::Source;
 use sallyport_schema::access::{BUILT_IN, Effective, Object};
 use sallyport_schema::audit::{Actor, AuditFilter, Verified};
 use sallyport_schema::envelope::{KeyRing, MasterKey};
+use sallyport_schema::log_store::{LogStore as _, PgLogStore};
 use sallyport_schema::rows::HeldRole;
 use sallyport_schema::store::Store;
 use sallyport_schema::store::people::NewPerson;
@@ -36,7 +37,7 @@ impl House {
         let keyring = Arc::new(KeyRing::new(MasterKey::generate().unwrap()));
         let stored = Stored { store: store.clone(), keyring };
         let about = About::now("1.2.3", "gate-1", vec![]);
-        let log = Arc::new(Log::default());
+        let log = Arc::new(PgLogStore::new(store.clone()));
         let cell = cell(&yaml(), Source::Store);
         let state = AdminState::new(about, bootstrap(), cell, log, vec![], stored, &Admin::default());
         Self { _pg: pg, store, router: sallyport_admin::router(state).unwrap() }
@@ -353,4 +354,100 @@ async fn every_route_for_every_role_on_own_and_other_things() {
     let denied = AuditFilter { outcome: Some("denied".into()), ..AuditFilter::default() };
     assert!(!h.store.audit_trail(&denied, None, 1).await.unwrap().is_empty(), "denials are in the trail");
     assert!(matches!(h.store.audit_verify().await.unwrap(), Verified::Whole { .. }));
+}
+
+/// LESSONS.md: "Allow-lists checked on one route only". The log shows to each one what concerns him, in the list and by
+/// id.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_shown_to_whom_they_concern() {
+    let h = House::new().await;
+    let (dev, boss, watcher) =
+        (h.person("dev", Some("developer")).await, h.person("boss", Some("developer")).await, "viewer");
+    h.person(watcher, Some(watcher)).await;
+    let made = h.root("POST", "/api/teams", Some(json!({"name": "red"}))).await;
+    let red: Uuid = made["id"].as_str().unwrap().parse().unwrap();
+    h.store.put_member(red, boss, true, &Actor::cli()).await.unwrap();
+    let robot = json!({"name": "robot", "team": red, "roles": []});
+    let robot = h.root("POST", "/api/service_accounts", Some(robot)).await;
+    let robot: Uuid = robot["id"].as_str().unwrap().parse().unwrap();
+    let of = |user: Option<Uuid>, team: Option<Uuid>| {
+        let mut record = call(time::OffsetDateTime::now_utc());
+        (record.user_id, record.team_id) = (user, team);
+        record
+    };
+    let records = [of(Some(dev), None), of(None, Some(red)), of(Some(robot), None), of(None, None)];
+    PgLogStore::new(h.store.clone()).append(&records).await.unwrap();
+    for (who, sees) in [("dev", vec![0]), ("boss", vec![1, 2]), (watcher, vec![0, 1, 2, 3])] {
+        let token = h.token(who, PASSWORD).await;
+        let listed = h.send(&token, "GET", "/api/calls", None).await.json();
+        assert_eq!(listed["calls"].as_array().unwrap().len(), sees.len(), "{who}: {listed}");
+        for (n, record) in records.iter().enumerate() {
+            let wanted = if sees.contains(&n) { 200 } else { 404 };
+            let uri = format!("/api/calls/{}", record.id);
+            assert_eq!(h.send(&token, "GET", &uri, None).await.status, wanted, "{who} {n}");
+        }
+    }
+}
+
+/// LESSONS.md: "An admin who can mint a `*` role and take it". A key makes its holder the owner: nobody makes one for an
+/// owner or a team that he may not act for, nor one that opens more than he may call.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_makes_a_key_for_whom_he_may_not_act() {
+    let h = House::new().await;
+    let dev = h.person("dev", Some("developer")).await;
+    let boss = h.person("boss", Some("developer")).await;
+    let root = h.person("root", Some("super_admin")).await;
+    let team = async |name: &str| -> Uuid {
+        let made = h.root("POST", "/api/teams", Some(json!({"name": name}))).await;
+        made["id"].as_str().unwrap().parse().unwrap()
+    };
+    let (red, blue) = (team("red").await, team("blue").await);
+    for (who, manages) in [(dev, false), (boss, true), (root, false)] {
+        h.store.put_member(red, who, manages, &Actor::cli()).await.unwrap();
+    }
+    let account = async |name: &str, team: Uuid| -> Uuid {
+        let made = h
+            .root("POST", "/api/service_accounts", Some(json!({"name": name, "team": team, "roles": []})))
+            .await;
+        made["id"].as_str().unwrap().parse().unwrap()
+    };
+    let (robot, stranger) = (account("robot", red).await, account("stranger", blue).await);
+    let (as_dev, as_boss) = (h.token("dev", PASSWORD).await, h.token("boss", PASSWORD).await);
+    let key = |more: Value| {
+        let mut key = json!({"name": "k", "surfaces": ["*"], "models": ["*"]});
+        key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        key
+    };
+    for (who, token, more, status) in [
+        ("dev for himself", &as_dev, json!({"user": dev}), 201),
+        ("dev in his team", &as_dev, json!({"user": dev, "team": red}), 201),
+        ("dev in another team", &as_dev, json!({"user": dev, "team": blue}), 403),
+        ("dev for nobody", &as_dev, json!({}), 403),
+        ("dev for the team", &as_dev, json!({"team": red}), 403),
+        ("dev for another", &as_dev, json!({"user": boss}), 403),
+        ("dev for an account", &as_dev, json!({"service_account": robot}), 403),
+        ("boss for the team", &as_boss, json!({"team": red}), 201),
+        ("boss for a member", &as_boss, json!({"user": dev, "team": red}), 403),
+        ("boss for a super admin", &as_boss, json!({"user": root, "team": red}), 403),
+        ("boss for the team's account", &as_boss, json!({"service_account": robot, "team": red}), 201),
+        ("boss for another team's account", &as_boss, json!({"service_account": stranger, "team": red}), 403),
+        ("boss for another team", &as_boss, json!({"service_account": robot, "team": blue}), 403),
+        ("boss for the pass-through", &as_boss, json!({"team": red, "surfaces": ["passthrough"]}), 201),
+    ] {
+        let answer = h.send(token, "POST", "/api/keys", Some(key(more))).await;
+        assert_eq!(answer.status, status, "{who}: {}", answer.text());
+    }
+    // a manager may put away a member's key in his team, but not get its secret
+    let made =
+        h.send(&as_dev, "POST", "/api/keys", Some(key(json!({"user": dev, "team": red})))).await.json();
+    let uri = format!("/api/keys/{}", made["key"]["id"].as_str().unwrap());
+    assert_eq!(h.send(&as_boss, "POST", &format!("{uri}/rotate"), Some(json!({}))).await.status, 403);
+    assert_eq!(h.send(&as_boss, "POST", &format!("{uri}/disable"), None).await.status, 200);
+    assert_eq!(h.send(&as_dev, "POST", &format!("{uri}/rotate"), Some(json!({}))).await.status, 201);
+    // of others' keys nobody hears
+    let lonely = h.send(&as_dev, "POST", "/api/keys", Some(key(json!({"user": dev})))).await.json();
+    let uri = format!("/api/keys/{}", lonely["key"]["id"].as_str().unwrap());
+    assert_eq!(h.send(&as_boss, "GET", &uri, None).await.status, 404);
+    let seen = h.send(&as_dev, "GET", "/api/keys", None).await.json();
+    assert!(seen["items"].as_array().unwrap().iter().all(|k| k["user"] == dev.to_string()), "{seen}");
 }

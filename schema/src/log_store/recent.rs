@@ -53,6 +53,11 @@ pub(super) async fn recent(
     if let Some(to) = filter.to {
         query.push(" AND started_at < ").push_bind(to);
     }
+    if let Some((teams, own)) = &filter.visible {
+        query.push(" AND (user_id = ").push_bind(*own).push(" OR team_id = ANY(").push_bind(teams);
+        query.push(") OR user_id IN (SELECT id FROM service_accounts WHERE team_id = ANY(");
+        query.push_bind(teams).push(")))");
+    }
     if let Some(cursor) = cursor {
         // the first condition is implied by the second, but it is the one that leaves partitions out
         query.push(" AND started_at <= ").push_bind(cursor.started_at);

@@ -113,6 +113,9 @@ async fn pages_by_cursor_lose_and_repeat_nothing_even_at_one_instant() {
     assert_eq!(count(CallFilter { surface: Some("messages".into()), ..CallFilter::default() }).await, 5);
     assert_eq!(count(CallFilter { key_prefix: Some("sp-AAAA".into()), ..CallFilter::default() }).await, 3);
     assert_eq!(count(CallFilter { model: Some("gpt-4".into()), ..CallFilter::default() }).await, 0);
+    let nobody = Some((vec![Uuid::nil()], Some(Uuid::nil())));
+    assert_eq!(count(CallFilter { visible: nobody, ..CallFilter::default() }).await, 0);
+    assert_eq!(count(CallFilter { visible: Some((vec![], None)), ..CallFilter::default() }).await, 0);
     assert_eq!(count(CallFilter { key_id: Some(Uuid::nil()), ..CallFilter::default() }).await, 0);
     assert_eq!(count(CallFilter { from: Some(instant), ..CallFilter::default() }).await, 5);
     assert_eq!(count(CallFilter { to: Some(instant), ..CallFilter::default() }).await, 20);
