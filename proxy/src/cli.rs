@@ -9,6 +9,7 @@ mod logging;
 mod migrate;
 mod models;
 mod people;
+mod rekey;
 mod run;
 mod state;
 
@@ -87,6 +88,15 @@ enum Command {
         #[command(subcommand)]
         command: audit::Audit,
     },
+    /// Seal all secrets anew under the current master key, while gateways run
+    #[command(
+        after_help = "To change the master key: set the new one as encryption.master_key and the old one in \
+        encryption.previous_keys\non every instance, run this, then take the old one out."
+    )]
+    Rekey {
+        #[command(flatten)]
+        files: Files,
+    },
     /// Ask providers which models they have
     Models {
         #[command(subcommand)]
@@ -129,6 +139,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Keys { command } => keys::run(command),
         Command::Admin { command } => people::run(command),
         Command::Audit { command } => audit::run(&command),
+        Command::Rekey { files } => rekey::run(&files),
         Command::Models { command } => models::run(command),
         Command::Migrate { files } => migrate::run(&files.config),
         Command::Config { command: ConfigCommand::Schema } => print(&sallyport_config::json_schema_text()),

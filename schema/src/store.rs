@@ -14,6 +14,7 @@ pub(crate) mod load;
 mod migrate;
 mod objects;
 pub mod people;
+mod rekey;
 mod responses;
 pub mod roles;
 pub mod sessions;
@@ -25,6 +26,7 @@ pub mod virtual_keys;
 
 pub use awaited::Awaited;
 pub use objects::ObjectOwner;
+pub use rekey::Rekeyed;
 pub use responses::{Chain, ResponseRow, ResponseStatus};
 
 use crate::changes::ConnectionState;

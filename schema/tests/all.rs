@@ -11,6 +11,8 @@ mod changes;
 mod embedded;
 #[path = "all/log_store.rs"]
 mod log_store;
+#[path = "all/rekey.rs"]
+mod rekey;
 #[path = "all/responses.rs"]
 mod responses;
 #[path = "all/rows.rs"]

@@ -16,7 +16,7 @@ fn every_value_tells_where_it_came_from() {
     let text = render(&loaded).replace(&format!("{}/", dir.path().display()), "");
     for line in [
         "data_dir: ./data  # default\n",
-        "server:\n  listen:\n    - 0.0.0.0:3000  # base.yaml:2\n  tls: null  # default\n",
+        "server:\n  listen:\n    - 0.0.0.0:3000  # base.yaml:2\n  public_url: null  # default\n  tls: null  # default\n",
         "  max_body: 32MiB  # default\n",
         "admin:\n  listen: 127.0.0.1:4001  # prod.yaml:2 (${PORT})\n",
         "  level: \"on\"  # prod.yaml:4\n",

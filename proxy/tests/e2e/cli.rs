@@ -6,9 +6,12 @@ use super::support::gateway::{Gateway, MASTER_KEY, Setup, UPSTREAM_KEY, binary};
 use super::support::ports::Port;
 use super::support::setups::{openai, with};
 use super::support::tls::Authority;
+use sallyport_schema::envelope::{KeyRing, MasterKey, PROVIDER_API_KEY};
+use sallyport_schema::rows::ProviderRow;
 use sallyport_schema::testing::TestPg;
 use serde_json::{Value, json as object};
 use std::process::{Command, Output};
+use uuid::Uuid;
 
 fn sallyport(words: &[&str]) -> Output {
     let mut command = Command::new(binary());
@@ -269,6 +272,49 @@ async fn audit_verify() {
     let broken = sallyport(&words);
     assert_eq!(broken.status.code(), Some(1));
     assert!(err(&broken).contains("broken at event 1"), "{}", err(&broken));
+}
+
+/// Another master key: the provider's secret is sealed anew, and opens with the new key alone.
+#[tokio::test]
+async fn rekey() {
+    let database = Database::fresh().await;
+    let (old, new) = (MASTER_KEY, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let ring = |key: &str| KeyRing::new(MasterKey::from_base64(key).unwrap());
+    let mut row = ProviderRow {
+        id: Uuid::now_v7(),
+        name: "stored".into(),
+        kind: "openai".into(),
+        base_url: "https://api.openai.com/v1".into(),
+        api_key: None,
+        settings: object!({}),
+        secrets: None,
+        enabled: true,
+    };
+    let place = PROVIDER_API_KEY.place(row.id);
+    row.api_key = Some(ring(old).seal(&place, b"sk-planted").unwrap());
+    let store = database.store().await;
+    store.upsert_provider(&row).await.unwrap();
+    let run = |encryption: serde_json::Value| {
+        let config = object!({"database": {"url": database.url()}, "encryption": encryption});
+        let (directory, files) = files(&config.to_string());
+        let words: Vec<_> = std::iter::once("rekey").chain(files.iter().map(String::as_str)).collect();
+        let done = sallyport(&words);
+        drop(directory);
+        done
+    };
+    let alone = run(object!({"master_key": new}));
+    assert_eq!(alone.status.code(), Some(1));
+    assert!(err(&alone).contains("previous_keys"), "{}", err(&alone));
+    let done = run(object!({"master_key": new, "previous_keys": [old]}));
+    assert!(
+        done.status.success() && out(&done).contains("providers.api_key: 1 sealed anew"),
+        "{}",
+        out(&done)
+    );
+    let after = store.load().await.unwrap().providers.remove(0);
+    let opened = ring(new).open(&place, after.api_key.as_deref().unwrap());
+    assert_eq!(&**opened.unwrap(), b"sk-planted");
+    assert!(!out(&done).contains("planted") && !err(&alone).contains("planted"));
 }
 
 /// "A busy port …: a sentence that says what to do", and exit code 1.
