@@ -278,7 +278,7 @@ async fn audit_verify() {
 #[tokio::test]
 async fn rekey() {
     let database = Database::fresh().await;
-    let (old, new) = (MASTER_KEY, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let (old, new) = (MASTER_KEY, "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=");
     let ring = |key: &str| KeyRing::new(MasterKey::from_base64(key).unwrap());
     let mut row = ProviderRow {
         id: Uuid::now_v7(),
