@@ -7,7 +7,6 @@ use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::roles::view::{Held, named};
 use crate::state::AdminState;
-use crate::users::visible;
 use crate::versioned::{IfMatch, Versioned};
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -115,7 +114,7 @@ pub(crate) async fn list(
     let filter = AccountFilter {
         text: sought(query.text)?,
         active: query.active,
-        visible: visible(&caller, Permission::AccountsRead),
+        visible: caller.visible(Permission::AccountsRead),
         team: query.team,
         after: query.cursor,
         limit: limit + 1,

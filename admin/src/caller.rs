@@ -126,6 +126,12 @@ impl Caller {
         self.0.effective.reach(permission)
     }
 
+    /// What a query over things with an owner looks for: those of these teams, and of this owner; None: all.
+    pub(crate) fn visible(&self, permission: Permission) -> Option<(Vec<Uuid>, Option<Uuid>)> {
+        let Reach { all, teams, own } = self.reach(permission);
+        (!all).then(|| (teams.into_iter().collect(), self.user().filter(|_| own)))
+    }
+
     /// Whether it may do this to that thing.
     pub(crate) fn may_on(&self, permission: Permission, object: Object<'_>) -> bool {
         self.0.effective.may_on(permission, object).allowed

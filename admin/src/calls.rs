@@ -49,9 +49,7 @@ pub(crate) async fn list(
     Params(query): Params<CallQuery>,
 ) -> Result<Json<Calls>, Problem> {
     let (mut filter, after) = query.read()?;
-    let reach = caller.reach(Permission::CallsRead);
-    let own = caller.user().filter(|_| reach.own);
-    filter.visible = (!reach.all).then(|| (reach.teams.iter().copied().collect(), own));
+    filter.visible = caller.visible(Permission::CallsRead);
     let page = answer(state.calls().recent(&filter, after)).await?;
     Ok(Json(Calls {
         calls: page.calls.into_iter().map(Call::from).collect(),

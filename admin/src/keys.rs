@@ -60,8 +60,6 @@ pub(crate) async fn list(
     Params(page): Params<PageQuery>,
 ) -> Result<Json<Page<Key>>, Problem> {
     let limit = page.limit()?;
-    let reach = caller.reach(Permission::KeysRead);
-    let own = caller.user().filter(|_| reach.own);
     let filter = KeyFilter {
         text: query.text,
         user: query.user,
@@ -70,7 +68,7 @@ pub(crate) async fn list(
         lineage: query.lineage,
         good: query.good,
         archived: query.archived,
-        visible: (!reach.all).then(|| (reach.teams.iter().copied().collect(), own)),
+        visible: caller.visible(Permission::KeysRead),
         after: page.cursor,
         limit: limit + 1,
     };
@@ -109,12 +107,8 @@ pub(crate) async fn create(
 ) -> Result<Versioned<KeyWithSecret>, Problem> {
     let secret = fresh()?;
     let new = wanted.read(&secret)?;
-    let owner = new.user.or(new.account);
     for_whom(&state, &caller, new.user, new.account, new.team).await?;
-    // a user's own key is bounded by his roles at each call; all others by what their maker may call
-    if owner.is_none() || owner != caller.user() {
-        write::covered(&caller, &new.surfaces, &new.models, new.team)?;
-    }
+    write::covered(&caller, new.user.or(new.account), &new.surfaces, &new.models, new.team)?;
     let made = state.store().make_key(&new, caller.actor()).await?;
     let setup = ClientSetup::new(&state, secret.secret.expose());
     Ok(Versioned(StatusCode::CREATED, made.version, KeyWithSecret::new(made, &secret, setup)))
@@ -142,12 +136,9 @@ pub(crate) async fn change(
 ) -> Result<Versioned<Key>, Problem> {
     let key = find(&state, &caller, Permission::KeysWrite, id).await?;
     let change = wanted.read()?;
-    let owner = key.user.or(key.account);
-    if owner.is_none() || owner != caller.user() {
-        let surfaces = change.surfaces.as_ref().unwrap_or(&key.surfaces);
-        let models = change.models.as_ref().unwrap_or(&key.models);
-        write::covered(&caller, surfaces, models, key.team)?;
-    }
+    let surfaces = change.surfaces.as_ref().unwrap_or(&key.surfaces);
+    let models = change.models.as_ref().unwrap_or(&key.models);
+    write::covered(&caller, key.owner(), surfaces, models, key.team)?;
     let key = state.store().change_key(id, version, &change, caller.actor()).await?;
     Ok(Versioned(StatusCode::OK, key.version, Key::from(key)))
 }
@@ -179,9 +170,7 @@ pub(crate) async fn rotate(
     let key = find(&state, &caller, Permission::KeysWrite, id).await?;
     // whoever gets the new secret acts as the owner
     for_whom(&state, &caller, key.user, key.account, key.team).await?;
-    if key.user.or(key.account).is_none_or(|o| Some(o) != caller.user()) {
-        write::covered(&caller, &key.surfaces, &key.models, key.team)?;
-    }
+    write::covered(&caller, key.owner(), &key.surfaces, &key.models, key.team)?;
     let ends = OffsetDateTime::now_utc() + wanted.grace()?;
     let secret = fresh()?;
     let (old, new) =
@@ -231,8 +220,8 @@ async fn step(
     step: KeyStep,
 ) -> Result<Versioned<Key>, Problem> {
     let key = find(state, caller, Permission::KeysWrite, id).await?;
-    if step == KeyStep::Enable && key.user.or(key.account).is_none_or(|o| Some(o) != caller.user()) {
-        write::covered(caller, &key.surfaces, &key.models, key.team)?;
+    if step == KeyStep::Enable {
+        write::covered(caller, key.owner(), &key.surfaces, &key.models, key.team)?;
     }
     let key = state.store().step_key(id, version, step, caller.actor()).await?;
     Ok(Versioned(StatusCode::OK, key.version, Key::from(key)))
@@ -279,7 +268,7 @@ async fn for_whom(
 async fn find(state: &AdminState, caller: &Caller, need: Permission, id: Uuid) -> Result<KeyDetail, Problem> {
     let key = state.store().key(id).await?.ok_or_else(|| Problem::not_found("there is no such key"))?;
     let teams = teams_of(state, key.account, key.team).await?;
-    let object = Object { owner: key.user.or(key.account), teams: &teams };
+    let object = Object { owner: key.owner(), teams: &teams };
     caller.need(Permission::KeysRead, need, object, "key")?;
     Ok(key)
 }

@@ -14,7 +14,7 @@ use crate::versioned::{IfMatch, Versioned};
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
-use sallyport_schema::access::{Effective, Object, Reach};
+use sallyport_schema::access::{Effective, Object};
 use sallyport_schema::store::people::{NewPerson, PeopleFilter, Person, PersonChange};
 use sallyport_schema::store::sessions::EndWhich;
 use serde::Deserialize;
@@ -88,7 +88,7 @@ pub(crate) async fn list(
     let filter = PeopleFilter {
         text: sought(query.text)?,
         active: query.active,
-        visible: visible(&caller, Permission::UsersRead),
+        visible: caller.visible(Permission::UsersRead),
         team: query.team,
         after: query.cursor,
         limit: limit + 1,
@@ -97,12 +97,6 @@ pub(crate) async fn list(
     let sees =
         |p: &Person| caller.may_on(Permission::UsersRead, Object { owner: Some(p.id), teams: &teams(p) });
     Ok(Json(Page::of_seen(people, limit, |p| p.id, sees, User::from)))
-}
-
-/// What a list may show: None: all; else the things of these teams, and those of this one.
-pub(crate) fn visible(caller: &Caller, permission: Permission) -> Option<(Vec<Uuid>, Option<Uuid>)> {
-    let Reach { all, teams, own } = caller.reach(permission);
-    (!all).then(|| (teams.into_iter().collect(), caller.user().filter(|_| own)))
 }
 
 /// One user

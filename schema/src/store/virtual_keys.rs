@@ -66,6 +66,11 @@ pub struct KeyDetail {
 }
 
 impl KeyDetail {
+    /// The person or service account that owns it.
+    pub fn owner(&self) -> Option<Uuid> {
+        self.user.or(self.account)
+    }
+
     /// As the audit trail shows it.
     pub fn shown(&self) -> serde_json::Value {
         json!({
