@@ -6,6 +6,7 @@ mod all {
     mod kit;
     mod people;
     mod postgres;
+    mod resources;
     mod routes;
     mod sign_in;
     mod wire;

@@ -15,6 +15,7 @@ mod migrate;
 mod objects;
 pub mod people;
 mod rekey;
+pub mod resources;
 mod responses;
 pub mod roles;
 pub mod sessions;
