@@ -12,6 +12,7 @@ mod master;
 
 pub use columns::{
     PROVIDER_API_KEY, PROVIDER_SECRETS, RESPONSE_CONTENT, RESPONSE_EVENTS, SEALED, SealedColumn,
+    WAITING_SECRET,
 };
 pub use master::{KeyFileError, KeyId, MasterKey};
 
