@@ -71,7 +71,7 @@ struct Inner {
 
 impl AdminState {
     /// Puts the parts together. `probes` are shown by health in the given order;
-    /// of `rules` the sections `password` and `session` are read.
+    /// of `rules` is read how people sign in.
     pub fn new(
         about: About,
         bootstrap: Bootstrap,
@@ -102,6 +102,10 @@ impl AdminState {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.stored.store
+    }
+
+    pub(crate) fn keyring(&self) -> &KeyRing {
+        &self.0.stored.keyring
     }
 
     pub(crate) fn sign_in(&self) -> &SignIn {

@@ -11,7 +11,8 @@ mod columns;
 mod master;
 
 pub use columns::{
-    PROVIDER_API_KEY, PROVIDER_SECRETS, RESPONSE_CONTENT, RESPONSE_EVENTS, SEALED, SealedColumn,
+    PROVIDER_API_KEY, PROVIDER_SECRETS, RESPONSE_CONTENT, RESPONSE_EVENTS, SEALED, SealedColumn, USER_TOTP,
+    USER_TOTP_PENDING,
 };
 pub use master::{KeyFileError, KeyId, MasterKey};
 
