@@ -83,9 +83,9 @@ impl SignIn {
     /// Whether a role of this user needs a second factor. Whoever manages a team is its `team_manager`.
     pub(crate) fn needs_factor(&self, person: &Person) -> bool {
         let manages = person.teams.iter().any(|t| t.manager);
-        self.required.iter().any(|r| {
-            person.roles.iter().any(|held| held.role == *r) || (manages && r == "team_manager")
-        })
+        self.required
+            .iter()
+            .any(|r| person.roles.iter().any(|held| held.role == *r) || (manages && r == "team_manager"))
     }
 
     /// Whether a second factor must be set up before anything else is done in a session that began so. With OIDC the

@@ -279,7 +279,9 @@ pub(super) async fn check(
                 store.note(actor, &event).await?;
                 let totp = row.totp.is_some().then_some("totp");
                 let passkey = row.passkey.then_some("passkey");
-                return Err(Failed::Missing(totp.into_iter().chain(["recovery_code"]).chain(passkey).collect()));
+                return Err(Failed::Missing(
+                    totp.into_iter().chain(["recovery_code"]).chain(passkey).collect(),
+                ));
             }
         }
     }
@@ -303,7 +305,11 @@ async fn second(
 ) -> Result<Second, Problem> {
     if let Some(code) = &proof.recovery_code {
         let taken = store.use_recovery_code(row.user, &recovery::hash(code), email, actor).await?;
-        return Ok(if taken { Second::Right("password+recovery_code") } else { Second::Wrong("wrong recovery code") });
+        return Ok(if taken {
+            Second::Right("password+recovery_code")
+        } else {
+            Second::Wrong("wrong recovery code")
+        });
     }
     let Some(code) = &proof.code else { return Ok(Second::Missing) };
     let Some(sealed) = &row.totp else { return Ok(Second::Wrong("a code, but the account has no TOTP")) };
@@ -314,7 +320,9 @@ async fn second(
     let now = OffsetDateTime::now_utc().unix_timestamp();
     Ok(match totp::check(&secret, code, now, row.totp_step) {
         // another instance may have been quicker
-        totp::Code::Right(step) if store.use_totp_step(row.user, step).await? => Second::Right("password+totp"),
+        totp::Code::Right(step) if store.use_totp_step(row.user, step).await? => {
+            Second::Right("password+totp")
+        }
         totp::Code::Right(_) | totp::Code::Used => Second::Wrong("the code was used before"),
         totp::Code::Wrong => Second::Wrong("wrong code"),
     })

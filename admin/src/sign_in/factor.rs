@@ -98,7 +98,8 @@ pub(crate) async fn begin_totp(
         tracing::error!(%error, "no random numbers");
         failed()
     })?;
-    let sealed = state.keyring().seal(&USER_TOTP_PENDING.place(person.id), &*secret).map_err(|e| sealing(&e))?;
+    let sealed =
+        state.keyring().seal(&USER_TOTP_PENDING.place(person.id), &*secret).map_err(|e| sealing(&e))?;
     state.store().begin_totp(person.id, &sealed, caller.actor()).await?;
     let secret = totp::base32(&*secret);
     let uri = totp::uri(&secret, &person.email);
@@ -135,7 +136,11 @@ pub(crate) async fn confirm_totp(
     let counted = Some(account::counted(person.id));
     let attempt = Attempt::begin((turn, store), counted, from, caller.actor(), "user.totp_on").await?;
     let pending = store.pending_totp(person.id).await?.ok_or_else(|| {
-        Problem::new(StatusCode::CONFLICT, "no_totp_begun", "nothing to confirm: POST /api/me/totp comes first")
+        Problem::new(
+            StatusCode::CONFLICT,
+            "no_totp_begun",
+            "nothing to confirm: POST /api/me/totp comes first",
+        )
     })?;
     let secret = ring.open(&USER_TOTP_PENDING.place(person.id), &pending).map_err(|e| sealing(&e))?;
     let now = OffsetDateTime::now_utc().unix_timestamp();

@@ -274,10 +274,14 @@ fn providers_and_models_are_judged() {
 
 #[test]
 fn roles_that_need_a_second_factor_may_be_custom_ones() {
-    let text = "admin: {public_url: 'http://localhost:3001', second_factor: {required_roles: [admin, auditor]}}";
+    let text =
+        "admin: {public_url: 'http://localhost:3001', second_factor: {required_roles: [admin, auditor]}}";
     let warnings = load_text(text).unwrap().warnings;
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].to_string().contains("required_roles[1]: `auditor` is no built-in role"), "{warnings:?}");
+    assert!(
+        warnings[0].to_string().contains("required_roles[1]: `auditor` is no built-in role"),
+        "{warnings:?}"
+    );
 }
 
 #[test]

@@ -70,3 +70,24 @@ fn what_apps_scan() {
         "otpauth://totp/Sallyport:a%2Bb%40example.com?secret=ABC&issuer=Sallyport&algorithm=SHA1&digits=6&period=30"
     );
 }
+
+/// Against another implementation, which must be there: a test that is left out proves nothing.
+#[test]
+fn as_oathtool_counts() {
+    for (secret, now) in [
+        ("01234567890123456789", 1_700_000_000_i64),
+        ("\0\u{1}\u{7f}secret\u{7f}\u{1}\0 01234567", 59),
+        ("zzzzzzzzzzzzzzzzzzzz", 4_102_444_800),
+    ] {
+        assert_eq!(secret.len(), SECRET);
+        // six codes: of this step and the five that follow
+        let done = std::process::Command::new("oathtool")
+            .args(["--totp", "--base32", "--window=5", &format!("--now=@{now}"), &base32(secret.as_bytes())])
+            .output()
+            .expect("oathtool is missing: deploy/bootstrap.sh test installs it");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let codes: Vec<String> = String::from_utf8(done.stdout).unwrap().lines().map(str::to_owned).collect();
+        let ours: Vec<String> = (0..6).map(|n| at(secret.as_bytes(), now / 30 + n).unwrap()).collect();
+        assert_eq!(codes, ours);
+    }
+}
