@@ -125,7 +125,7 @@ impl Passkeys {
             .ok_or(CeremonyError::Over)?;
         let given = URL_SAFE_NO_PAD.decode(given).map_err(|_| CeremonyError::Over)?;
         let ours = |k| mac(k, held.as_bytes()).is_some_and(|m| m.verify_slice(&given).is_ok());
-        if !self.keys.iter().any(|k| ours(k)) {
+        if !self.keys.iter().any(ours) {
             return Err(CeremonyError::Over);
         }
         let read = URL_SAFE_NO_PAD.decode(held).map_err(|_| CeremonyError::Over)?;
@@ -159,4 +159,46 @@ fn mac(key: &Zeroizing<[u8; 32]>, text: &[u8]) -> Option<Hmac<Sha256>> {
 
 fn off(error: &dyn std::fmt::Display) {
     tracing::error!(%error, "admin.public_url cannot be used for passkeys: they are off");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sallyport_schema::envelope::MasterKey;
+
+    fn ring() -> KeyRing {
+        KeyRing::new(MasterKey::generate().unwrap())
+    }
+
+    #[test]
+    fn passkeys_need_a_name_that_browsers_know() {
+        for none in [None, Some("https://192.0.2.1"), Some("https://[::1]"), Some("sallyport.corp")] {
+            assert!(Passkeys::new(none, &ring()).is_none(), "{none:?}");
+        }
+        assert!(Passkeys::new(Some("https://sallyport.corp:3001"), &ring()).is_some());
+        assert!(Passkeys::new(Some("http://localhost:3001"), &ring()).is_some());
+    }
+
+    #[test]
+    fn a_challenge_is_good_for_five_minutes() {
+        let passkeys = Passkeys::new(Some("https://sallyport.corp"), &ring()).unwrap();
+        let (_, good) = passkeys.challenge().unwrap();
+        assert!(good.len() < LONGEST / 2, "{}", good.len());
+        let made = |until| {
+            let held = good.split_once('.').unwrap().0;
+            let mut held: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(held).unwrap()).unwrap();
+            held["until"] = until;
+            let held = URL_SAFE_NO_PAD.encode(held.to_string());
+            let mac = mac(&passkeys.keys[0], held.as_bytes()).unwrap().finalize().into_bytes();
+            format!("{held}.{}", URL_SAFE_NO_PAD.encode(mac))
+        };
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let why = |cookie: &str| passkeys.answered(Some(cookie), Value::Null).map(drop).unwrap_err();
+        assert!(
+            matches!(why(&made((now + 60).into())), CeremonyError::Malformed(_)),
+            "the answer is looked at"
+        );
+        assert!(matches!(why(&good), CeremonyError::Malformed(_)));
+        assert!(matches!(why(&made((now - 1).into())), CeremonyError::Over));
+    }
 }

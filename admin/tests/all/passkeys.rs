@@ -5,6 +5,7 @@ use super::house::{ADA, Browser, House, PASSWORD, now, oathtool, service};
 use super::kit::Answer;
 use sallyport_config::model::{Admin, SecondFactorRules};
 use sallyport_schema::audit::Actor;
+use sallyport_schema::envelope::{KeyRing, MasterKey};
 use sallyport_schema::store::people::PersonChange;
 use serde_json::{Value, json};
 
@@ -80,6 +81,17 @@ async fn a_passkey_signs_in_alone() {
     }
     let me = browser.get("/api/me").await.json();
     assert_eq!((&me["user"]["has_passkey"], &me["user"]["has_totp"]), (&json!(true), &json!(false)));
+
+    // the master key changes between challenge and answer
+    let mut anew = house.browser();
+    let options = anew.challenge().await;
+    let credential = key.get(&options);
+    let new = MasterKey::generate().unwrap();
+    anew.router = service(&house.store, &KeyRing::new(new.clone()), &rules());
+    assert!(is_wrong(&anew.answer(&credential).await), "a stranger's ring");
+    let rotated = KeyRing { current: new, previous: vec![house.ring.current.clone()] };
+    anew.router = service(&house.store, &rotated, &rules());
+    assert_eq!(anew.answer(&credential).await.status, 200);
 
     // the password alone does not open any more
     let a = house.browser().sign_in(ADA, PASSWORD).await;
