@@ -10,6 +10,7 @@ mod all {
     mod passkeys;
     mod people;
     mod postgres;
+    mod resources;
     mod routes;
     mod second_factor;
     mod sessions;

@@ -17,6 +17,7 @@ mod objects;
 pub mod passkeys;
 pub mod people;
 mod rekey;
+pub mod resources;
 mod responses;
 pub mod roles;
 pub mod sessions;

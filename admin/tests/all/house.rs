@@ -39,7 +39,16 @@ pub(super) fn service(store: &Store, ring: &KeyRing, rules: &Admin) -> Router {
     let about = About::now("1.2.3", "gate-1", vec![]);
     let stored = Stored { store: store.clone(), keyring: Arc::new(ring.clone()) };
     let log = Arc::new(Log::default());
-    let state = AdminState::new(about, bootstrap(), cell(&yaml(), Source::Store), log, vec![], stored, rules);
+    let state = AdminState::new(
+        about,
+        bootstrap(),
+        cell(&yaml(), Source::Store),
+        log,
+        vec![],
+        stored,
+        rules,
+        Arc::new(sallyport_admin::Nowhere),
+    );
     sallyport_admin::router(state).unwrap()
 }
 
