@@ -3,7 +3,7 @@
 #
 #   deploy/bootstrap.sh build   to compile: a C compiler, cmake, pkg-config, OpenSSL's headers
 #   deploy/bootstrap.sh run     build, and the PostgreSQL server's binaries (no cluster is made, nothing is started)
-#   deploy/bootstrap.sh test    run, and redis-server (not started), Python with venv
+#   deploy/bootstrap.sh test    run, and redis-server (not started), Python with venv, oathtool
 set -euo pipefail
 SAY_AS=bootstrap
 # shellcheck source=deploy/lib.sh
@@ -50,6 +50,7 @@ needs_test() {
     need python3 has python3
     need python3-venv has_venv
     need procps has ps
+    need oathtool has oathtool
 }
 
 case $want in

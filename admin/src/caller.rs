@@ -9,6 +9,7 @@ use sallyport_schema::audit::Actor;
 use sallyport_schema::store::people::Person;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// The id of a request, as the client gets it in `x-request-id`.
@@ -58,9 +59,22 @@ pub(crate) enum Identity {
     Person {
         /// The session.
         session: Uuid,
+        /// How and when it began.
+        began: Began,
         /// The password is a temporary one.
         must_change: bool,
+        /// A role needs a second factor, and there is none.
+        must_enrol: bool,
     },
+}
+
+/// How and when a session began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Began {
+    /// `password`, `password+totp`, `passkey`, …
+    pub(crate) method: String,
+    /// When.
+    pub(crate) at: OffsetDateTime,
 }
 
 impl Caller {
@@ -87,9 +101,25 @@ impl Caller {
         }
     }
 
+    /// How the session of a caller who has signed in began.
+    pub(crate) fn began(&self) -> Result<&Began, Problem> {
+        match &self.0.identity {
+            Identity::Person { began, .. } => Ok(began),
+            Identity::Anonymous | Identity::Bootstrap => Err(no_account()),
+        }
+    }
+
     /// What was shown.
     pub(crate) fn identity(&self) -> &Identity {
         &self.0.identity
+    }
+
+    /// Signed in, but something must be done before anything else.
+    pub(crate) fn is_held_up(&self) -> bool {
+        matches!(
+            self.0.identity,
+            Identity::Person { must_change: true, .. } | Identity::Person { must_enrol: true, .. }
+        )
     }
 
     /// As the audit trail names it.

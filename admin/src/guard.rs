@@ -3,7 +3,7 @@
 //!
 //! Routes and handlers only ever ask [`Caller`]. What is refused here goes into the audit trail, whoever refused it.
 
-use crate::caller::{Caller, Identity, Peer, RequestId, forbidden};
+use crate::caller::{Began, Caller, Identity, Peer, RequestId, forbidden};
 use crate::idempotency;
 use crate::permission::{Permission, Rule};
 use crate::problem::Problem;
@@ -25,6 +25,19 @@ use std::time::Instant;
 /// What is allowed with a temporary password: to see that it is one, to change it, to leave.
 const BEFORE_CHANGE: [(&str, &str); 3] =
     [("GET", "/api/me"), ("PUT", "/api/me/password"), ("DELETE", "/api/session")];
+
+/// What is allowed without the second factor that a role needs: to see that it is missing, to set one up, to change the
+/// password, to leave.
+const BEFORE_FACTOR: [(&str, &str); 8] = [
+    ("GET", "/api/me"),
+    ("PUT", "/api/me/password"),
+    ("DELETE", "/api/session"),
+    ("POST", "/api/me/totp"),
+    ("POST", "/api/me/totp/confirm"),
+    ("GET", "/api/me/passkeys"),
+    ("POST", "/api/me/passkeys/begin"),
+    ("POST", "/api/me/passkeys/finish"),
+];
 
 /// What the guard needs to know.
 pub(crate) struct Guard {
@@ -127,6 +140,16 @@ impl Guard {
         Ok(found)
     }
 
+    fn somebody(&self, found: SignedIn, from: IpAddr, request: &Request) -> Caller {
+        let must_enrol =
+            self.people.as_ref().is_some_and(|(_, s)| s.must_enrol(&found.person, &found.session.method));
+        let SignedIn { session, person, effective, must_change } = found;
+        let actor = actor("user", Some(person.id.to_string()), person.email.clone(), from, request);
+        let began = Began { method: session.method, at: session.created_at };
+        let identity = Identity::Person { session: session.id, began, must_change, must_enrol };
+        Caller::signed_in(identity, actor, effective, person)
+    }
+
     /// A denial stands even if the trail cannot be written.
     async fn note(&self, actor: &Actor, event: &Event) {
         let Some((stored, _)) = &self.people else { return };
@@ -137,7 +160,9 @@ impl Guard {
 
     /// What stands in the way of somebody who holds the permission.
     fn but(&self, caller: &Caller, carrier: Carrier, request: &Request, rule: &Rule) -> Option<Problem> {
-        let Identity::Person { session, must_change } = *caller.identity() else { return None };
+        let Identity::Person { session, must_change, must_enrol, .. } = *caller.identity() else {
+            return None;
+        };
         if rule.permission == Permission::Public {
             return None;
         }
@@ -150,13 +175,20 @@ impl Guard {
                 "send the csrf_token of GET /api/me in the header x-csrf-token",
             ));
         }
-        (must_change && !BEFORE_CHANGE.contains(&(rule.method, rule.path))).then(|| {
-            Problem::new(
-                StatusCode::FORBIDDEN,
+        let refused = |code, detail| Some(Problem::new(StatusCode::FORBIDDEN, code, detail));
+        if must_change && !BEFORE_CHANGE.contains(&(rule.method, rule.path)) {
+            return refused(
                 "password_change_required",
                 "the password is a temporary one: change it first (PUT /api/me/password)",
-            )
-        })
+            );
+        }
+        if must_enrol && !BEFORE_FACTOR.contains(&(rule.method, rule.path)) {
+            return refused(
+                "second_factor_setup_required",
+                "your role needs a second factor: set one up first (POST /api/me/totp or /api/me/passkeys/begin)",
+            );
+        }
+        None
     }
 }
 
@@ -186,7 +218,16 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
         Ok(Shown::Bootstrap) => (nobody(Identity::Bootstrap, from, &request), Carrier::Header, None),
         Ok(Shown::Stale(why)) => (nobody(Identity::Anonymous, from, &request), Carrier::Cookie, Some(why)),
         Ok(Shown::Access(claims, carrier)) => match guard.person(&claims, from, request.headers()).await {
-            Ok(found) => (somebody(found, from, &request), carrier, None),
+            Ok(found) => {
+                let caller = guard.somebody(found, from, &request);
+                // what needs nobody shows no more to somebody who may do nothing yet
+                let public = rule.is_some_and(|r| r.permission == Permission::Public);
+                if public && caller.is_held_up() {
+                    (nobody(Identity::Anonymous, from, &request), carrier, None)
+                } else {
+                    (caller, carrier, None)
+                }
+            }
             // what needs nobody is answered to nobody: a new sign-in, or health while the store is away
             Err(why) if carrier == Carrier::Cookie || why.status().is_server_error() => {
                 (nobody(Identity::Anonymous, from, &request), carrier, Some(why))
@@ -236,12 +277,6 @@ fn nobody(identity: Identity, from: IpAddr, request: &Request) -> Caller {
         _ => ("anonymous", "anonymous", Effective::default()),
     };
     Caller::new(identity, actor(kind, None, name.to_owned(), from, request), effective)
-}
-
-fn somebody(found: SignedIn, from: IpAddr, request: &Request) -> Caller {
-    let SignedIn { session, person, effective, must_change } = found;
-    let actor = actor("user", Some(person.id.to_string()), person.email.clone(), from, request);
-    Caller::signed_in(Identity::Person { session: session.id, must_change }, actor, effective, person)
 }
 
 fn actor(kind: &'static str, id: Option<String>, name: String, from: IpAddr, request: &Request) -> Actor {

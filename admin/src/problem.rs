@@ -28,6 +28,10 @@ pub struct Problem {
     /// What happened and what to do, for people.
     #[schema(value_type = String)]
     detail: Cow<'static, str>,
+    /// `second_factor_required`: what the account has: `totp`, `recovery_code`, `passkey`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>, required = false)]
+    methods: Vec<&'static str>,
     #[serde(skip)]
     retry_after: Option<u64>,
 }
@@ -41,6 +45,7 @@ impl Problem {
             status: status.as_u16(),
             code,
             detail: detail.into(),
+            methods: Vec::new(),
             retry_after: None,
         }
     }
@@ -64,6 +69,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Names the second factors that would do.
+    #[must_use]
+    pub fn methods(mut self, methods: Vec<&'static str>) -> Self {
+        self.methods = methods;
         self
     }
 

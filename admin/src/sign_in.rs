@@ -4,14 +4,21 @@
 //! renews it and changes with each use. Every request asks for the row: what ends a session ends it at once.
 
 mod account;
+mod again;
 mod cookies;
+pub(crate) mod factor;
 pub(crate) mod me;
+pub(crate) mod passkey;
+pub(crate) mod passkeys;
 pub mod password;
 mod place;
+mod recovery;
 pub(crate) mod reset;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 mod tokens;
+mod totp;
+mod webauthn;
 
 use crate::problem::Problem;
 pub use account::{AccountError, display_name, email};
@@ -21,6 +28,7 @@ use sallyport_config::model::{Admin, BindAddress};
 use sallyport_schema::audit::{Actor, Event, Outcome};
 use sallyport_schema::envelope::KeyRing;
 use sallyport_schema::store::Store;
+use sallyport_schema::store::people::Person;
 use sallyport_schema::store::sessions::SignedIn;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -36,6 +44,10 @@ const HASHING: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest `User-Agent` that is kept, in characters.
 const AGENT: usize = 300;
+/// How a session began that a password alone opened.
+const PASSWORD: &str = "password";
+/// How one began that a passkey opened.
+const PASSKEY: &str = "passkey";
 /// The header that a request with a cookie needs, if it changes something.
 const CSRF: &str = "x-csrf-token";
 
@@ -48,6 +60,8 @@ pub(crate) struct SignIn {
     temporary: Duration,
     pub(crate) idle: Duration,
     bind: BindAddress,
+    required: Vec<String>,
+    passkeys: Option<webauthn::Passkeys>,
 }
 
 impl SignIn {
@@ -61,7 +75,24 @@ impl SignIn {
             max_age: rules.session.max_age.get(),
             idle: rules.session.idle.get(),
             bind: rules.session.bind_address,
+            required: rules.second_factor.required_roles.clone(),
+            passkeys: webauthn::Passkeys::new(rules.public_url.as_deref(), ring),
         }
+    }
+
+    /// Whether a role of this user needs a second factor. Whoever manages a team is its `team_manager`.
+    pub(crate) fn needs_factor(&self, person: &Person) -> bool {
+        let manages = person.teams.iter().any(|t| t.manager);
+        self.required
+            .iter()
+            .any(|r| person.roles.iter().any(|held| held.role == *r) || (manages && r == "team_manager"))
+    }
+
+    /// Whether a second factor must be set up before anything else is done in a session that began so. With OIDC the
+    /// provider has asked for what is needed.
+    pub(crate) fn must_enrol(&self, person: &Person, method: &str) -> bool {
+        let local = method.starts_with("password") || method == PASSKEY;
+        local && (method == PASSWORD || !person.has_factor()) && self.needs_factor(person)
     }
 
     /// One's turn to have a password hashed. Whoever checks one holds it from the question whether the account is

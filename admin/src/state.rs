@@ -73,7 +73,7 @@ struct Inner {
 
 impl AdminState {
     /// Puts the parts together. `probes` are shown by health in the given order;
-    /// of `rules` the sections `password` and `session` are read.
+    /// of `rules` is read how people sign in.
     pub fn new(
         about: About,
         bootstrap: Bootstrap,

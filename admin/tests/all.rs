@@ -2,12 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a test's way to fail")]
 
 mod all {
+    mod authenticator;
+    mod enforced;
+    mod house;
     mod keys;
     mod kit;
+    mod passkeys;
     mod people;
     mod postgres;
     mod resources;
     mod routes;
+    mod second_factor;
+    mod sessions;
     mod sign_in;
     mod wire;
 }

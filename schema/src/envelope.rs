@@ -11,8 +11,8 @@ mod columns;
 mod master;
 
 pub use columns::{
-    PROVIDER_API_KEY, PROVIDER_SECRETS, RESPONSE_CONTENT, RESPONSE_EVENTS, SEALED, SealedColumn,
-    WAITING_SECRET,
+    PROVIDER_API_KEY, PROVIDER_SECRETS, RESPONSE_CONTENT, RESPONSE_EVENTS, SEALED, SealedColumn, USER_TOTP,
+    USER_TOTP_PENDING, WAITING_SECRET,
 };
 pub use master::{KeyFileError, KeyId, MasterKey};
 

@@ -7,12 +7,14 @@
 pub mod accounts;
 mod awaited;
 mod effective;
+pub mod factor;
 pub mod idempotent;
 mod keys;
 mod lease;
 pub(crate) mod load;
 mod migrate;
 mod objects;
+pub mod passkeys;
 pub mod people;
 mod rekey;
 pub mod resources;

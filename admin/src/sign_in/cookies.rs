@@ -1,4 +1,4 @@
-//! The two cookies of a session. `__Host-` binds them to this host alone and demands `Secure` and `Path=/`
+//! The two cookies of a session, and the one of a passkey. `__Host-` binds them to this host alone and demands `Secure` and `Path=/`
 //! (RFC 6265bis, 4.1.3.2); browsers take `Secure` cookies from `http://localhost` too.
 
 use http::header::{COOKIE, SET_COOKIE};
@@ -10,6 +10,9 @@ use uuid::Uuid;
 pub(crate) const ACCESS: &str = "__Host-sallyport";
 /// `<session>.<refresh secret>`.
 pub(crate) const REFRESH: &str = "__Host-sallyport-refresh";
+
+/// The challenge of a sign-in with a passkey.
+pub(crate) const PASSKEY: &str = "__Host-sallyport-passkey";
 
 /// The cookie's value, if the client sent it exactly once. (No other host can set a `__Host-` cookie, so two are a
 /// broken client.)
@@ -36,7 +39,7 @@ pub(crate) fn set(headers: &mut HeaderMap, name: &str, value: &str, age: Duratio
     }
 }
 
-/// Takes both away.
+/// Takes those of the session away.
 pub(crate) fn clear(headers: &mut HeaderMap) {
     for name in [ACCESS, REFRESH] {
         set(headers, name, "", Duration::ZERO);

@@ -1,6 +1,6 @@
 //! Who one is, and one's password.
 
-use super::{account, hash, same_site, sessions};
+use super::{account, again, hash, same_site, sessions};
 use crate::caller::{Caller, Identity, Peer};
 use crate::params::Body;
 use crate::problem::Problem;
@@ -32,6 +32,10 @@ pub(crate) struct Me {
     csrf_token: Option<String>,
     /// The password is a temporary one: `PUT /api/me/password` comes before anything else.
     must_change_password: bool,
+    /// A role of the caller needs a second factor.
+    second_factor_required: bool,
+    /// It is missing: `POST /api/me/totp` or `POST /api/me/passkeys/begin` comes before anything else.
+    second_factor_setup_required: bool,
 }
 
 /// An account.
@@ -45,6 +49,10 @@ pub(crate) struct MyAccount {
     name: String,
     /// Has a local password.
     has_password: bool,
+    /// Has TOTP.
+    has_totp: bool,
+    /// Has a passkey.
+    has_passkey: bool,
 }
 
 /// A role that the caller has.
@@ -94,9 +102,11 @@ pub(crate) async fn get(State(state): State<AdminState>, Extension(caller): Exte
         };
         (!reach.is_none()).then_some(held)
     });
-    let (must_change_password, session) = match caller.identity() {
-        Identity::Person { session, must_change } => (*must_change, Some(*session)),
-        Identity::Anonymous | Identity::Bootstrap => (false, None),
+    let (must_change_password, second_factor_setup_required, session) = match caller.identity() {
+        Identity::Person { session, must_change, must_enrol, .. } => {
+            (*must_change, *must_enrol, Some(*session))
+        }
+        Identity::Anonymous | Identity::Bootstrap => (false, false, None),
     };
     let person = caller.person();
     Json(Me {
@@ -106,6 +116,8 @@ pub(crate) async fn get(State(state): State<AdminState>, Extension(caller): Exte
             email: p.email.clone(),
             name: p.name.clone(),
             has_password: p.has_password,
+            has_totp: p.has_totp,
+            has_passkey: p.has_passkey,
         }),
         roles: caller
             .effective()
@@ -122,6 +134,8 @@ pub(crate) async fn get(State(state): State<AdminState>, Extension(caller): Exte
         permissions: permissions.collect(),
         csrf_token: session.map(|s| state.sign_in().csrf(s)),
         must_change_password,
+        second_factor_required: person.is_some_and(|p| state.sign_in().needs_factor(p)),
+        second_factor_setup_required,
     })
 }
 
@@ -162,31 +176,15 @@ pub(crate) async fn put_password(
     body: Result<Body<PasswordChange>, Problem>,
 ) -> Result<Response, Problem> {
     same_site(&headers)?;
-    caller.session()?;
     let person = caller.person().ok_or_else(crate::caller::no_account)?;
+    let began = caller.began()?;
     let Body(asked) = body?;
     let (current, new) = (Zeroizing::new(asked.current), Zeroizing::new(asked.new));
-    if !person.has_password {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "no_password",
-            "the account has no local password: its sign-in is elsewhere",
-        ));
-    }
-    if current.chars().count() > super::password::LONGEST {
-        return Err(wrong());
-    }
+    again::possible(&caller, &current)?;
     state.sign_in().policy.check(&new, &[&person.email, &person.name])?;
-    let credentials = (person.email.as_str(), current.to_string());
-    let checked = account::check(
-        state.sign_in(),
-        state.store(),
-        credentials,
-        from,
-        caller.actor(),
-        "user.password_change",
-    );
-    checked.await.map_err(|p| if p.status() == StatusCode::UNAUTHORIZED { wrong() } else { p })?;
+    let proof = account::Proof { password: current.clone(), ..account::Proof::default() };
+    let action = "user.password_change";
+    again::shown(&state, &caller, proof, account::Factor::Shown, from, action).await?;
     if *current == *new {
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -199,9 +197,5 @@ pub(crate) async fn put_password(
         hash(new.to_string()).await?
     };
     let person = state.store().set_password(person.id, &hash, None, caller.actor()).await?;
-    sessions::begin(&state, &person, false, "password", from, &headers, caller.actor()).await
-}
-
-fn wrong() -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_password", "the current password is wrong")
+    sessions::begin(&state, &person, false, &began.method, from, &headers, caller.actor()).await
 }

@@ -1,5 +1,6 @@
 //! Signing in, on and out; one's sessions.
 
+use super::account::{Factor, Failed};
 use super::{SignIn, account, agent, cookies, same_site};
 use crate::caller::{Caller, Peer};
 use crate::params::{Body, Segment};
@@ -32,6 +33,12 @@ pub(crate) struct SignInRequest {
     /// Password.
     #[schema(max_length = 256)]
     password: String,
+    /// Of an authenticator app, if the account has TOTP.
+    #[schema(max_length = 64)]
+    code: Option<String>,
+    /// In its place, once: one of the recovery codes.
+    #[schema(max_length = 64)]
+    recovery_code: Option<String>,
 }
 
 /// The session that has begun or goes on. Its tokens are in the cookies `__Host-sallyport` (15 minutes) and
@@ -53,6 +60,8 @@ pub(crate) struct SignedInAnswer {
     expires_at: OffsetDateTime,
     /// The password is a temporary one: `PUT /api/me/password` comes before anything else.
     must_change_password: bool,
+    /// A role needs a second factor and there is none: to set one up comes before anything else.
+    second_factor_setup_required: bool,
 }
 
 /// A session of one's own.
@@ -62,7 +71,7 @@ pub(crate) struct MySession {
     id: Uuid,
     /// The one that asks.
     current: bool,
-    /// How it began: `password`, …
+    /// How it began: `password`, `password+totp`, `password+recovery_code`, `passkey`, …
     method: String,
     /// The client's address at sign-in.
     address: String,
@@ -97,11 +106,15 @@ pub(crate) struct Ended {
 ///
 /// The answer is the same, and takes as long, whether there is no such account or the password is wrong. After a few
 /// wrong ones account and address must wait, longer each time.
+///
+/// If the account has a second factor, a right password alone is answered with the problem `second_factor_required`, which
+/// says what would do: then send the same again with `code` or `recovery_code`, or sign in with a passkey. Each code
+/// opens once.
 #[utoipa::path(post, path = "/api/session", tag = "session", operation_id = "signIn", request_body = SignInRequest,
     responses(
         (status = 200, description = "Signed in; the session is in the cookies.", body = SignedInAnswer),
         (status = 400, description = "The body is no JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Address or password are wrong.", body = Problem,
+        (status = 401, description = "Address, password or code are wrong, or the second factor is missing.", body = Problem,
             content_type = "application/problem+json"),
         (status = 403, description = "A page of another origin asks.", body = Problem,
             content_type = "application/problem+json"),
@@ -119,26 +132,18 @@ pub(crate) async fn post(
     same_site(&headers)?;
     let password = Zeroizing::new(asked.password);
     let email = account::email(&asked.email)?;
-    if password.chars().count() > super::password::LONGEST {
-        return Err(crate::params::wrong("password: at most 256 characters"));
-    }
     let actor = anonymous(caller.actor());
-    let right = account::check(
-        state.sign_in(),
-        state.store(),
-        (&email, password.to_string()),
-        from,
-        &actor,
-        "session.sign_in",
-    )
-    .await?;
+    let proof = account::Proof::of(password, asked.code, asked.recovery_code)?;
+    let with = (state.sign_in(), state.store(), state.keyring());
+    let checked = account::check(with, &email, proof, Factor::Asked, from, &actor, "session.sign_in").await;
+    let right = checked.map_err(Failed::sign_in)?;
     let person = state.store().person(right.user).await?.filter(|p| p.active && p.deleted_at.is_none());
     let person = person.ok_or_else(over)?;
-    begin(&state, &person, right.temporary, "password", from, &headers, &actor).await
+    begin(&state, &person, right.temporary, right.method, from, &headers, &actor).await
 }
 
 /// Whoever signs in is nobody yet, whatever he sent along.
-fn anonymous(actor: &Actor) -> Actor {
+pub(super) fn anonymous(actor: &Actor) -> Actor {
     Actor { kind: "anonymous", id: None, name: "anonymous".to_owned(), ..actor.clone() }
 }
 
@@ -152,7 +157,19 @@ pub(super) async fn begin(
     headers: &HeaderMap,
     actor: &Actor,
 ) -> Result<Response, Problem> {
-    let sign_in = state.sign_in();
+    let (session, secret) = open(state, person, method, from, headers, actor).await?;
+    answer(state.sign_in(), person, &session, must_change, Some(&secret))
+}
+
+/// Begins a session: with its first refresh secret.
+pub(super) async fn open(
+    state: &AdminState,
+    person: &Person,
+    method: &str,
+    from: IpAddr,
+    headers: &HeaderMap,
+    actor: &Actor,
+) -> Result<(Session, Zeroizing<String>), Problem> {
     let (secret, hash) = secret()?;
     let now = OffsetDateTime::now_utc();
     let session = Session {
@@ -164,13 +181,13 @@ pub(super) async fn begin(
         agent: agent(headers).unwrap_or_default(),
         created_at: now,
         seen_at: now,
-        expires_at: now + sign_in.max_age,
+        expires_at: now + state.sign_in().max_age,
         ended_at: None,
     };
     let actor =
         Actor { kind: "user", id: Some(person.id.to_string()), name: person.email.clone(), ..actor.clone() };
     state.store().begin_session(&session, &hash, &actor, &person.email).await?;
-    answer(sign_in, person, &session, must_change, Some(&secret))
+    Ok((session, secret))
 }
 
 fn answer(
@@ -180,18 +197,25 @@ fn answer(
     must_change: bool,
     refresh: Option<&str>,
 ) -> Result<Response, Problem> {
-    let body = SignedInAnswer {
-        session: session.id,
-        user: person.id,
-        email: person.email.clone(),
-        name: person.name.clone(),
-        csrf_token: sign_in.csrf(session.id),
-        expires_at: session.expires_at,
-        must_change_password: must_change,
-    };
-    let mut response = Json(body).into_response();
+    let mut response = Json(SignedInAnswer::of(sign_in, person, session, must_change)).into_response();
     sign_in.hand_out(response.headers_mut(), session, refresh)?;
     Ok(response)
+}
+
+impl SignedInAnswer {
+    /// What a client learns of its session.
+    pub(super) fn of(sign_in: &SignIn, person: &Person, session: &Session, must_change: bool) -> Self {
+        Self {
+            session: session.id,
+            user: person.id,
+            email: person.email.clone(),
+            name: person.name.clone(),
+            csrf_token: sign_in.csrf(session.id),
+            expires_at: session.expires_at,
+            must_change_password: must_change,
+            second_factor_setup_required: sign_in.must_enrol(person, &session.method),
+        }
+    }
 }
 
 /// A refresh secret and its SHA-256.

@@ -22,8 +22,10 @@ pub(crate) struct User {
     source: String,
     /// Has a local password.
     has_password: bool,
-    /// Has a second factor.
+    /// Has TOTP.
     has_totp: bool,
+    /// Has a passkey.
+    has_passkey: bool,
     /// Roles.
     roles: Vec<Held>,
     /// Teams.
@@ -67,6 +69,7 @@ impl From<Person> for User {
             source: p.source,
             has_password: p.has_password,
             has_totp: p.has_totp,
+            has_passkey: p.has_passkey,
             roles: p.roles.into_iter().map(Held::from).collect(),
             teams: p.teams.into_iter().map(Place::from).collect(),
             created_at: p.created_at,

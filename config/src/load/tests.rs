@@ -273,6 +273,18 @@ fn providers_and_models_are_judged() {
 }
 
 #[test]
+fn roles_that_need_a_second_factor_may_be_custom_ones() {
+    let text =
+        "admin: {public_url: 'http://localhost:3001', second_factor: {required_roles: [admin, auditor]}}";
+    let warnings = load_text(text).unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].to_string().contains("required_roles[1]: `auditor` is no built-in role"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
 fn sections_are_judged() {
     for (text, part) in [
         ("server: {listen: []}", "no address to listen on"),
@@ -287,6 +299,10 @@ fn sections_are_judged() {
         ("database: {url: 'mysql://x'}", "not a Postgres URL"),
         ("encryption: {master_key: c2hvcnQ=}", "32 bytes"),
         ("admin: {password: {min_length: 11}}", "from 12"),
+        ("admin: {public_url: 'http://sallyport.corp'}", "admin.public_url: write the URL that browsers use"),
+        ("admin: {public_url: 'https://192.0.2.1'}", "with a host name"),
+        ("admin: {public_url: 'https://sallyport.corp/admin'}", "no path"),
+        ("admin: {second_factor: {required_roles: [Admin]}}", "not the name of a role"),
         ("admin: {session: {idle: 15m}}", "must be from 16m"),
         ("admin: {session: {secrets: ['short']}}", "at least 32 random characters"),
         (

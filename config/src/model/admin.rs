@@ -14,12 +14,17 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Serve TLS.
     pub tls: Option<TlsFiles>,
+    /// URL at which browsers reach the admin service: `https://sallyport.corp`. Passkeys need it, and are good for its
+    /// host alone; without it there are none.
+    pub public_url: Option<String>,
     /// Bearer token of the API. Default: made at first start, printed once, kept (hashed) in the data directory.
     pub token: Option<Secret>,
     /// Passwords of people.
     pub password: PasswordRules,
     /// Sessions of people who have signed in.
     pub session: SessionRules,
+    /// Second factors of people.
+    pub second_factor: SecondFactorRules,
 }
 
 impl Default for Admin {
@@ -27,9 +32,11 @@ impl Default for Admin {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3001)),
             tls: None,
+            public_url: None,
             token: None,
             password: PasswordRules::default(),
             session: SessionRules::default(),
+            second_factor: SecondFactorRules::default(),
         }
     }
 }
@@ -87,4 +94,13 @@ pub enum BindAddress {
     Prefix,
     /// Nothing.
     Off,
+}
+
+/// Second factors of people: TOTP or a passkey.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecondFactorRules {
+    /// Whoever has one of these roles (built in or custom, in a team or everywhere) can do nothing but set a second
+    /// factor up until there is one. Sign-ins with OIDC are left to the provider.
+    pub required_roles: Vec<String>,
 }

@@ -59,7 +59,7 @@ pub fn overlay(content: &Content) -> Result<Overlay, serde_yaml::Error> {
     Ok(Overlay { text, variables })
 }
 
-fn nest<'a>(map: &mut Map<String, Value>, path: &mut dyn Iterator<Item = &'a str>, value: Value) {
+fn nest(map: &mut Map<String, Value>, path: &mut dyn Iterator<Item = &str>, value: Value) {
     let Some(first) = path.next() else { return };
     let mut rest = path.peekable();
     if rest.peek().is_none() {

@@ -3,6 +3,7 @@
 use super::Judge;
 use crate::model::{Admin, Config, Duration, Price, TlsFiles};
 use base64::Engine as _;
+use sallyport_schema::access::{BUILT_IN, is_built_in};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,6 +17,7 @@ pub(super) fn check(c: &Config, judge: &mut Judge<'_>) {
     }
     listeners(c, judge);
     sign_in(&c.admin, judge);
+    second_factor(&c.admin, judge);
     limits(c, judge);
     database(c, judge);
     encryption(c, judge);
@@ -100,6 +102,39 @@ fn sign_in(admin: &Admin, judge: &mut Judge<'_>) {
             judge.error(
                 &format!("admin.session.secrets[{i}]"),
                 "whoever guesses it can sign in as anybody: use at least 32 random characters (`openssl rand -base64 32`)",
+            );
+        }
+    }
+}
+
+/// Passkeys: browsers offer them to pages of the host that they were made for, on HTTPS or localhost; and who needs a
+/// second factor.
+fn second_factor(admin: &Admin, judge: &mut Judge<'_>) {
+    if let Some(text) = &admin.public_url {
+        let fine = url::Url::parse(text).is_ok_and(|u| {
+            let secure = u.scheme() == "https" || (u.scheme() == "http" && u.host_str() == Some("localhost"));
+            let plain = u.path() == "/" && u.query().is_none() && u.fragment().is_none();
+            secure && plain && u.domain().is_some() && u.username().is_empty() && u.password().is_none()
+        });
+        if !fine {
+            judge.error(
+                "admin.public_url",
+                "write the URL that browsers use, with a host name and no path, such as https://sallyport.corp (http only for localhost)",
+            );
+        }
+    }
+    for (i, role) in admin.second_factor.required_roles.iter().enumerate() {
+        let path = format!("admin.second_factor.required_roles[{i}]");
+        let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+        if role.len() > 63 || !role.starts_with(|c: char| c.is_ascii_lowercase()) || !role.chars().all(word) {
+            judge.error(&path, "not the name of a role: lower-case letters, digits, _ and -, a letter first");
+        } else if !is_built_in(role) {
+            judge.warn(
+                &path,
+                format!(
+                    "`{role}` is no built-in role ({}): it counts if there is a custom role of this name",
+                    BUILT_IN.join(", ")
+                ),
             );
         }
     }

@@ -4,7 +4,7 @@ use crate::model::Config;
 
 /// The settings that differ and take effect only after a restart.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
-    let pairs: [(&str, bool); 20] = [
+    let pairs: [(&str, bool); 22] = [
         ("data_dir", old.data_dir == new.data_dir),
         ("instance", old.instance == new.instance),
         ("server.listen", old.server.listen == new.server.listen),
@@ -18,6 +18,8 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("admin.token", old.admin.token == new.admin.token),
         ("admin.password", old.admin.password == new.admin.password),
         ("admin.session", old.admin.session == new.admin.session),
+        ("admin.public_url", old.admin.public_url == new.admin.public_url),
+        ("admin.second_factor", old.admin.second_factor == new.admin.second_factor),
         ("metrics.listen", old.metrics.listen == new.metrics.listen),
         ("log", old.log == new.log),
         ("database", old.database == new.database),

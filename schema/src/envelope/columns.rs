@@ -35,9 +35,9 @@ pub const RESPONSE_EVENTS: SealedColumn = column("responses", "events");
 pub const WAITING_SECRET: SealedColumn = column("virtual_keys", "waiting_secret");
 
 /// A second factor.
-const USER_TOTP: SealedColumn = column("users", "totp_secret");
+pub const USER_TOTP: SealedColumn = column("users", "totp_secret");
 /// A second factor that is being set up.
-const USER_TOTP_PENDING: SealedColumn = column("users", "totp_pending");
+pub const USER_TOTP_PENDING: SealedColumn = column("users", "totp_pending");
 
 /// All of them that outlast a day (answers that are kept for an `Idempotency-Key` do not).
 pub const SEALED: [SealedColumn; 7] = [

@@ -1,4 +1,4 @@
-//! Users: with what the admin API shows of them, and what a sign-in needs.
+//! Users: with what the admin API shows of them.
 
 use super::Store;
 use super::tx::Tx;
@@ -52,8 +52,10 @@ pub struct Person {
     pub deleted_at: Option<OffsetDateTime>,
     /// Has a local password.
     pub has_password: bool,
-    /// Has a second factor.
+    /// Has TOTP.
     pub has_totp: bool,
+    /// Has a passkey.
+    pub has_passkey: bool,
     /// Sessions of an older epoch are over.
     pub epoch: i64,
     /// Roles.
@@ -63,6 +65,11 @@ pub struct Person {
 }
 
 impl Person {
+    /// The password alone does not open the account.
+    pub fn has_factor(&self) -> bool {
+        self.has_totp || self.has_passkey
+    }
+
     /// As the audit trail shows it.
     pub fn shown(&self) -> serde_json::Value {
         json!({
@@ -71,19 +78,6 @@ impl Person {
             "deleted": self.deleted_at.is_some(),
         })
     }
-}
-
-/// What a sign-in compares with.
-#[derive(Clone, Debug)]
-pub struct PasswordRow {
-    /// Whose.
-    pub user: Uuid,
-    /// PHC string of argon2id; None: no local password.
-    pub hash: Option<String>,
-    /// A temporary one: must be changed, before this instant.
-    pub temporary_until: Option<OffsetDateTime>,
-    /// Envelope of the TOTP secret; AAD `users/<id>/totp_secret`.
-    pub totp: Option<Vec<u8>>,
 }
 
 /// A page of users.
@@ -106,6 +100,7 @@ pub struct PeopleFilter {
 const SELECT: &str = "
 SELECT u.id, u.email, u.name, u.active, u.source, u.version, u.created_at, u.updated_at, u.last_login_at, u.deleted_at,
     u.password_hash IS NOT NULL AS has_password, u.totp_secret IS NOT NULL AS has_totp, u.epoch,
+    EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = u.id) AS has_passkey,
     COALESCE((SELECT jsonb_agg(jsonb_build_object('role', a.role, 'team', a.team_id) ORDER BY a.role, a.team_id)
               FROM role_assignments a WHERE a.user_id = u.id), '[]') AS roles,
     COALESCE((SELECT jsonb_agg(jsonb_build_object('team', t.id, 'name', t.name, 'manager', m.role = 'manager')
@@ -128,6 +123,7 @@ fn person(row: &PgRow) -> Result<Person, sqlx::Error> {
         deleted_at: row.try_get("deleted_at")?,
         has_password: row.try_get("has_password")?,
         has_totp: row.try_get("has_totp")?,
+        has_passkey: row.try_get("has_passkey")?,
         epoch: row.try_get("epoch")?,
         roles: row.try_get::<Json<_>, _>("roles")?.0,
         teams: row.try_get::<Json<_>, _>("teams")?.0,
@@ -369,28 +365,6 @@ impl Store {
             let action =
                 if temporary_until.is_some() { "user.password_reset" } else { "user.password_change" };
             self.finish(tx, action, before, actor).await
-        })
-        .await
-    }
-
-    /// What a sign-in with this address compares with; deactivated and deleted users have nothing.
-    pub async fn password_row(&self, email: &str) -> Result<Option<PasswordRow>, StoreError> {
-        self.bounded("signing in", async {
-            let mut lease = self.lease().await?;
-            let answer = sqlx::query(
-                "SELECT id, password_hash, password_temporary_until, totp_secret FROM users
-                 WHERE email = lower($1) AND active AND deleted_at IS NULL",
-            )
-            .bind(email)
-            .fetch_optional(&mut *lease)
-            .await;
-            let Some(row) = lease.settle(answer)? else { return Ok(None) };
-            Ok(Some(PasswordRow {
-                user: row.try_get("id")?,
-                hash: row.try_get("password_hash")?,
-                temporary_until: row.try_get("password_temporary_until")?,
-                totp: row.try_get("totp_secret")?,
-            }))
         })
         .await
     }

@@ -27,7 +27,7 @@ pub struct Session {
     pub user: Uuid,
     /// Good while the user's epoch is the same.
     pub epoch: i64,
-    /// `password`, `password+totp`, `oidc:<provider>`.
+    /// `password`, `password+totp`, `password+recovery_code`, `passkey`, `oidc:<provider>`.
     pub method: String,
     /// The client's address at sign-in.
     pub address: IpAddr,
@@ -329,13 +329,15 @@ impl Store {
         .await
     }
 
-    /// Removes sessions that have been over for a month, and failures that are forgotten.
+    /// Removes sessions that have been over for a month, failures that are forgotten, passkey ceremonies that are over.
     pub async fn sweep_sessions(&self) -> Result<(), StoreError> {
         self.bounded("sweeping sessions", async {
             let mut lease = self.lease().await?;
             let answer = sqlx::raw_sql(
                 "DELETE FROM sessions WHERE expires_at < now() - interval '30 days'
                      OR ended_at < now() - interval '30 days';
+                 DELETE FROM passkey_registrations WHERE expires_at < now();
+                 DELETE FROM passkey_challenges_used WHERE expires_at < now();
                  DELETE FROM sign_in_failures WHERE last_at < now() - interval '2 days'",
             )
             .execute(&mut *lease)

@@ -207,6 +207,9 @@ async fn every_column_of_bytes_is_a_hash_or_sealed() {
         "audit_log.hash",
         "audit_log.previous",
         "idempotent_answers.request",
+        "passkey_challenges_used.challenge",
+        // a name that an authenticator gave
+        "passkeys.credential_id",
         // an envelope, for a day
         "idempotent_answers.answer",
     ];
