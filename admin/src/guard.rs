@@ -5,6 +5,7 @@
 
 use crate::caller::{Began, Caller, Identity, Peer, RequestId, forbidden};
 use crate::idempotency;
+use crate::pace::Pace;
 use crate::permission::{Permission, Rule};
 use crate::problem::Problem;
 use crate::sign_in::{self, Claims, Refused, SignIn, sessions};
@@ -15,6 +16,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, Method, StatusCode, header};
+use sallyport_config::model::RateLimit;
 use sallyport_schema::access::{Effective, rule};
 use sallyport_schema::audit::{Actor, Event, Outcome};
 use sallyport_schema::store::sessions::SignedIn;
@@ -44,6 +46,7 @@ pub(crate) struct Guard {
     /// None: nobody gets in.
     bootstrap: Option<Bootstrap>,
     throttle: Throttle,
+    pace: Arc<Pace>,
     /// None: only describes the routes.
     people: Option<(Stored, Arc<SignIn>)>,
 }
@@ -72,16 +75,18 @@ impl Guard {
     pub(crate) fn new(
         mut bootstrap: Bootstrap,
         throttle: Throttle,
+        pace: Arc<Pace>,
         stored: Stored,
         sign_in: Arc<SignIn>,
     ) -> Self {
         bootstrap.newly_made = None;
-        Self { bootstrap: Some(bootstrap), throttle, people: Some((stored, sign_in)) }
+        Self { bootstrap: Some(bootstrap), throttle, pace, people: Some((stored, sign_in)) }
     }
 
     /// A guard that accepts no token.
     pub(crate) fn closed() -> Self {
-        Self { bootstrap: None, throttle: Throttle::new(Limits::default()), people: None }
+        let pace = Arc::new(Pace::new(&RateLimit::default()));
+        Self { bootstrap: None, throttle: Throttle::new(Limits::default()), pace, people: None }
     }
 
     /// What the headers show.
@@ -236,6 +241,12 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
         },
         Err(problem) => return problem.into_response(),
     };
+    if *caller.identity() != Identity::Anonymous {
+        let actor = caller.actor();
+        if let Err(problem) = guard.pace.account(actor.id.as_deref().unwrap_or(&actor.name)) {
+            return problem.into_response();
+        }
+    }
     let asked = format!("{} {}", request.method(), request.uri().path());
     let response = match rule {
         Some(rule) if caller.may(rule.permission) => match guard.but(&caller, carrier, &request, &rule) {
@@ -302,7 +313,7 @@ mod tests {
     fn guard(failures: u32) -> Guard {
         let b = Bootstrap::ensure(std::path::Path::new("/nonexistent"), Some(&Secret::new(TOKEN))).unwrap();
         let throttle = Throttle::new(Limits { failures, ..Limits::default() });
-        Guard { people: None, bootstrap: Some(b), throttle }
+        Guard { people: None, bootstrap: Some(b), throttle, pace: Arc::new(Pace::new(&RateLimit::default())) }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {

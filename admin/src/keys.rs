@@ -17,12 +17,13 @@ use axum::{Extension, Json};
 use http::StatusCode;
 use sallyport_config::key::VirtualKey;
 use sallyport_schema::access::{Object, Permission};
-use sallyport_schema::store::virtual_keys::{KeyDetail, KeyFilter, KeyStep};
+use sallyport_schema::store::virtual_keys::{KeyDetail, KeyFilter, KeyStep, NewKey};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use utoipa::IntoParams;
 use uuid::Uuid;
-use view::{ClientSetup, Key, KeyWithSecret, Rotated};
+pub(crate) use view::KeyWithSecret;
+use view::{ClientSetup, Key, Rotated};
 use write::{ChangeKey, CreateKey, RotateKey};
 
 /// Which keys.
@@ -309,6 +310,35 @@ async fn teams_of(
         teams.extend(of.flatten());
     }
     Ok(teams)
+}
+
+/// The set-up's key: its owner's, for everything that he may call.
+pub(crate) async fn first(
+    state: &AdminState,
+    caller: &Caller,
+    user: Uuid,
+    name: String,
+) -> Result<KeyWithSecret, Problem> {
+    let secret = fresh()?;
+    let new = NewKey {
+        hash: secret.hash,
+        prefix: secret.prefix.clone(),
+        name,
+        user: Some(user),
+        account: None,
+        team: None,
+        surfaces: vec!["*".into()],
+        models: vec!["*".into()],
+        networks: None,
+        tags: Vec::new(),
+        metadata: Default::default(),
+        expires_at: None,
+        idle_timeout: None,
+        rotation: None,
+    };
+    let made = state.store().make_key(&new, caller.actor()).await?;
+    let secret = secret.secret.expose();
+    Ok(KeyWithSecret::new(made, secret, ClientSetup::new(state, secret)))
 }
 
 fn fresh() -> Result<VirtualKey, Problem> {

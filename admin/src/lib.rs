@@ -23,6 +23,7 @@ mod managed;
 mod models;
 mod openapi;
 mod outside;
+mod pace;
 mod page;
 mod params;
 pub mod permission;

@@ -5,6 +5,7 @@ use crate::guard::{Guard, Post, stand};
 use crate::harden;
 use crate::host::{self, HostPolicy};
 use crate::openapi::{self, Document};
+use crate::pace;
 use crate::permission::{Rule, TABLE, rule};
 use crate::sign_in::{factor, me, passkey, passkeys, reset, sessions, setup};
 use crate::state::AdminState;
@@ -26,17 +27,21 @@ pub fn router(state: AdminState) -> Result<Router, AdminError> {
 
 /// The API for a listener with this policy.
 pub(crate) fn app(state: AdminState, hosts: HostPolicy) -> Result<Router, AdminError> {
+    let paced = from_fn_with_state(state.clone(), pace::by_address);
+    let cors = harden::cors(state.cors_origins())?;
     let (routes, document) = routes(state.guard())?.split_for_parts();
     let document = Document::new(openapi::finish(document))?;
-    Ok(routes
+    let mut routes = routes
         .layer(Extension(document))
         .with_state(state)
         .fallback(harden::no_route)
         .method_not_allowed_fallback(harden::no_method)
         .layer(from_fn(harden::weigh))
-        .layer(from_fn(harden::hurry))
-        .layer(from_fn_with_state(hosts, host::check))
-        .layer(from_fn(harden::dress)))
+        .layer(from_fn(harden::hurry));
+    if let Some(cors) = cors {
+        routes = routes.layer(cors);
+    }
+    Ok(routes.layer(paced).layer(from_fn_with_state(hosts, host::check)).layer(from_fn(harden::dress)))
 }
 
 /// The routes as OpenAPI describes them, without anything behind them.

@@ -3,6 +3,7 @@
 use crate::guard::Guard;
 use crate::health::{Board, Probe};
 use crate::outside::Outside;
+use crate::pace::Pace;
 use crate::sign_in::SignIn;
 use crate::throttle::{Limits, Throttle};
 use crate::token::Bootstrap;
@@ -69,6 +70,8 @@ struct Inner {
     sign_in: Arc<SignIn>,
     guard: Arc<Guard>,
     outside: Arc<dyn Outside>,
+    pace: Arc<Pace>,
+    cors_origins: Vec<String>,
 }
 
 impl AdminState {
@@ -85,8 +88,16 @@ impl AdminState {
         outside: Arc<dyn Outside>,
     ) -> Self {
         let sign_in = Arc::new(SignIn::new(rules, &stored.keyring));
+        let pace = Arc::new(Pace::new(&rules.rate_limit));
+        let cors_origins = rules.cors_origins.clone();
         let throttle = Throttle::new(Limits::default());
-        let guard = Arc::new(Guard::new(bootstrap, throttle, stored.clone(), Arc::clone(&sign_in)));
+        let guard = Arc::new(Guard::new(
+            bootstrap,
+            throttle,
+            Arc::clone(&pace),
+            stored.clone(),
+            Arc::clone(&sign_in),
+        ));
         Self(Arc::new(Inner {
             about,
             snapshot,
@@ -96,6 +107,8 @@ impl AdminState {
             sign_in,
             guard,
             outside,
+            pace,
+            cors_origins,
         }))
     }
 
@@ -118,6 +131,15 @@ impl AdminState {
 
     pub(crate) fn keyring(&self) -> &KeyRing {
         &self.0.stored.keyring
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
+    }
+
+    /// Origins whose pages may use the API.
+    pub(crate) fn cors_origins(&self) -> &[String] {
+        &self.0.cors_origins
     }
 
     pub(crate) fn outside(&self) -> &dyn Outside {

@@ -101,6 +101,15 @@ models:
 }
 
 pub(super) fn state(log: Arc<dyn LogStore>, probes: Vec<Arc<dyn Probe>>) -> AdminState {
+    state_by(&Admin::default(), log, probes)
+}
+
+/// The API with these rules, and no store.
+pub(super) fn ruled(rules: &Admin) -> Router {
+    sallyport_admin::router(state_by(rules, Arc::new(Log::default()), Vec::new())).unwrap()
+}
+
+fn state_by(rules: &Admin, log: Arc<dyn LogStore>, probes: Vec<Arc<dyn Probe>>) -> AdminState {
     let about = About::now("1.2.3", "gate-1", vec!["base.yaml".into(), "prod.yaml".into()]);
     AdminState::new(
         about,
@@ -109,7 +118,7 @@ pub(super) fn state(log: Arc<dyn LogStore>, probes: Vec<Arc<dyn Probe>>) -> Admi
         log,
         probes,
         nowhere(),
-        &Admin::default(),
+        rules,
         Arc::new(sallyport_admin::Nowhere),
     )
 }

@@ -6,6 +6,7 @@ use axum::body::Body;
 use http::Request;
 use sallyport_admin::health::{ConfigurationProbe, SnapshotProbe, State};
 use sallyport_admin::permission::{Permission, TABLE};
+use sallyport_config::model::{Admin, RateLimit};
 use sallyport_config::snapshot::Source;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -271,4 +272,46 @@ async fn a_bad_reload_degrades_until_a_good_one() {
     std::fs::write(&file, yaml()).unwrap();
     watcher.reload();
     becomes("ok").await;
+}
+
+/// The issue: "CORS list, … rate limits per address and account".
+#[tokio::test]
+async fn pages_of_listed_origins_may_ask_with_a_token() {
+    let rules = Admin { cors_origins: vec!["https://tools.corp".into()], ..Admin::default() };
+    let router = super::kit::ruled(&rules);
+    let ask = async |method: &str, origin: &str| {
+        let request = Request::builder().method(method).uri("/api/health").header("host", "localhost");
+        let request = request.header("origin", origin).header("access-control-request-method", "PATCH");
+        answer(&router, request.body(Body::empty()).unwrap()).await
+    };
+    let preflight = ask("OPTIONS", "https://tools.corp").await;
+    assert_eq!(preflight.status, 200);
+    assert_eq!(preflight.headers["access-control-allow-origin"], "https://tools.corp");
+    let allowed = preflight.headers["access-control-allow-headers"].to_str().unwrap();
+    assert!(allowed.contains("authorization") && allowed.contains("if-match"), "{allowed}");
+    assert!(!preflight.headers.contains_key("access-control-allow-credentials"), "cookies stay at home");
+    let got = ask("GET", "https://tools.corp").await;
+    assert_eq!(got.headers["access-control-allow-origin"], "https://tools.corp");
+    for other in ["https://evil.corp", "https://tools.corp.evil.example", "null", "http://tools.corp"] {
+        for method in ["OPTIONS", "GET"] {
+            let refused = ask(method, other).await;
+            assert!(!refused.headers.contains_key("access-control-allow-origin"), "{method} {other}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_too_often_has_to_wait() {
+    for (address, account) in [(5, 0), (0, 5)] {
+        let rules = Admin { rate_limit: RateLimit { address, account }, ..Admin::default() };
+        let router = super::kit::ruled(&rules);
+        for _ in 0..5 {
+            assert_eq!(get(&router, "/api/openapi.json").await.status, 200);
+        }
+        let refused = get(&router, "/api/openapi.json").await;
+        assert_eq!(refused.problem(), (429, "too_many_requests".into()));
+        assert!(refused.headers.contains_key("retry-after"));
+        let stranger = send(&router, "GET", "/api/health", None).await.status.as_u16();
+        assert_eq!(stranger, if address == 0 { 200 } else { 429 });
+    }
 }
