@@ -61,6 +61,8 @@ pub(crate) enum Identity {
         /// The password is a temporary one.
         must_change: bool,
     },
+    /// The token of a SCIM client.
+    Scim,
 }
 
 impl Caller {
@@ -114,8 +116,12 @@ impl Caller {
 
     /// Whether it holds the permission, for something at least.
     pub(crate) fn may(&self, permission: Permission) -> bool {
+        // a SCIM client's roles say what it may do by way of SCIM, not here
+        let scim = self.0.identity == Identity::Scim;
         match permission {
             Permission::Public => true,
+            Permission::Scim => scim,
+            _ if scim => false,
             Permission::SignedIn => self.0.identity != Identity::Anonymous,
             _ => !self.reach(permission).is_none(),
         }

@@ -26,6 +26,7 @@ pub mod permission;
 pub mod problem;
 mod roles;
 mod router;
+mod scim;
 mod server;
 mod sign_in;
 mod snapshot;

@@ -9,7 +9,7 @@ use crate::permission::{Rule, TABLE, rule};
 use crate::sign_in::{me, reset, sessions, setup};
 use crate::state::AdminState;
 use crate::{accounts, audit, effective, roles, teams, users};
-use crate::{calls, health, keys, snapshot};
+use crate::{calls, health, keys, scim, snapshot};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub(crate) fn app(state: AdminState, hosts: HostPolicy) -> Result<Router, AdminE
         .method_not_allowed_fallback(harden::no_method)
         .layer(from_fn(harden::weigh))
         .layer(from_fn(harden::hurry))
+        .layer(from_fn(scim::speak))
         .layer(from_fn_with_state(hosts, host::check))
         .layer(from_fn(harden::dress)))
 }
@@ -84,6 +85,20 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(roles::history::list))?;
     api.add(routes!(audit::list))?;
     api.add(routes!(audit::verify))?;
+    api.add(routes!(scim::clients::list, scim::clients::create))?;
+    api.add(routes!(scim::clients::get, scim::clients::change, scim::clients::delete))?;
+    api.add(routes!(scim::clients::rotate))?;
+    api.add(routes!(scim::discovery::config))?;
+    api.add(routes!(scim::discovery::resource_types))?;
+    api.add(routes!(scim::discovery::resource_type))?;
+    api.add(routes!(scim::discovery::schemas))?;
+    api.add(routes!(scim::discovery::schema))?;
+    api.add(routes!(scim::users::list, scim::users::create))?;
+    api.add(routes!(scim::users::search))?;
+    api.add(routes!(scim::users::get, scim::users::replace, scim::users::patch, scim::users::delete))?;
+    api.add(routes!(scim::groups::list, scim::groups::create))?;
+    api.add(routes!(scim::groups::search))?;
+    api.add(routes!(scim::groups::get, scim::groups::replace, scim::groups::patch, scim::groups::delete))?;
     api.finish()
 }
 

@@ -67,6 +67,7 @@ struct Inner {
     stored: Stored,
     sign_in: Arc<SignIn>,
     guard: Arc<Guard>,
+    tls: bool,
 }
 
 impl AdminState {
@@ -84,7 +85,8 @@ impl AdminState {
         let sign_in = Arc::new(SignIn::new(rules, &stored.keyring));
         let throttle = Throttle::new(Limits::default());
         let guard = Arc::new(Guard::new(bootstrap, throttle, stored.clone(), Arc::clone(&sign_in)));
-        Self(Arc::new(Inner { about, snapshot, calls, board: Board::new(probes), stored, sign_in, guard }))
+        let (board, tls) = (Board::new(probes), rules.tls.is_some());
+        Self(Arc::new(Inner { about, snapshot, calls, board, stored, sign_in, guard, tls }))
     }
 
     /// The process that serves.
@@ -110,6 +112,11 @@ impl AdminState {
 
     pub(crate) fn board(&self) -> &Board {
         &self.0.board
+    }
+
+    /// The listener speaks TLS.
+    pub(crate) fn tls(&self) -> bool {
+        self.0.tls
     }
 
     pub(crate) fn guard(&self) -> Arc<Guard> {

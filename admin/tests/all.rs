@@ -7,6 +7,7 @@ mod all {
     mod people;
     mod postgres;
     mod routes;
+    mod scim;
     mod sign_in;
     mod wire;
 }

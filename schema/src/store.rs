@@ -17,6 +17,7 @@ pub mod people;
 mod rekey;
 mod responses;
 pub mod roles;
+pub mod scim;
 pub mod sessions;
 pub mod teams;
 mod trail;

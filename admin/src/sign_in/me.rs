@@ -96,7 +96,7 @@ pub(crate) async fn get(State(state): State<AdminState>, Extension(caller): Exte
     });
     let (must_change_password, session) = match caller.identity() {
         Identity::Person { session, must_change } => (*must_change, Some(*session)),
-        Identity::Anonymous | Identity::Bootstrap => (false, None),
+        Identity::Anonymous | Identity::Bootstrap | Identity::Scim => (false, None),
     };
     let person = caller.person();
     Json(Me {
