@@ -71,6 +71,8 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(users::list, users::create))?;
     api.add(routes!(users::get, users::change, users::delete))?;
     api.add(routes!(users::end_sessions))?;
+    api.add(routes!(users::data::export))?;
+    api.add(routes!(users::data::erase))?;
     api.add(routes!(effective::of_user))?;
     api.add(routes!(teams::list, teams::create))?;
     api.add(routes!(teams::get, teams::change, teams::delete))?;

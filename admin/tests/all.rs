@@ -3,6 +3,7 @@
 
 mod all {
     mod keys;
+    mod data;
     mod kit;
     mod people;
     mod postgres;

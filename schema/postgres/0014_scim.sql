@@ -97,3 +97,6 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'the audit log is append-only' USING ERRCODE = 'insufficient_privilege';
 END $$;
+
+-- A person's calls: shown to the person, exported and erased.
+CREATE INDEX call_log_user ON call_log (user_id, started_at DESC, id DESC) WHERE user_id IS NOT NULL;

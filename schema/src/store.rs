@@ -7,12 +7,15 @@
 pub mod accounts;
 mod awaited;
 mod effective;
+mod erase;
+mod export;
 pub mod idempotent;
 mod keys;
 mod lease;
 pub(crate) mod load;
 mod migrate;
 mod objects;
+mod purge;
 pub mod people;
 mod rekey;
 mod responses;
@@ -26,7 +29,10 @@ mod upsert;
 pub mod virtual_keys;
 
 pub use awaited::Awaited;
+pub use erase::Erased;
+pub use export::PersonRecords;
 pub use objects::ObjectOwner;
+pub use purge::Purged;
 pub use rekey::Rekeyed;
 pub use responses::{Chain, ResponseRow, ResponseStatus};
 

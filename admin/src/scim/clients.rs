@@ -184,7 +184,7 @@ async fn below(state: &AdminState, caller: &Caller, id: Uuid) -> Result<ScimClie
 }
 
 /// Those of the roles that there still are.
-async fn known(state: &AdminState, held: &[HeldRole]) -> Result<Vec<Assignment>, Problem> {
+pub(crate) async fn known(state: &AdminState, held: &[HeldRole]) -> Result<Vec<Assignment>, Problem> {
     let mut all = Vec::new();
     for one in held {
         match state.store().assignments(std::slice::from_ref(one)).await {

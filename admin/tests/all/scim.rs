@@ -198,7 +198,7 @@ async fn lists_are_filtered_sorted_and_paged() {
     let search = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
         "filter": "displayName eq \"N7\"", "attributes": ["userName"], "startIndex": 1, "count": 10});
     let found = d.done("POST", &format!("{USERS}/.search"), Some(search)).await;
-    assert_eq!(found["Resources"][0].as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "schemas", "userName"]);
+    assert_eq!(found["Resources"][0].as_object().unwrap().keys().collect::<Vec<_>>(), ["schemas", "id", "userName"]);
     for (query, word) in [
         ("filter=userName%20eq", "invalidFilter"),
         ("sortOrder=sideways", "invalidValue"),

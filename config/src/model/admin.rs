@@ -20,6 +20,8 @@ pub struct Admin {
     pub password: PasswordRules,
     /// Sessions of people who have signed in.
     pub session: SessionRules,
+    /// Days after which deleted users, teams and service accounts, and archived keys, go for good; 0: never.
+    pub purge_after_days: u32,
 }
 
 impl Default for Admin {
@@ -30,6 +32,7 @@ impl Default for Admin {
             token: None,
             password: PasswordRules::default(),
             session: SessionRules::default(),
+            purge_after_days: 30,
         }
     }
 }

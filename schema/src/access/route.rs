@@ -81,7 +81,9 @@ pub const TABLE: &[Rule] = &[
     line("GET", "/api/roles/{name}/history", Permission::RolesRead),
     line("GET", "/api/audit", Permission::AuditRead),
     line("GET", "/api/audit/verify", Permission::AuditRead),
-    // SCIM: its clients, and what their tokens open.
+    // A person's data; SCIM: its clients, and what their tokens open.
+    line("GET", "/api/users/{id}/export", Permission::UsersErase),
+    line("POST", "/api/users/{id}/erase", Permission::UsersErase),
     line("GET", "/api/scim_clients", Permission::SignInRead),
     line("POST", "/api/scim_clients", Permission::SignInWrite),
     line("GET", "/api/scim_clients/{id}", Permission::SignInRead),
