@@ -54,9 +54,18 @@ impl House {
     }
 
     async fn token(&self, name: &str) -> String {
+        self.token_with(name, None).await
+    }
+
+    /// The access token of a new session, begun with this `User-Agent`.
+    async fn token_with(&self, name: &str, agent: Option<&str>) -> String {
         let body = json!({"email": format!("{name}@example.com"), "password": PASSWORD});
         let request = Request::builder().method("POST").uri("/api/session").header("host", "localhost");
-        let request = request.header("content-type", "application/json").header("user-agent", "ada's browser");
+        let request = request.header("content-type", "application/json");
+        let request = match agent {
+            Some(agent) => request.header("user-agent", agent),
+            None => request,
+        };
         let a = answer(&self.router, request.body(Body::from(body.to_string())).unwrap()).await;
         assert_eq!(a.status, 200, "{}", a.text());
         let cookies = a.headers.get_all("set-cookie").iter().map(|c| c.to_str().unwrap());
@@ -78,7 +87,7 @@ impl House {
         assert_eq!(self.root("POST", "/api/keys", key).await.status, 201);
         let change = json!({"name": "Ada Lovelace"});
         assert_eq!(self.root("PATCH", &format!("/api/users/{ada}"), change).await.status, 200);
-        self.token("ada").await;
+        self.token_with("ada", Some("ada's browser")).await;
         let mut record = call(time::OffsetDateTime::now_utc());
         (record.user_id, record.user_agent) = (Some(ada), Some("ada's editor".into()));
         self.log.append(&[record]).await.unwrap();

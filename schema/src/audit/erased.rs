@@ -81,18 +81,23 @@ pub(crate) async fn erase(
         "SELECT {columns} FROM audit_log
          WHERE seq > $2 AND (actor_id = $1 OR (target_kind = 'user' AND target_id = $1)
              OR (action IN ('team.member_set', 'team.member_remove')
-                 AND (before ->> 'user' = $1 OR after ->> 'user' = $1)))
+                 AND (before ->> 'user' = $1 OR after ->> 'user' = $1))
+             OR (target_kind = 'key'
+                 AND (target_id = ANY($4) OR before ->> 'user' = $1 OR after ->> 'user' = $1)))
          ORDER BY seq LIMIT $3"
     );
+    let keys = sqlx::query("SELECT id::text FROM virtual_keys WHERE user_id = $1").bind(user);
+    let keys = keys.fetch_all(&mut *conn).await?;
+    let keys = keys.iter().map(|r| r.try_get(0)).collect::<Result<Vec<String>, _>>()?;
     let (mut sum, mut after) = (Sum::default(), 0);
     loop {
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone())).bind(user.to_string()).bind(after).bind(STRETCH);
-        let rows = query.fetch_all(&mut *conn).await?;
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone())).bind(user.to_string()).bind(after);
+        let rows = query.bind(STRETCH).bind(&keys).fetch_all(&mut *conn).await?;
         let mut rows = rows.iter().map(row).collect::<Result<Vec<_>, _>>()?;
         let Some(last) = rows.last() else { break };
         after = last.seq;
         for row in &mut rows {
-            scrub(row, &user.to_string(), email, pseudonym);
+            scrub(row, &user.to_string(), &keys, email, pseudonym);
             sum.add(row.seq, &row.digest());
         }
         write(conn, &rows, by).await?;
@@ -134,7 +139,7 @@ async fn write(conn: &mut PgConnection, rows: &[AuditRow], by: i64) -> Result<()
 }
 
 /// Takes out what names the person; ids stay.
-fn scrub(row: &mut AuditRow, user: &str, email: &str, pseudonym: &str) {
+fn scrub(row: &mut AuditRow, user: &str, keys: &[String], email: &str, pseudonym: &str) {
     let acted = row.actor_id.as_deref() == Some(user);
     let concerned = row.target_kind.as_deref() == Some("user") && row.target_id.as_deref() == Some(user);
     if acted {
@@ -148,8 +153,18 @@ fn scrub(row: &mut AuditRow, user: &str, email: &str, pseudonym: &str) {
     if concerned {
         row.target = Some(pseudonym.to_owned());
     }
+    let of_user = |value: &Option<Value>| {
+        value.as_ref().and_then(|v| v.get("user")).and_then(Value::as_str) == Some(user)
+    };
+    let is_key = row.target_kind.as_deref() == Some("key")
+        && (of_user(&row.before)
+            || of_user(&row.after)
+            || row.target_id.as_ref().is_some_and(|id| keys.contains(id)));
+    if is_key {
+        row.target = Some(GONE.to_owned());
+    }
     for value in [&mut row.before, &mut row.after].into_iter().flatten() {
-        if concerned || value.get("user").and_then(Value::as_str) == Some(user) {
+        if concerned || is_key || value.get("user").and_then(Value::as_str) == Some(user) {
             unname(value);
         }
     }
@@ -164,5 +179,12 @@ fn unname(value: &mut Value) {
     let Some(map) = value.as_object_mut() else { return };
     for (_, value) in map.iter_mut().filter(|(name, v)| v.is_string() && NAMING.contains(&name.as_str())) {
         *value = GONE.into();
+    }
+    // what a key's owner has noted on it
+    if let Some(tags) = map.get_mut("tags") {
+        *tags = Value::Array(Vec::new());
+    }
+    if let Some(metadata) = map.get_mut("metadata") {
+        *metadata = Value::Object(serde_json::Map::new());
     }
 }
