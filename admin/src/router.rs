@@ -95,6 +95,7 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(scim::discovery::resource_type))?;
     api.add(routes!(scim::discovery::schemas))?;
     api.add(routes!(scim::discovery::schema))?;
+    api.add(routes!(scim::query::search))?;
     api.add(routes!(scim::users::list, scim::users::create))?;
     api.add(routes!(scim::users::search))?;
     api.add(routes!(scim::users::get, scim::users::replace, scim::users::patch, scim::users::delete))?;

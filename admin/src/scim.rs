@@ -10,7 +10,7 @@ pub(crate) mod groups;
 mod matching;
 mod patch;
 mod project;
-mod query;
+pub(crate) mod query;
 mod shape;
 pub(crate) mod token;
 mod user;

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a test's way to fail")]
 
 mod all {
-    mod keys;
     mod data;
+    mod keys;
     mod kit;
     mod people;
     mod postgres;

@@ -126,7 +126,9 @@ impl Told {
 
 impl IntoResponse for Told {
     fn into_response(self) -> Response {
-        let meta = |name: &str| self.body.get("meta")?.get(name)?.as_str().and_then(|v| HeaderValue::from_str(v).ok());
+        let meta = |name: &str| {
+            self.body.get("meta")?.get(name)?.as_str().and_then(|v| HeaderValue::from_str(v).ok())
+        };
         let (version, location) = (meta("version"), meta("location"));
         let mut response = (self.status, Value::Object(self.body).to_string()).into_response();
         let headers = response.headers_mut();
@@ -135,7 +137,8 @@ impl IntoResponse for Told {
             headers.insert(header::ETAG, version);
         }
         if let Some(location) = location {
-            let name = if self.status == StatusCode::CREATED { header::LOCATION } else { header::CONTENT_LOCATION };
+            let name =
+                if self.status == StatusCode::CREATED { header::LOCATION } else { header::CONTENT_LOCATION };
             headers.insert(name, location);
         }
         response

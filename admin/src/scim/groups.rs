@@ -21,7 +21,7 @@ use uuid::Uuid;
 #[utoipa::path(get, path = "/scim/v2/Groups", tag = "scim", operation_id = "scimListGroups", params(ListQuery),
     responses((status = 200, description = "A list.", body = Value, content_type = "application/scim+json")))]
 pub(crate) async fn list(scim: Scim, Params(query): Params<ListQuery>) -> Result<Told, Problem> {
-    Ok(Told::ok(run(&scim, Kind::Groups, query.into()).await?))
+    Ok(Told::ok(run(&scim, &[Kind::Groups], query.into()).await?))
 }
 
 /// Groups of this client, asked for in a body
@@ -29,7 +29,7 @@ pub(crate) async fn list(scim: Scim, Params(query): Params<ListQuery>) -> Result
     request_body(content = Search, content_type = "application/scim+json"),
     responses((status = 200, description = "A list.", body = Value, content_type = "application/scim+json")))]
 pub(crate) async fn search(scim: Scim, Body(body): Body<Value>) -> Result<Told, Problem> {
-    Ok(Told::ok(run(&scim, Kind::Groups, Search::read(body)?).await?))
+    Ok(Told::ok(run(&scim, &[Kind::Groups], Search::read(body)?).await?))
 }
 
 /// One group
@@ -67,7 +67,8 @@ pub(crate) async fn create(
     let new = changed(&OF_GROUP.read(&body)?, &[])?;
     let target = match scim.store().scim_free_team(&new.name).await? {
         Some(id) if scim.client.adopt => {
-            let team = scim.store().team(id).await?.ok_or_else(|| Problem::not_found("there is no such group"))?;
+            let team =
+                scim.store().team(id).await?.ok_or_else(|| Problem::not_found("there is no such group"))?;
             Some((id, team.version, true))
         }
         _ => None,

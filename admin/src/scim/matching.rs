@@ -72,9 +72,12 @@ fn values<'v>(attr: &Attr, resource: &'v Map<String, Value>, schema: &str) -> Ve
     let found = member(resource, &attr.name).map(each).unwrap_or_default();
     match &attr.sub {
         None => found,
-        Some(sub) => {
-            found.into_iter().filter_map(|v| v.as_object()).filter_map(|map| member(map, sub)).flat_map(each).collect()
-        }
+        Some(sub) => found
+            .into_iter()
+            .filter_map(|v| v.as_object())
+            .filter_map(|map| member(map, sub))
+            .flat_map(each)
+            .collect(),
     }
 }
 

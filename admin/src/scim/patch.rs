@@ -27,13 +27,15 @@ pub(crate) fn apply(shape: &Shape, resource: &mut Map<String, Value>, body: &Val
         return Err(syntax(format!("`schemas` does not name {SCHEMA}")));
     }
     let operations = member(body, "Operations").and_then(Value::as_array);
-    let operations = operations.filter(|all| !all.is_empty()).ok_or_else(|| syntax("there are no `Operations`"))?;
+    let operations =
+        operations.filter(|all| !all.is_empty()).ok_or_else(|| syntax("there are no `Operations`"))?;
     if operations.len() > MOST {
         return Err(invalid(format!("at most {MOST} operations in a request")));
     }
     for operation in operations {
         let operation = operation.as_object().ok_or_else(|| syntax("an operation is no object"))?;
-        let op = match member(operation, "op").and_then(Value::as_str).map(str::to_ascii_lowercase).as_deref() {
+        let op = match member(operation, "op").and_then(Value::as_str).map(str::to_ascii_lowercase).as_deref()
+        {
             Some("add") => Op::Add,
             Some("replace") => Op::Replace,
             Some("remove") => Op::Remove,
@@ -75,7 +77,8 @@ fn at_path(
     value: &Value,
     strict: bool,
 ) -> Result<(), Problem> {
-    let place = Place::parse(path).map_err(|e| Problem::bad_request("invalidPath", format!("`path`: {e}")))?;
+    let place =
+        Place::parse(path).map_err(|e| Problem::bad_request("invalidPath", format!("`path`: {e}")))?;
     // other schemas' attributes (the enterprise extension's) are passed over
     if place.attr.schema.as_deref().is_some_and(|s| !s.eq_ignore_ascii_case(shape.schema)) {
         return Ok(());
@@ -86,7 +89,10 @@ fn at_path(
         Known::ReadOnly if strict => return Err(mutability(format!("`{}` is read-only", place.attr))),
         Known::ReadOnly => return Ok(()),
         Known::Unknown => {
-            return Err(Problem::bad_request("invalidPath", format!("there is no attribute `{}`", place.attr)));
+            return Err(Problem::bad_request(
+                "invalidPath",
+                format!("there is no attribute `{}`", place.attr),
+            ));
         }
     };
     let no_such = || Problem::bad_request("invalidPath", format!("there is no place `{}`", place.attr));
@@ -148,9 +154,8 @@ fn complex(
         }
         Some(sub) => {
             let part = parts.iter().find(|p| p.eq_ignore_ascii_case(sub));
-            let part = part.ok_or_else(|| {
-                Problem::bad_request("invalidPath", format!("there is no place `{attr}`"))
-            })?;
+            let part = part
+                .ok_or_else(|| Problem::bad_request("invalidPath", format!("there is no place `{attr}`")))?;
             if op == Op::Remove || value.is_null() {
                 map.remove(*part);
             } else {
@@ -269,7 +274,8 @@ fn alone(all: &mut [Value], at: usize) {
 /// Parts of an element that need not be whole.
 fn loose(attribute: &Attribute, value: &Value) -> Result<Map<String, Value>, Problem> {
     let Kind::Many(parts, _) = attribute.kind else { return Ok(Map::new()) };
-    let map = value.as_object().ok_or_else(|| invalid(format!("a value of `{}` is an object", attribute.name)))?;
+    let map =
+        value.as_object().ok_or_else(|| invalid(format!("a value of `{}` is an object", attribute.name)))?;
     let mut read = Map::new();
     for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
         if let Some(part) = parts.iter().find(|p| p.eq_ignore_ascii_case(name)) {

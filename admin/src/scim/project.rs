@@ -25,7 +25,8 @@ impl Shown {
                 return Err(invalid(format!("at most {MOST} attributes")));
             }
             let parse = |name: &String| {
-                Attr::parse(name.trim()).map_err(|e| invalid(format!("`{}`: {e}", name.chars().take(100).collect::<String>())))
+                Attr::parse(name.trim())
+                    .map_err(|e| invalid(format!("`{}`: {e}", name.chars().take(100).collect::<String>())))
             };
             let all = list.iter().filter(|n| !n.trim().is_empty()).map(parse);
             let ours = |a: &Attr| a.schema.as_deref().is_none_or(|s| s.eq_ignore_ascii_case(schema));
@@ -108,8 +109,10 @@ mod tests {
         let base = json!({"schemas": ["s"], "id": "1"});
         assert_eq!(shown(&["nothing"], &[]), base);
         assert_eq!(shown(&["USERNAME"], &["userName"])["userName"], "u", "attributes counts");
-        assert_eq!(shown(&["urn:x:name.givenName", "emails.value"], &[]),
-            json!({"schemas": ["s"], "id": "1", "name": {"givenName": "a"}, "emails": [{"value": "x"}]}));
+        assert_eq!(
+            shown(&["urn:x:name.givenName", "emails.value"], &[]),
+            json!({"schemas": ["s"], "id": "1", "name": {"givenName": "a"}, "emails": [{"value": "x"}]})
+        );
         let less = shown(&[], &["id", "emails", "name.familyName", "urn:y:userName"]);
         assert_eq!(less, json!({"schemas": ["s"], "id": "1", "userName": "u", "name": {"givenName": "a"}}));
         assert!(Shown::read(&["a b".into()], &[], "urn:x").is_err());

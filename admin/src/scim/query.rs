@@ -1,16 +1,18 @@
 //! Lists: filter, sort, page (RFC 7644, 3.4.2 and 3.4.3). The filters that directories really send (`userName eq …`) are
 //! look-ups; any other reads the client's resources stretch by stretch.
 
-use super::answer::list;
+use super::answer::{Told, list};
 use super::filter::{Attr, Filter, Op};
 use super::matching::{fits, member};
 use super::project::Shown;
 use super::shape::{GROUP, USER, invalid, syntax};
 use super::{Scim, group, user};
+use crate::params::Body;
 use crate::problem::Problem;
 use sallyport_schema::store::scim::Which;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -84,7 +86,8 @@ impl Search {
 
 impl From<ListQuery> for Search {
     fn from(q: ListQuery) -> Self {
-        let split = |l: Option<String>| l.map(|l| l.split(',').map(str::to_owned).collect()).unwrap_or_default();
+        let split =
+            |l: Option<String>| l.map(|l| l.split(',').map(str::to_owned).collect()).unwrap_or_default();
         Self {
             schemas: Vec::new(),
             filter: q.filter,
@@ -148,7 +151,12 @@ impl Kind {
         Ok(usize::try_from(n).unwrap_or(0))
     }
 
-    async fn read(self, scim: &Scim, which: &Which, members: bool) -> Result<Vec<(Uuid, Map<String, Value>)>, Problem> {
+    async fn read(
+        self,
+        scim: &Scim,
+        which: &Which,
+        members: bool,
+    ) -> Result<Vec<(Uuid, Map<String, Value>)>, Problem> {
         let client = scim.client.id;
         Ok(match self {
             Self::Users => {
@@ -163,40 +171,74 @@ impl Kind {
     }
 }
 
-/// Answers a list.
-pub(crate) async fn run(scim: &Scim, kind: Kind, search: Search) -> Result<Map<String, Value>, Problem> {
-    let bad = |e: super::filter::Bad| Problem::bad_request("invalidFilter", format!("`filter`: {e}"));
-    let filter = search.filter.as_deref().map(|f| Filter::parse(f).map_err(bad)).transpose()?;
-    let order = search.sort_by.as_deref().map(|by| Attr::parse(by).map_err(|e| invalid(format!("`sortBy`: {e}"))));
-    let order = order.transpose()?;
-    let down = match search.sort_order.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        None | Some("ascending") => false,
-        Some("descending") => true,
-        Some(_) => return Err(invalid("`sortOrder` is ascending or descending")),
-    };
-    let shown = Shown::read(&search.attributes, &search.excluded_attributes, kind.schema())?;
-    let start = usize::try_from(search.start_index.unwrap_or(1).max(1)).unwrap_or(1);
-    let count = search.count.map_or(COUNT, |n| usize::try_from(n.max(0)).unwrap_or(0)).min(MOST);
-    let (skip, show) = (start - 1, shown.wants("members"));
-    let page = |total: usize, found: Vec<(Uuid, Map<String, Value>)>| {
-        list(total, start, found.into_iter().map(|(_, r)| shown.of(r)).collect())
-    };
-    let Some(filter) = &filter else {
-        if order.is_none() {
-            let total = kind.count(scim).await?;
-            let cut = |n| i64::try_from(n).unwrap_or(i64::MAX);
-            let which = Which::Slice { offset: cut(skip), limit: cut(count) };
-            return Ok(page(total, if count == 0 { Vec::new() } else { kind.read(scim, &which, show).await? }));
-        }
-        return sorted(scim, kind, None, order.as_ref(), down, (skip, count), show).await.map(|(t, f)| page(t, f));
-    };
-    if let Some(which) = look_up(filter, kind) {
-        let found = kind.read(scim, &which, show || filter.mentions("members")).await?;
-        let found: Vec<_> = found.into_iter().filter(|(_, r)| fits(filter, r, kind.schema())).collect();
-        let total = found.len();
-        return Ok(page(total, found.into_iter().skip(skip).take(count).collect()));
+/// A request for a list, read.
+struct Asked {
+    filter: Option<Filter>,
+    order: Option<Attr>,
+    down: bool,
+    skip: usize,
+    count: usize,
+}
+
+impl Asked {
+    fn read(search: &Search) -> Result<Self, Problem> {
+        let bad = |e: super::filter::Bad| Problem::bad_request("invalidFilter", format!("`filter`: {e}"));
+        let by = |by: &str| Attr::parse(by).map_err(|e| invalid(format!("`sortBy`: {e}")));
+        let down = match search.sort_order.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            None | Some("ascending") => false,
+            Some("descending") => true,
+            Some(_) => return Err(invalid("`sortOrder` is ascending or descending")),
+        };
+        Ok(Self {
+            filter: search.filter.as_deref().map(|f| Filter::parse(f).map_err(bad)).transpose()?,
+            order: search.sort_by.as_deref().map(by).transpose()?,
+            down,
+            skip: usize::try_from(search.start_index.unwrap_or(1).max(1)).unwrap_or(1) - 1,
+            count: search.count.map_or(COUNT, |n| usize::try_from(n.max(0)).unwrap_or(0)).min(MOST),
+        })
     }
-    sorted(scim, kind, Some(filter), order.as_ref(), down, (skip, count), show).await.map(|(t, f)| page(t, f))
+}
+
+/// Answers a list of one kind, or of all.
+pub(crate) async fn run(scim: &Scim, kinds: &[Kind], search: Search) -> Result<Map<String, Value>, Problem> {
+    let asked = Asked::read(&search)?;
+    let mut shown = Vec::new();
+    for kind in kinds {
+        let of = Shown::read(&search.attributes, &search.excluded_attributes, kind.schema())?;
+        shown.push((*kind, of));
+    }
+    let (total, found) = find(scim, &shown, &asked).await?;
+    let of = |kind: Kind| shown.iter().find(|(k, _)| *k == kind).map(|(_, shown)| shown);
+    let resources = found.into_iter().filter_map(|(kind, r)| of(kind).map(|shown| shown.of(r)));
+    Ok(list(total, asked.skip + 1, resources.collect()))
+}
+
+type Found = (usize, Vec<(Kind, Map<String, Value>)>);
+
+async fn find(scim: &Scim, kinds: &[(Kind, Shown)], asked: &Asked) -> Result<Found, Problem> {
+    let [(kind, shown)] = kinds else { return scan(scim, kinds, asked).await };
+    let (kind, members) = (*kind, shown.wants("members"));
+    match &asked.filter {
+        None if asked.order.is_none() => {
+            let total = kind.count(scim).await?;
+            if asked.count == 0 {
+                return Ok((total, Vec::new()));
+            }
+            let cut = |n| i64::try_from(n).unwrap_or(i64::MAX);
+            let which = Which::Slice { offset: cut(asked.skip), limit: cut(asked.count) };
+            let found = kind.read(scim, &which, members).await?;
+            Ok((total, found.into_iter().map(|(_, r)| (kind, r)).collect()))
+        }
+        None => scan(scim, kinds, asked).await,
+        Some(filter) => {
+            let Some(which) = look_up(filter, kind) else { return scan(scim, kinds, asked).await };
+            let found = kind.read(scim, &which, members || filter.mentions("members")).await?;
+            let found: Vec<_> = found.into_iter().filter(|(_, r)| fits(filter, r, kind.schema())).collect();
+            let total = found.len();
+            let page = found.into_iter().skip(asked.skip).take(asked.count);
+            Ok((total, page.map(|(_, r)| (kind, r)).collect()))
+        }
+    }
 }
 
 /// A filter that names one resource, alone or with more conditions.
@@ -218,49 +260,53 @@ fn look_up(filter: &Filter, kind: Kind) -> Option<Which> {
     attr.name.eq_ignore_ascii_case(kind.name()).then(|| Which::Named(wanted.clone()))
 }
 
-type Found = (usize, Vec<(Uuid, Map<String, Value>)>);
-
-/// Tries all resources; without an order they come by id.
-async fn sorted(
-    scim: &Scim,
-    kind: Kind,
-    filter: Option<&Filter>,
-    order: Option<&Attr>,
-    down: bool,
-    (skip, count): (usize, usize),
-    members: bool,
-) -> Result<Found, Problem> {
-    if kind.count(scim).await? > SCANNED {
-        return Err(Problem::bad_request(
-            "tooMany",
-            format!("there are more than {SCANNED} resources: filter by `id`, `externalId` or `{}`", kind.name()),
-        ));
+/// Tries all resources; without an order they come by kind and id.
+async fn scan(scim: &Scim, kinds: &[(Kind, Shown)], asked: &Asked) -> Result<Found, Problem> {
+    let mut all = 0;
+    for (kind, _) in kinds {
+        all += kind.count(scim).await?;
     }
-    let tries = filter.is_some_and(|f| f.mentions("members"));
-    let mut keys: Vec<(Option<String>, Uuid)> = Vec::new();
-    let mut after = None;
-    loop {
-        let read = kind.read(scim, &Which::After(after, STRETCH), tries).await?;
-        let Some((last, _)) = read.last() else { break };
-        after = Some(*last);
-        for (id, resource) in read {
-            if filter.is_none_or(|f| fits(f, &resource, kind.schema())) {
-                keys.push((order.and_then(|by| key(by, &resource)), id));
+    if all > SCANNED {
+        let detail = format!(
+            "there are more than {SCANNED} resources: filter by `id`, `externalId`, `userName` or `displayName`"
+        );
+        return Err(Problem::bad_request("tooMany", detail));
+    }
+    let (filter, order) = (asked.filter.as_ref(), asked.order.as_ref());
+    let members = filter.is_some_and(|f| f.mentions("members"));
+    let mut keys: Vec<(Option<String>, usize, Uuid)> = Vec::new();
+    for (at, (kind, _)) in kinds.iter().enumerate() {
+        let mut after = None;
+        loop {
+            let read = kind.read(scim, &Which::After(after, STRETCH), members).await?;
+            let Some((last, _)) = read.last() else { break };
+            after = Some(*last);
+            for (id, resource) in read {
+                if filter.is_none_or(|f| fits(f, &resource, kind.schema())) {
+                    keys.push((order.and_then(|by| key(by, &resource)), at, id));
+                }
             }
         }
     }
     if order.is_some() {
         // what has no value comes last (first, if it goes down): RFC 7644, 3.4.2.3
         keys.sort_by(|a, b| {
-            let by = (a.0.is_none(), &a.0, a.1).cmp(&(b.0.is_none(), &b.0, b.1));
-            if down { by.reverse() } else { by }
+            let by = (a.0.is_none(), &a.0, a.1, a.2).cmp(&(b.0.is_none(), &b.0, b.1, b.2));
+            if asked.down { by.reverse() } else { by }
         });
     }
     let total = keys.len();
-    let ids: Vec<Uuid> = keys.into_iter().skip(skip).take(count).map(|(_, id)| id).collect();
-    let mut found = kind.read(scim, &Which::Ids(ids.clone()), members).await?;
-    found.sort_by_key(|(id, _)| ids.iter().position(|i| i == id));
-    Ok((total, found))
+    let page: Vec<(usize, Uuid)> =
+        keys.into_iter().skip(asked.skip).take(asked.count).map(|(_, at, id)| (at, id)).collect();
+    let mut found: HashMap<Uuid, (Kind, Map<String, Value>)> = HashMap::new();
+    for (at, (kind, shown)) in kinds.iter().enumerate() {
+        let ids: Vec<Uuid> = page.iter().filter(|(of, _)| *of == at).map(|(_, id)| *id).collect();
+        if !ids.is_empty() {
+            let read = kind.read(scim, &Which::Ids(ids), shown.wants("members")).await?;
+            found.extend(read.into_iter().map(|(id, r)| (id, (*kind, r))));
+        }
+    }
+    Ok((total, page.iter().filter_map(|(_, id)| found.remove(id)).collect()))
 }
 
 /// What a resource is sorted by: of a list the primary value, or the first.
@@ -278,4 +324,12 @@ fn key(by: &Attr, resource: &Map<String, Value>) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
     }
+}
+
+/// Users and groups of this client, asked for in a body
+#[utoipa::path(post, path = "/scim/v2/.search", tag = "scim", operation_id = "scimSearch",
+    request_body(content = Search, content_type = "application/scim+json"),
+    responses((status = 200, description = "A list.", body = Value, content_type = "application/scim+json")))]
+pub(crate) async fn search(scim: Scim, Body(body): Body<Value>) -> Result<Told, Problem> {
+    Ok(Told::ok(run(&scim, &[Kind::Users, Kind::Groups], Search::read(body)?).await?))
 }

@@ -153,9 +153,9 @@ impl Attribute {
             Kind::Text => text(self.name, value).map(Some),
             Kind::Flag => flag(self.name, value).map(Some),
             Kind::Complex(parts) => {
-                let map = value
-                    .as_object()
-                    .ok_or_else(|| invalid(format!("`{}` is an object of {}", self.name, parts.join(", "))))?;
+                let map = value.as_object().ok_or_else(|| {
+                    invalid(format!("`{}` is an object of {}", self.name, parts.join(", ")))
+                })?;
                 let read = self.parts(parts, map)?;
                 Ok((!read.is_empty()).then_some(Value::Object(read)))
             }

@@ -40,5 +40,7 @@ pub(crate) fn is_one(token: &str) -> bool {
 pub(crate) async fn client(stored: &Stored, token: &str) -> Result<Option<(ScimClient, Effective)>, Problem> {
     let hash = digest(token);
     let found = stored.store.scim_client_of(&hash).await?;
-    Ok(found.filter(|(kept, ..)| bool::from(kept.as_slice().ct_eq(&hash))).map(|(_, client, may)| (client, may)))
+    Ok(found
+        .filter(|(kept, ..)| bool::from(kept.as_slice().ct_eq(&hash)))
+        .map(|(_, client, may)| (client, may)))
 }

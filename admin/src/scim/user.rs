@@ -53,9 +53,7 @@ pub(crate) fn shown(found: &ScimPerson, base: &Base) -> Map<String, Value> {
     map.insert("id".into(), found.person.id.to_string().into());
     map.extend(written(found));
     if !found.groups.is_empty() {
-        let group = |(id, name): &(uuid::Uuid, String)| {
-            json!({"value": id, "$ref": base.at("Groups", id), "display": name, "type": "direct"})
-        };
+        let group = |(id, name): &(uuid::Uuid, String)| json!({"value": id, "$ref": base.at("Groups", id), "display": name, "type": "direct"});
         map.insert("groups".into(), found.groups.iter().map(group).collect());
     }
     let person = &found.person;
@@ -129,10 +127,16 @@ mod tests {
         assert_eq!(read(json!({"userName": "Ada@Example.com"})), of("ada@example.com", "Ada@Example.com"));
         let emails = json!([{"value": "a@home.org"}, {"value": "A@work.org", "type": "work"},
                             {"value": "b@home.org", "primary": false}]);
-        assert_eq!(read(json!({"userName": "Ada", "emails": emails, "name": {"givenName": "A", "familyName": "L"}})),
-            of("a@work.org", "A L"));
-        let primary = json!([{"value": "w@work.org", "type": "work"}, {"value": "p@home.org", "primary": true}]);
-        assert_eq!(read(json!({"userName": "Ada", "emails": primary, "displayName": "X"})), of("p@home.org", "X"));
+        assert_eq!(
+            read(json!({"userName": "Ada", "emails": emails, "name": {"givenName": "A", "familyName": "L"}})),
+            of("a@work.org", "A L")
+        );
+        let primary =
+            json!([{"value": "w@work.org", "type": "work"}, {"value": "p@home.org", "primary": true}]);
+        assert_eq!(
+            read(json!({"userName": "Ada", "emails": primary, "displayName": "X"})),
+            of("p@home.org", "X")
+        );
         assert_eq!(read(json!({"userName": "Ada"})), of("ada", "Ada"));
         assert_eq!(read(json!({"userName": "Ada", "emails": [{"value": "no address"}]})), of("ada", "Ada"));
         assert_eq!(read(json!({"userName": "Ada", "displayName": "x".repeat(300)})).1.len(), 200);

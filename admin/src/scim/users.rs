@@ -25,7 +25,7 @@ pub(super) const TRIES: usize = 5;
 #[utoipa::path(get, path = "/scim/v2/Users", tag = "scim", operation_id = "scimListUsers", params(ListQuery),
     responses((status = 200, description = "A list.", body = Value, content_type = "application/scim+json")))]
 pub(crate) async fn list(scim: Scim, Params(query): Params<ListQuery>) -> Result<Told, Problem> {
-    Ok(Told::ok(run(&scim, Kind::Users, query.into()).await?))
+    Ok(Told::ok(run(&scim, &[Kind::Users], query.into()).await?))
 }
 
 /// Users of this client, asked for in a body
@@ -33,7 +33,7 @@ pub(crate) async fn list(scim: Scim, Params(query): Params<ListQuery>) -> Result
     request_body(content = Search, content_type = "application/scim+json"),
     responses((status = 200, description = "A list.", body = Value, content_type = "application/scim+json")))]
 pub(crate) async fn search(scim: Scim, Body(body): Body<Value>) -> Result<Told, Problem> {
-    Ok(Told::ok(run(&scim, Kind::Users, Search::read(body)?).await?))
+    Ok(Told::ok(run(&scim, &[Kind::Users], Search::read(body)?).await?))
 }
 
 /// One user
@@ -169,7 +169,9 @@ async fn allowed(scim: &Scim, person: &Person) -> Result<(), Problem> {
 
 /// A user who is there already. Not a word about him if he may not be taken over.
 async fn adopt(scim: &Scim, person: &Person, new: &ScimUser) -> Result<Uuid, Problem> {
-    let taken = || Problem::new(StatusCode::CONFLICT, "uniqueness", "there is a user of this name or address already");
+    let taken = || {
+        Problem::new(StatusCode::CONFLICT, "uniqueness", "there is a user of this name or address already")
+    };
     let own = scim.store().scim_people(scim.client.id, &Which::Ids(vec![person.id])).await?;
     if !scim.client.adopt || !own.is_empty() {
         return Err(taken());
@@ -211,7 +213,8 @@ async fn change(
         match written {
             Ok(_) => return Ok(Told::ok(only.of(shown(&find(scim, id).await?, &scim.base)))),
             // somebody else was faster: once more, on what is there now
-            Err(StoreError::Conflict { why: "it has been changed meanwhile", .. }) if !conditions.is_bound() => {}
+            Err(StoreError::Conflict { why: "it has been changed meanwhile", .. })
+                if !conditions.is_bound() => {}
             Err(e) => return Err(e.into()),
         }
     }

@@ -132,7 +132,8 @@ pub(crate) async fn erase(
 
 /// The user, deleted or not, if the caller may do this to him and holds all that he holds.
 async fn find(state: &AdminState, caller: &Caller, id: Uuid) -> Result<Person, Problem> {
-    let person = state.store().person(id).await?.ok_or_else(|| Problem::not_found("there is no such user"))?;
+    let person =
+        state.store().person(id).await?.ok_or_else(|| Problem::not_found("there is no such user"))?;
     let teams: Vec<Uuid> = person.teams.iter().map(|t| t.team).collect();
     let object = Object { owner: Some(id), teams: &teams };
     caller.need(Permission::UsersRead, Permission::UsersErase, object, "user")?;

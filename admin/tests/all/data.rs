@@ -34,7 +34,8 @@ impl House {
         let pg = TestPg::shared().await;
         let url = pg.database().await;
         let store = Store::connect(&url, 5, Duration::from_secs(30)).await.unwrap();
-        let stored = Stored { store: store.clone(), keyring: Arc::new(KeyRing::new(MasterKey::generate().unwrap())) };
+        let stored =
+            Stored { store: store.clone(), keyring: Arc::new(KeyRing::new(MasterKey::generate().unwrap())) };
         let log = Arc::new(PgLogStore::new(store.clone()));
         let about = About::now("1.2.3", "gate-1", vec![]);
         let cell = cell(&yaml(), Source::Store);
@@ -83,7 +84,8 @@ impl House {
         let team = self.root("POST", "/api/teams", json!({"name": "red"})).await.json();
         let member = format!("/api/teams/{}/members/{ada}", team["id"].as_str().unwrap());
         assert_eq!(self.root("PUT", &member, json!({"role": "manager"})).await.status, 200);
-        let key = json!({"name": "ada's laptop", "user": ada, "surfaces": ["*"], "models": ["*"], "tags": ["ada"]});
+        let key =
+            json!({"name": "ada's laptop", "user": ada, "surfaces": ["*"], "models": ["*"], "tags": ["ada"]});
         assert_eq!(self.root("POST", "/api/keys", key).await.status, 201);
         let change = json!({"name": "Ada Lovelace"});
         assert_eq!(self.root("PATCH", &format!("/api/users/{ada}"), change).await.status, 200);
@@ -102,16 +104,23 @@ async fn all_that_is_stored_of_a_person_is_exported_without_secrets() {
     let a = send(&h.router, "GET", &format!("/api/users/{ada}/export"), Some(TOKEN)).await;
     assert_eq!(a.status, 200, "{}", a.text());
     let data = a.json();
-    assert_eq!((&data["user"]["email"], &data["user"]["name"]), (&json!("ada@example.com"), &json!("Ada Lovelace")));
+    assert_eq!(
+        (&data["user"]["email"], &data["user"]["name"]),
+        (&json!("ada@example.com"), &json!("Ada Lovelace"))
+    );
     let records = &data["records"];
     for table in ["sessions", "virtual_keys", "team_members", "role_assignments"] {
         assert_eq!(records[table].as_array().map(Vec::len), Some(1), "{table}: {records}");
     }
     assert_eq!(records["virtual_keys"][0]["name"], "ada's laptop");
     assert_eq!(records["sessions"][0]["agent"], "ada's browser");
-    assert_eq!((&data["call_figures"]["calls"], &data["call_figures"]["cost_nanos"]), (&json!(1), &json!(62_500)));
+    assert_eq!(
+        (&data["call_figures"]["calls"], &data["call_figures"]["cost_nanos"]),
+        (&json!(1), &json!(62_500))
+    );
     assert_eq!(data["calls"][0]["user_agent"], "ada's editor");
-    let actions: Vec<_> = data["audit"].as_array().unwrap().iter().map(|e| e["action"].as_str().unwrap()).collect();
+    let actions: Vec<_> =
+        data["audit"].as_array().unwrap().iter().map(|e| e["action"].as_str().unwrap()).collect();
     for action in ["user.create", "user.update", "team.member_set", "session.sign_in"] {
         assert!(actions.contains(&action), "{action} of {actions:?}");
     }
@@ -146,17 +155,31 @@ async fn an_erased_person_is_an_id_and_the_trail_stays_whole() {
     assert_eq!(done.json()["keys"], 1);
     assert!(done.json()["audit_events"].as_u64().unwrap() >= 5, "{}", done.text());
     assert_eq!(send(&h.router, "GET", "/api/me", Some(&token)).await.status, 401);
-    assert_eq!(h.root("POST", &uri, json!({"email": format!("erased-{ada}")})).await.problem(), (409, "erased".into()));
+    assert_eq!(
+        h.root("POST", &uri, json!({"email": format!("erased-{ada}")})).await.problem(),
+        (409, "erased".into())
+    );
 
     assert!(matches!(h.store.audit_verify().await.unwrap(), Verified::Whole { .. }));
     let after = h.store.audit_trail(&AuditFilter::default(), None, 100).await.unwrap();
     assert_eq!(after.len(), before.len() + 1, "no row is gone");
-    let kept = |rows: &[sallyport_schema::audit::AuditRow]| rows.iter().map(|r| (r.seq, r.at, r.action.clone(), r.hash.clone())).collect::<Vec<_>>();
+    let kept = |rows: &[sallyport_schema::audit::AuditRow]| {
+        rows.iter().map(|r| (r.seq, r.at, r.action.clone(), r.hash.clone())).collect::<Vec<_>>()
+    };
     assert_eq!(kept(&after[1..]), kept(&before));
     // nowhere in the database (but the call log, see below)
     let dump = async || {
         let mut all = String::new();
-        for table in ["users", "audit_log", "virtual_keys", "sessions", "team_members", "role_assignments", "role_history", "teams"] {
+        for table in [
+            "users",
+            "audit_log",
+            "virtual_keys",
+            "sessions",
+            "team_members",
+            "role_assignments",
+            "role_history",
+            "teams",
+        ] {
             let sql = format!("SELECT COALESCE(string_agg(t::text, '\n'), '') FROM {table} t");
             all.push_str(&TestPg::value(&h.url, &sql).await);
         }
@@ -164,7 +187,11 @@ async fn an_erased_person_is_an_id_and_the_trail_stays_whole() {
     };
     let all = dump().await;
     for word in ["ada@", "lovelace", "ada's", "surname"] {
-        assert!(!all.contains(word), "{word}: {}", all.lines().find(|l| l.contains(word)).unwrap_or_default());
+        assert!(
+            !all.contains(word),
+            "{word}: {}",
+            all.lines().find(|l| l.contains(word)).unwrap_or_default()
+        );
     }
     assert!(all.contains(&ada.to_string()));
     assert_eq!(h.store.forget_calls(1000).await.unwrap(), 1);
@@ -180,17 +207,27 @@ async fn not_oneself_not_the_last_one_and_nobody_above() {
     let (root, second) = (h.person("root", "super_admin").await, h.person("second", "super_admin").await);
     let token = h.token("root").await;
     let erase = async |who: Uuid, name: &str, token: &str| {
-        let request = Request::builder().method("POST").uri(format!("/api/users/{who}/erase")).header("host", "localhost");
-        let request = request.header("authorization", format!("Bearer {token}")).header("content-type", "application/json");
+        let request = Request::builder()
+            .method("POST")
+            .uri(format!("/api/users/{who}/erase"))
+            .header("host", "localhost");
+        let request = request
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
         let body = json!({"email": format!("{name}@example.com")}).to_string();
         answer(&h.router, request.body(Body::from(body)).unwrap()).await
     };
     assert_eq!(erase(root, "root", &token).await.status, 403, "oneself");
     assert_eq!(erase(second, "second", &token).await.status, 200);
     assert_eq!(erase(root, "root", TOKEN).await.problem(), (409, "conflict".into()));
-    assert_eq!(h.store.person(root).await.unwrap().unwrap().email, "root@example.com", "nothing of it was done");
+    assert_eq!(
+        h.store.person(root).await.unwrap().unwrap().email,
+        "root@example.com",
+        "nothing of it was done"
+    );
     // a role with users.erase and little else does not reach above itself
-    let clerk = json!({"name": "clerk", "grants": [{"scope": "all", "permissions": ["users.read", "users.erase"]}]});
+    let clerk =
+        json!({"name": "clerk", "grants": [{"scope": "all", "permissions": ["users.read", "users.erase"]}]});
     assert_eq!(h.root("POST", "/api/roles", clerk).await.status, 201);
     h.person("clerk", "clerk").await;
     let token = h.token("clerk").await;
@@ -205,17 +242,25 @@ async fn not_oneself_not_the_last_one_and_nobody_above() {
 async fn a_rewritten_row_that_no_erasure_vouches_for_is_found() {
     let h = House::new().await;
     let (ada, bob) = (h.person("ada", "developer").await, h.person("bob", "super_admin").await);
-    let by_bob = Actor { kind: "user", id: Some(bob.to_string()), name: "bob@example.com".into(), ..Actor::cli() };
+    let by_bob =
+        Actor { kind: "user", id: Some(bob.to_string()), name: "bob@example.com".into(), ..Actor::cli() };
     let event = Event::done("user.update").on("user", ada, "ada@example.com");
-    h.store.note(&by_bob, &event.changed(Some(json!({"email": "ada@example.com", "n": 1.5})), None)).await.unwrap();
+    h.store
+        .note(&by_bob, &event.changed(Some(json!({"email": "ada@example.com", "n": 1.5})), None))
+        .await
+        .unwrap();
     h.person("root", "super_admin").await;
     for (id, name) in [(ada, "ada"), (bob, "bob")] {
         let version = h.store.person(id).await.unwrap().unwrap().version;
         h.store.erase_person(id, version, &by_bob).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(matches!(h.store.audit_verify().await.unwrap(), Verified::Whole { .. }), "{name}");
     }
-    let row: i64 = TestPg::value(&h.url, "SELECT min(seq)::text FROM audit_log WHERE action = 'user.update'").await.parse().unwrap();
-    let shared = TestPg::value(&h.url, &format!("SELECT count(*)::text FROM audit_erasures WHERE seq = {row}")).await;
+    let row: i64 = TestPg::value(&h.url, "SELECT min(seq)::text FROM audit_log WHERE action = 'user.update'")
+        .await
+        .parse()
+        .unwrap();
+    let shared =
+        TestPg::value(&h.url, &format!("SELECT count(*)::text FROM audit_erasures WHERE seq = {row}")).await;
     assert_eq!(shared, "2");
     for tried in [
         format!("UPDATE audit_log SET reason = 'x' WHERE seq = {row}"),
@@ -234,7 +279,12 @@ async fn a_rewritten_row_that_no_erasure_vouches_for_is_found() {
         assert!(matches!(h.store.audit_verify().await.unwrap(), Verified::Whole { .. }), "{tried}");
     }
     // and the triggers let only the erasure's own columns be written, no row be taken out
-    for sql in ["UPDATE audit_log SET action = 'x'", "UPDATE audit_log SET hash = previous", "DELETE FROM audit_log", "DELETE FROM audit_erasures"] {
+    for sql in [
+        "UPDATE audit_log SET action = 'x'",
+        "UPDATE audit_log SET hash = previous",
+        "DELETE FROM audit_log",
+        "DELETE FROM audit_erasures",
+    ] {
         let tried = format!(
             "SET sallyport.erasing = 'on'; DO $$ BEGIN {sql}; RAISE 'it was done'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$"
         );
@@ -262,17 +312,39 @@ async fn what_was_deleted_goes_for_good_after_its_time() {
         assert!(send(&h.router, method, &uri, Some(TOKEN)).await.status.is_success(), "{uri}");
     }
     assert_eq!(h.store.purge(30, &chores).await.unwrap(), Some(Purged::default()), "not yet");
-    for (table, column) in [("users", "deleted_at"), ("teams", "deleted_at"), ("service_accounts", "deleted_at"), ("virtual_keys", "archived_at")] {
-        TestPg::execute(&h.url, &format!("UPDATE {table} SET {column} = {column} - interval '31 days'")).await;
+    for (table, column) in [
+        ("users", "deleted_at"),
+        ("teams", "deleted_at"),
+        ("service_accounts", "deleted_at"),
+        ("virtual_keys", "archived_at"),
+    ] {
+        TestPg::execute(&h.url, &format!("UPDATE {table} SET {column} = {column} - interval '31 days'"))
+            .await;
     }
     let gone = Purged { users: 1, teams: 1, accounts: 1, keys: 1 };
     assert_eq!(h.store.purge(30, &chores).await.unwrap(), Some(gone));
-    assert_eq!(h.store.purge(30, &chores).await.unwrap(), Some(Purged::default()), "what has gone does not go again");
+    assert_eq!(
+        h.store.purge(30, &chores).await.unwrap(),
+        Some(Purged::default()),
+        "what has gone does not go again"
+    );
     let left = "SELECT (SELECT string_agg(email, ',') FROM users) || (SELECT count(*) FROM teams) || (SELECT count(*) FROM service_accounts)
         || (SELECT count(*) FROM virtual_keys) || (SELECT count(*) FROM sessions)";
     assert_eq!(TestPg::value(&h.url, left).await, "bob@example.com0000");
-    assert_eq!(TestPg::value(&h.url, "SELECT user_id::text FROM call_log").await, ada.to_string(), "the log keeps the id");
-    let rows = h.store.audit_trail(&AuditFilter { actor_id: None, action: Some("*".into()), ..AuditFilter::default() }, None, 4).await.unwrap();
+    assert_eq!(
+        TestPg::value(&h.url, "SELECT user_id::text FROM call_log").await,
+        ada.to_string(),
+        "the log keeps the id"
+    );
+    let rows = h
+        .store
+        .audit_trail(
+            &AuditFilter { actor_id: None, action: Some("*".into()), ..AuditFilter::default() },
+            None,
+            4,
+        )
+        .await
+        .unwrap();
     let mut actions: Vec<_> = rows.iter().map(|r| r.action.as_str()).collect();
     actions.sort_unstable();
     assert_eq!(actions, ["key.purge", "service_account.purge", "team.purge", "user.purge"]);

@@ -121,32 +121,45 @@ async fn the_life_of_a_user_by_the_rfc() {
     let user = made.json();
     let uri = at(USERS, &user);
     let address = format!("http://admin.example.com{uri}");
-    assert_eq!((made.headers["location"].to_str().unwrap(), &user["meta"]["location"]), (&*address, &json!(address)));
+    assert_eq!(
+        (made.headers["location"].to_str().unwrap(), &user["meta"]["location"]),
+        (&*address, &json!(address))
+    );
     assert_eq!(made.headers["etag"].to_str().unwrap(), user["meta"]["version"]);
     assert_eq!((&user["active"], &user["meta"]["resourceType"]), (&json!(true), &json!("User")));
     assert_eq!((&user["emails"], &user["name"]), (&new["emails"], &new["name"]));
     assert!(user.get("nickName").is_none() && user.get("password").is_none());
     let person = d.store.person(id(&user)).await.unwrap().unwrap();
-    assert_eq!((&*person.email, &*person.name, &*person.source), ("bjensen@example.com", "Ms. Barbara J Jensen III", "scim"));
+    assert_eq!(
+        (&*person.email, &*person.name, &*person.source),
+        ("bjensen@example.com", "Ms. Barbara J Jensen III", "scim")
+    );
     assert_eq!((person.roles[0].role.as_str(), person.has_password), ("developer", false));
     assert_eq!(failure(&d.ask("POST", USERS, Some(new.clone())).await), (409, "uniqueness".into()));
     let case = json!({"schemas": [USER], "userName": "BJENSEN@example.com"});
     assert_eq!(failure(&d.ask("POST", USERS, Some(case)).await), (409, "uniqueness".into()));
 
-    let known = d.with("GET", &uri, None, &[("if-none-match", user["meta"]["version"].as_str().unwrap())]).await;
+    let known =
+        d.with("GET", &uri, None, &[("if-none-match", user["meta"]["version"].as_str().unwrap())]).await;
     assert_eq!((known.status.as_u16(), known.body.len()), (304, 0));
     let mut put = new;
     put["emails"] = json!([{"value": "bjensen@example.com"}, {"value": "babs@jensen.org"}]);
     put["name"].as_object_mut().unwrap().remove("formatted");
     let after = d.done("PUT", &uri, Some(put)).await;
-    assert_eq!((&after["name"], after["emails"].as_array().unwrap().len()), (&json!({"familyName": "Jensen", "givenName": "Barbara"}), 2));
+    assert_eq!(
+        (&after["name"], after["emails"].as_array().unwrap().len()),
+        (&json!({"familyName": "Jensen", "givenName": "Barbara"}), 2)
+    );
     assert_ne!(after["meta"]["version"], user["meta"]["version"]);
     assert_eq!(d.store.person(id(&user)).await.unwrap().unwrap().name, "Barbara Jensen");
 
-    let off = json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "active", "value": false}]});
-    let stale = d.with("PATCH", &uri, Some(&off), &[("if-match", user["meta"]["version"].as_str().unwrap())]).await;
+    let off =
+        json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "active", "value": false}]});
+    let stale =
+        d.with("PATCH", &uri, Some(&off), &[("if-match", user["meta"]["version"].as_str().unwrap())]).await;
     assert_eq!(failure(&stale).0, 412);
-    let fresh = d.with("PATCH", &uri, Some(&off), &[("if-match", after["meta"]["version"].as_str().unwrap())]).await;
+    let fresh =
+        d.with("PATCH", &uri, Some(&off), &[("if-match", after["meta"]["version"].as_str().unwrap())]).await;
     assert_eq!((fresh.status.as_u16(), &fresh.json()["active"]), (200, &json!(false)));
     let again = d.ask("PATCH", &uri, Some(off)).await.json();
     assert_eq!(again["meta"]["version"], fresh.json()["meta"]["version"], "nothing changed");
@@ -175,10 +188,18 @@ async fn lists_are_filtered_sorted_and_paged() {
         d.done("POST", USERS, Some(new)).await;
     }
     let names = |list: &Value| -> Vec<String> {
-        list["Resources"].as_array().unwrap().iter().map(|r| r["userName"].as_str().unwrap_or_default()[..2].to_owned()).collect()
+        list["Resources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r["userName"].as_str().unwrap_or_default()[..2].to_owned())
+            .collect()
     };
     let page = d.done("GET", &format!("{USERS}?startIndex=3&count=2"), None).await;
-    assert_eq!((&page["totalResults"], &page["startIndex"], &page["itemsPerPage"]), (&json!(7), &json!(3), &json!(2)));
+    assert_eq!(
+        (&page["totalResults"], &page["startIndex"], &page["itemsPerPage"]),
+        (&json!(7), &json!(3), &json!(2))
+    );
     assert_eq!(names(&page), ["U2", "U3"]);
     let none = d.done("GET", &format!("{USERS}?count=0"), None).await;
     assert_eq!((&none["totalResults"], &none["Resources"]), (&json!(7), &json!([])));
@@ -187,7 +208,10 @@ async fn lists_are_filtered_sorted_and_paged() {
         ("filter=externalId%20eq%20%22e5%22", vec!["U5"]),
         ("filter=userName%20eq%20%22nobody%22", vec![]),
         ("filter=active%20eq%20false", vec!["U3"]),
-        ("filter=(userName%20sw%20%22u1%22%20or%20userName%20sw%20%22u2%22)%20and%20not%20(externalId%20eq%20%22e2%22)", vec!["U1"]),
+        (
+            "filter=(userName%20sw%20%22u1%22%20or%20userName%20sw%20%22u2%22)%20and%20not%20(externalId%20eq%20%22e2%22)",
+            vec!["U1"],
+        ),
         ("filter=meta.lastModified%20gt%20%222020-01-01T00:00:00Z%22&startIndex=6", vec!["U5", "U6"]),
         ("sortBy=displayName&count=3", vec!["U6", "U5", "U4"]),
         ("sortBy=displayName&sortOrder=descending&count=1&startIndex=2", vec!["U1"]),
@@ -198,14 +222,32 @@ async fn lists_are_filtered_sorted_and_paged() {
     let search = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
         "filter": "displayName eq \"N7\"", "attributes": ["userName"], "startIndex": 1, "count": 10});
     let found = d.done("POST", &format!("{USERS}/.search"), Some(search)).await;
-    assert_eq!(found["Resources"][0].as_object().unwrap().keys().collect::<Vec<_>>(), ["schemas", "id", "userName"]);
+    assert_eq!(
+        found["Resources"][0].as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["schemas", "id", "userName"]
+    );
+    d.done("POST", GROUPS, Some(json!({"schemas": [GROUP], "displayName": "N5"}))).await;
+    let all = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
+        "filter": "displayName sw \"N\"", "sortBy": "displayName", "startIndex": 2, "count": 3});
+    let found = d.done("POST", "/scim/v2/.search", Some(all)).await;
+    let kinds = found["Resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["meta"]["resourceType"].as_str().unwrap(), r["displayName"].as_str().unwrap()));
+    assert_eq!(kinds.collect::<Vec<_>>(), [("User", "N4"), ("User", "N5"), ("Group", "N5")]);
+    assert_eq!(found["totalResults"], 8);
     for (query, word) in [
         ("filter=userName%20eq", "invalidFilter"),
         ("sortOrder=sideways", "invalidValue"),
         ("attributes=a%20b", "invalidValue"),
         ("count=many", "invalidValue"),
     ] {
-        assert_eq!(failure(&d.ask("GET", &format!("{USERS}?{query}"), None).await), (400, word.into()), "{query}");
+        assert_eq!(
+            failure(&d.ask("GET", &format!("{USERS}?{query}"), None).await),
+            (400, word.into()),
+            "{query}"
+        );
     }
 }
 
@@ -230,15 +272,18 @@ async fn okta_fills_a_group() {
     assert_ne!(after["meta"]["version"], group["meta"]["version"], "members are part of the version");
     let team = id(&group);
     assert_eq!(d.store.team_members(team, None, None, 9).await.unwrap().len(), 2);
-    let renamed = d.patch(&uri, json!([{"op": "replace", "value": {"id": group["id"], "displayName": "Core"}}])).await;
+    let renamed =
+        d.patch(&uri, json!([{"op": "replace", "value": {"id": group["id"], "displayName": "Core"}}])).await;
     assert_eq!((renamed.status.as_u16(), &renamed.json()["displayName"]), (200, &json!("Core")));
     let gone = format!("members[value eq \"{}\"]", ada["id"].as_str().unwrap());
     let left = d.patch(&uri, json!([{"op": "remove", "path": gone}])).await.json();
     assert_eq!(left["members"].as_array().unwrap().len(), 1);
     let stranger = d.local("carol@example.com", "developer").await;
-    let strange = d.patch(&uri, json!([{"op": "add", "path": "members", "value": [{"value": stranger}]}])).await;
+    let strange =
+        d.patch(&uri, json!([{"op": "add", "path": "members", "value": [{"value": stranger}]}])).await;
     assert_eq!(failure(&strange), (400, "invalidValue".into()), "not one of the client's");
-    let nested = json!([{"op": "add", "path": "members", "value": [{"value": group["id"], "type": "Group"}]}]);
+    let nested =
+        json!([{"op": "add", "path": "members", "value": [{"value": group["id"], "type": "Group"}]}]);
     assert_eq!(failure(&d.patch(&uri, nested).await), (400, "invalidValue".into()));
     assert_eq!(d.done("GET", &format!("{GROUPS}?filter=members%20pr"), None).await["totalResults"], 1);
     let slim = d.done("GET", &format!("{uri}?excludedAttributes=members"), None).await;
@@ -253,7 +298,13 @@ async fn okta_fills_a_group() {
 async fn others_in_the_team_are_let_be() {
     let d = Directory::plain().await;
     let ada = d.user("ada@example.com").await;
-    let group = d.done("POST", GROUPS, Some(json!({"schemas": [GROUP], "displayName": "red", "members": [{"value": ada["id"]}]}))).await;
+    let group = d
+        .done(
+            "POST",
+            GROUPS,
+            Some(json!({"schemas": [GROUP], "displayName": "red", "members": [{"value": ada["id"]}]})),
+        )
+        .await;
     let (team, uri) = (id(&group), at(GROUPS, &group));
     let carol = d.local("carol@example.com", "developer").await;
     d.store.put_member(team, carol, false, &Actor::cli()).await.unwrap();
@@ -262,17 +313,25 @@ async fn others_in_the_team_are_let_be() {
     assert_eq!(same["members"].as_array().unwrap().len(), 1);
     let epoch = d.store.person(id(&ada)).await.unwrap().unwrap().epoch;
     let members = d.store.team_members(team, None, None, 9).await.unwrap();
-    assert_eq!(members.iter().map(|m| (m.user, m.manager)).collect::<Vec<_>>(), [(id(&ada), true), (carol, false)]);
+    assert_eq!(
+        members.iter().map(|m| (m.user, m.manager)).collect::<Vec<_>>(),
+        [(id(&ada), true), (carol, false)]
+    );
     d.done("PUT", &uri, Some(json!({"schemas": [GROUP], "displayName": "red"}))).await;
     let members = d.store.team_members(team, None, None, 9).await.unwrap();
     assert_eq!(members.iter().map(|m| m.user).collect::<Vec<_>>(), [carol]);
-    assert_eq!(d.store.person(id(&ada)).await.unwrap().unwrap().epoch, epoch + 1, "a manager no more: sessions end");
+    assert_eq!(
+        d.store.person(id(&ada)).await.unwrap().unwrap().epoch,
+        epoch + 1,
+        "a manager no more: sessions end"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_bound_by_its_roles_and_sees_only_its_own() {
     let d = Directory::new(json!({"name": "hr", "roles": [{"role": "admin"}], "adopt": true,
-                                  "default_roles": [{"role": "developer"}]})).await;
+                                  "default_roles": [{"role": "developer"}]}))
+    .await;
     let root = d.local("root@example.com", "super_admin").await;
     let dave = d.local("dave@example.com", "developer").await;
     let all = d.done("GET", USERS, None).await;
@@ -303,8 +362,17 @@ async fn a_client_is_bound_by_its_roles_and_sees_only_its_own() {
     // another client: takes over nobody whom the first looks after
     let other = json!({"name": "second", "adopt": true});
     let other = call_json(&d.router, "POST", "/api/scim_clients", &other, &[]).await.json();
-    let second = Directory { token: other["token"].as_str().unwrap().into(), client: String::new(), _pg: d._pg.clone(), store: d.store.clone(), router: d.router.clone() };
-    assert_eq!(failure(&second.ask("POST", USERS, new("dave@example.com")).await), (409, "uniqueness".into()));
+    let second = Directory {
+        token: other["token"].as_str().unwrap().into(),
+        client: String::new(),
+        _pg: d._pg.clone(),
+        store: d.store.clone(),
+        router: d.router.clone(),
+    };
+    assert_eq!(
+        failure(&second.ask("POST", USERS, new("dave@example.com")).await),
+        (409, "uniqueness".into())
+    );
     assert_eq!(failure(&second.ask("GET", &uri, None).await).0, 404);
     // the last super admin stays, even for a client that may all
     let root_again = second.done("POST", USERS, new("root@example.com")).await;
@@ -343,14 +411,25 @@ async fn the_row_is_what_counts() {
     let uri_of_ours = format!("/api/users/{}", ada["id"].as_str().unwrap());
     assert_eq!(call_json(&d.router, "PATCH", &uri_of_ours, &change, &[]).await.status, 200);
     let seen = d.done("GET", &uri, None).await;
-    assert_eq!((&seen["userName"], &seen["displayName"]), (&json!("lovelace@example.com"), &json!("Lovelace")));
+    assert_eq!(
+        (&seen["userName"], &seen["displayName"]),
+        (&json!("lovelace@example.com"), &json!("Lovelace"))
+    );
+    let found =
+        d.done("GET", &format!("{USERS}?filter=userName%20eq%20%22lovelace@example.com%22"), None).await;
+    assert_eq!(found["totalResults"], 1);
+    let old = d.done("GET", &format!("{USERS}?filter=userName%20eq%20%22ada@example.com%22"), None).await;
+    assert_eq!(old["totalResults"], 0);
     // a status that is taken away counts as false
     let none = d.patch(&uri, json!([{"op": "remove", "path": "active"}])).await;
     assert!(none.json().get("active").is_none(), "{}", none.text());
     assert!(!d.store.person(id(&ada)).await.unwrap().unwrap().active);
     let put = json!({"schemas": [USER], "userName": "lovelace@example.com"});
     d.done("PUT", &uri, Some(put.clone())).await;
-    assert!(!d.store.person(id(&ada)).await.unwrap().unwrap().active, "a PUT that does not say so wakes nobody");
+    assert!(
+        !d.store.person(id(&ada)).await.unwrap().unwrap().active,
+        "a PUT that does not say so wakes nobody"
+    );
     let on = d.patch(&uri, json!([{"op": "add", "path": "active", "value": true}])).await;
     assert_eq!(on.json()["active"], true);
     assert_eq!(d.done("PUT", &uri, Some(put)).await["active"], true);
@@ -361,11 +440,16 @@ async fn tokens_are_shown_once_rotated_and_refused() {
     let d = Directory::plain().await;
     let uri = format!("/api/scim_clients/{}", d.client);
     let shown = send(&d.router, "GET", &uri, Some(TOKEN)).await;
-    assert!(!shown.text().contains(&d.token) && d.token.starts_with(shown.json()["prefix"].as_str().unwrap()));
+    assert!(
+        !shown.text().contains(&d.token) && d.token.starts_with(shown.json()["prefix"].as_str().unwrap())
+    );
     d.done("GET", USERS, None).await;
     assert!(send(&d.router, "GET", &uri, Some(TOKEN)).await.json()["last_used_at"].is_string());
     let same = json!({"name": "entra"});
-    assert_eq!(call_json(&d.router, "POST", "/api/scim_clients", &same, &[]).await.problem(), (409, "exists".into()));
+    assert_eq!(
+        call_json(&d.router, "POST", "/api/scim_clients", &same, &[]).await.problem(),
+        (409, "exists".into())
+    );
 
     let rotated = call_json(&d.router, "POST", &format!("{uri}/rotate"), &json!({}), &[]).await.json();
     let new = rotated["token"].as_str().unwrap().to_owned();
@@ -395,7 +479,11 @@ async fn tokens_are_shown_once_rotated_and_refused() {
         let a = call_json(&d.router, "PATCH", &uri, &change, &[]).await;
         assert_eq!(a.status, status, "{change}: {}", a.text());
     }
-    let rows = d.store.audit_trail(&AuditFilter { target_kind: Some("scim_client".into()), ..Default::default() }, None, 50).await.unwrap();
+    let rows = d
+        .store
+        .audit_trail(&AuditFilter { target_kind: Some("scim_client".into()), ..Default::default() }, None, 50)
+        .await
+        .unwrap();
     assert!(rows.iter().all(|r| !format!("{r:?}").contains(&last)), "no token in the trail");
 }
 
@@ -407,7 +495,11 @@ async fn only_a_clients_token_opens_scim_and_its_errors_are_scims() {
         let uri = rule.path.replace("{id}", &Uuid::nil().to_string());
         assert_eq!(failure(&send(&d.router, rule.method, &uri, None).await).0, 401, "{uri}");
         assert_eq!(failure(&send(&d.router, rule.method, &uri, Some("spscim-wrong")).await).0, 401, "{uri}");
-        assert_eq!(failure(&send(&d.router, rule.method, &uri, Some(TOKEN)).await).0, 403, "{uri}: the bootstrap token");
+        assert_eq!(
+            failure(&send(&d.router, rule.method, &uri, Some(TOKEN)).await).0,
+            403,
+            "{uri}: the bootstrap token"
+        );
         // with the token and nonsense: refused, never a failure of the service
         let nonsense = d.ask(rule.method, &uri, Some(json!({"schemas": ["x"], "Operations": 5}))).await;
         assert!(nonsense.status.as_u16() < 500, "{} {uri}: {}", rule.method, nonsense.text());

@@ -95,6 +95,7 @@ pub const TABLE: &[Rule] = &[
     line("GET", "/scim/v2/ResourceTypes/{id}", Permission::Scim),
     line("GET", "/scim/v2/Schemas", Permission::Scim),
     line("GET", "/scim/v2/Schemas/{id}", Permission::Scim),
+    line("POST", "/scim/v2/.search", Permission::Scim),
     line("GET", "/scim/v2/Users", Permission::Scim),
     line("POST", "/scim/v2/Users", Permission::Scim),
     line("POST", "/scim/v2/Users/.search", Permission::Scim),

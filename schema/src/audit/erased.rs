@@ -74,8 +74,10 @@ pub(crate) async fn erase(
     columns: &str,
 ) -> Result<Value, StoreError> {
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *conn).await?;
-    let by: i64 =
-        sqlx::query("SELECT COALESCE(max(seq), 0) + 1 FROM audit_log").fetch_one(&mut *conn).await?.try_get(0)?;
+    let by: i64 = sqlx::query("SELECT COALESCE(max(seq), 0) + 1 FROM audit_log")
+        .fetch_one(&mut *conn)
+        .await?
+        .try_get(0)?;
     sqlx::query("SET LOCAL sallyport.erasing = 'on'").execute(&mut *conn).await?;
     let sql = format!(
         "SELECT {columns} FROM audit_log

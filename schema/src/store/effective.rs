@@ -82,7 +82,10 @@ async fn of_account(
 }
 
 /// Those of the roles that are rows. No query where all are built in.
-pub(super) async fn custom(conn: &mut PgConnection, held: &[HeldRole]) -> Result<HashMap<String, Role>, sqlx::Error> {
+pub(super) async fn custom(
+    conn: &mut PgConnection,
+    held: &[HeldRole],
+) -> Result<HashMap<String, Role>, sqlx::Error> {
     let names: Vec<String> =
         held.iter().filter(|h| built_in(&h.role).is_none()).map(|h| h.role.clone()).collect();
     if names.is_empty() {

@@ -101,24 +101,33 @@ impl Store {
         self.bounded("forgetting addresses of calls", async {
             let mut lease = self.lease().await?;
             let answer = async {
+                let pending = sqlx::query(
+                    "SELECT id FROM users WHERE erased_at IS NOT NULL AND erased_calls_at IS NULL ORDER BY id LIMIT 100",
+                )
+                .fetch_all(&mut *lease)
+                .await?;
+                if pending.is_empty() {
+                    return Ok(0);
+                }
+                let pending = pending.iter().map(|r| r.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
                 let done = sqlx::query(
                     "UPDATE call_log c SET client_ip = NULL, user_agent = NULL
                      FROM (SELECT l.id, l.started_at FROM call_log l
-                           WHERE l.user_id IN (SELECT u.id FROM users u
-                                               WHERE u.erased_at IS NOT NULL AND u.erased_calls_at IS NULL)
-                               AND (l.client_ip IS NOT NULL OR l.user_agent IS NOT NULL) LIMIT $1) old
+                           WHERE l.user_id = ANY($2) AND (l.client_ip IS NOT NULL OR l.user_agent IS NOT NULL) LIMIT $1) old
                      WHERE c.id = old.id AND c.started_at = old.started_at",
                 )
                 .bind(limit)
+                .bind(&pending)
                 .execute(&mut *lease)
                 .await?
                 .rows_affected();
                 if done == 0 {
                     // calls that were under way, or on a disk, may still come: a day is time enough
                     sqlx::query(
-                        "UPDATE users SET erased_calls_at = now() WHERE erased_calls_at IS NULL
+                        "UPDATE users SET erased_calls_at = now() WHERE id = ANY($1)
                              AND erased_at < now() - interval '1 day'",
                     )
+                    .bind(&pending)
                     .execute(&mut *lease)
                     .await?;
                 }

@@ -30,7 +30,8 @@ pub struct PersonRecords {
 }
 
 /// What is no one's to read: sealed and hashed things (bytes), password hashes.
-const HIDDEN: &str = "ARRAY(SELECT h.attname::text FROM pg_attribute h WHERE h.attrelid = t.tableoid AND h.attnum > 0
+const HIDDEN: &str =
+    "ARRAY(SELECT h.attname::text FROM pg_attribute h WHERE h.attrelid = t.tableoid AND h.attnum > 0
     AND (h.atttypid = 'bytea'::regtype OR h.attname ~ '(password_hash|secret|token)'))";
 
 impl Store {
@@ -72,7 +73,8 @@ async fn records(conn: &mut PgConnection, id: Uuid) -> Result<Option<PersonRecor
     let sql = format!("SELECT {COLUMNS} FROM audit_log WHERE {mine} ORDER BY seq DESC LIMIT {MOST}");
     let audit = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.to_string()).fetch_all(&mut *conn).await?;
     let sql = format!("SELECT count(*) FROM audit_log WHERE {mine}");
-    let audit_total = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.to_string()).fetch_one(&mut *conn).await?;
+    let audit_total =
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.to_string()).fetch_one(&mut *conn).await?;
     let calls = sqlx::query(
         "SELECT jsonb_build_object('calls', count(*), 'first', min(started_at), 'last', max(started_at),
              'input_tokens', COALESCE(sum(input_tokens), 0), 'output_tokens', COALESCE(sum(output_tokens), 0),
@@ -82,8 +84,10 @@ async fn records(conn: &mut PgConnection, id: Uuid) -> Result<Option<PersonRecor
     .bind(id)
     .fetch_one(&mut *conn)
     .await?;
-    let responses =
-        sqlx::query("SELECT count(*) FROM responses WHERE user_id = $1").bind(id).fetch_one(&mut *conn).await?;
+    let responses = sqlx::query("SELECT count(*) FROM responses WHERE user_id = $1")
+        .bind(id)
+        .fetch_one(&mut *conn)
+        .await?;
     Ok(Some(PersonRecords {
         user: user.try_get("row")?,
         records: found,

@@ -396,7 +396,12 @@ impl Store {
     }
 
     /// The row, locked until the end of the transaction.
-    pub(super) async fn locked(&self, tx: &mut Tx, id: Uuid, version: Option<i64>) -> Result<Person, StoreError> {
+    pub(super) async fn locked(
+        &self,
+        tx: &mut Tx,
+        id: Uuid,
+        version: Option<i64>,
+    ) -> Result<Person, StoreError> {
         // before the row: everybody takes these two in one order
         lock(tx, SUPER_ADMINS).await?;
         sqlx::query("SELECT 1 FROM users WHERE id = $1 FOR UPDATE").bind(id).execute(&mut **tx).await?;
@@ -451,7 +456,12 @@ pub(super) async fn super_admins(conn: &mut PgConnection) -> Result<i64, sqlx::E
 }
 
 /// Gives roles; a role that does not exist is refused.
-pub(super) async fn assign(tx: &mut Tx, user: Uuid, roles: &[HeldRole], actor: &Actor) -> Result<(), StoreError> {
+pub(super) async fn assign(
+    tx: &mut Tx,
+    user: Uuid,
+    roles: &[HeldRole],
+    actor: &Actor,
+) -> Result<(), StoreError> {
     for held in roles {
         known(tx, &held.role).await?;
         sqlx::query(

@@ -50,7 +50,13 @@ impl Store {
             // keys first: those of a user who goes are told of by the user's event
             for (table, since, kind, action, count) in [
                 ("virtual_keys", "archived_at", "key", "key.purge", &mut purged.keys),
-                ("service_accounts", "deleted_at", "service_account", "service_account.purge", &mut purged.accounts),
+                (
+                    "service_accounts",
+                    "deleted_at",
+                    "service_account",
+                    "service_account.purge",
+                    &mut purged.accounts,
+                ),
                 ("users", "deleted_at", "user", "user.purge", &mut purged.users),
                 ("teams", "deleted_at", "team", "team.purge", &mut purged.teams),
             ] {

@@ -41,8 +41,8 @@ pub(super) struct Picked {
 }
 
 impl Which {
-    /// With `id`, `name` and `external` the columns' names: parameters 2 (ids), 3 (text), 4 (offset), 5 (limit).
-    pub(super) fn picked(&self, id: &str, name: &str, external: &str) -> Picked {
+    /// With `id` and `external` the columns' names, `named` the condition that the name is `$3`: parameters 2 (ids), 3 (text), 4 (offset), 5 (limit).
+    pub(super) fn picked(&self, id: &str, named: &str, external: &str) -> Picked {
         let (ids, text, offset, limit) = match self {
             Self::Ids(ids) => (Some(ids.clone()), None, 0, i64::MAX),
             Self::Named(name) => (None, Some(name.clone()), 0, i64::MAX),
@@ -52,7 +52,7 @@ impl Which {
         };
         let own = match self {
             Self::Ids(_) => format!("{id} = ANY($2) AND $3::text IS NULL"),
-            Self::Named(_) => format!("lower({name}) = lower($3) AND $2::uuid[] IS NULL"),
+            Self::Named(_) => format!("({named}) AND $2::uuid[] IS NULL"),
             Self::External(_) => format!("{external} = $3 AND $2::uuid[] IS NULL"),
             Self::Slice { .. } => "$2::uuid[] IS NULL AND $3::text IS NULL".to_owned(),
             Self::After(..) => format!("($2::uuid[] IS NULL OR {id} > ($2::uuid[])[1]) AND $3::text IS NULL"),

@@ -63,7 +63,10 @@ fn nonsense_is_refused_with_its_place() {
     ] {
         assert!(Filter::parse(text).is_err(), "{text}");
     }
-    assert_eq!(Filter::parse("a pr b").unwrap_err().to_string(), "something that does not belong there at character 6");
+    assert_eq!(
+        Filter::parse("a pr b").unwrap_err().to_string(),
+        "something that does not belong there at character 6"
+    );
 }
 
 #[test]

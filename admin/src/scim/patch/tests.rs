@@ -32,7 +32,10 @@ fn code(answer: Result<Value, (String, String)>) -> String {
 fn the_rfcs_examples() {
     let added = json!([{"op": "add", "path": "members",
         "value": [{"display": "Babs Jensen", "$ref": "https://example.com/v2/Users/3", "value": "3"}]}]);
-    assert_eq!(group(&added).unwrap()["members"][2], json!({"$ref": "https://example.com/v2/Users/3", "value": "3"}));
+    assert_eq!(
+        group(&added).unwrap()["members"][2],
+        json!({"$ref": "https://example.com/v2/Users/3", "value": "3"})
+    );
     let removed = json!([{"op": "remove", "path": "members[value eq \"2\"]"}]);
     assert_eq!(group(&removed).unwrap()["members"], json!([{"value": "1"}]));
     assert_eq!(group(&json!([{"op": "remove", "path": "members"}])).unwrap(), json!({"displayName": "red"}));
@@ -46,12 +49,17 @@ fn the_rfcs_examples() {
                                                 "nickName": "Babs"}}]);
     assert_eq!(user(&emails).unwrap()["emails"].as_array().unwrap().len(), 2);
     assert!(user(&emails).unwrap().get("nickName").is_none(), "known, but not kept");
-    let work = json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "new@example.com"}]);
+    let work =
+        json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "new@example.com"}]);
     assert_eq!(user(&work).unwrap()["emails"][0]["value"], "new@example.com");
     let none = json!([{"op": "replace", "path": "emails[type eq \"fax\"].value", "value": "x@example.com"}]);
     assert_eq!(code(user(&none)), "noTarget");
-    let element = json!([{"op": "replace", "path": "emails[type eq \"work\"]", "value": {"value": "y@example.com"}}]);
-    assert_eq!(user(&element).unwrap()["emails"][0], json!({"value": "y@example.com", "type": "work", "primary": true}));
+    let element =
+        json!([{"op": "replace", "path": "emails[type eq \"work\"]", "value": {"value": "y@example.com"}}]);
+    assert_eq!(
+        user(&element).unwrap()["emails"][0],
+        json!({"value": "y@example.com", "type": "work", "primary": true})
+    );
 }
 
 /// Microsoft Entra, "SCIM provisioning reference".
@@ -65,7 +73,10 @@ fn entra() {
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department": "Maths"}}]);
     let after = user(&dotted).unwrap();
     assert_eq!(after["name"], json!({"givenName": "Augusta", "familyName": "King"}));
-    assert_eq!((&after["displayName"], &after["emails"][0]["value"]), (&json!("A L"), &json!("augusta@example.com")));
+    assert_eq!(
+        (&after["displayName"], &after["emails"][0]["value"]),
+        (&json!("A L"), &json!("augusta@example.com"))
+    );
     let fresh = json!([{"op": "Add", "path": "emails[type eq \"home\"].value", "value": "at@home.org"},
                        {"op": "Add", "path": "addresses[type eq \"work\"].formatted", "value": "Somewhere"},
                        {"op": "Add", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager",
@@ -87,9 +98,13 @@ fn okta() {
 
 #[test]
 fn one_primary_at_most() {
-    let more = json!([{"op": "add", "path": "emails", "value": [{"value": "b@example.com", "primary": true}]}]);
+    let more =
+        json!([{"op": "add", "path": "emails", "value": [{"value": "b@example.com", "primary": true}]}]);
     let after = user(&more).unwrap();
-    assert_eq!((&after["emails"][0]["primary"], &after["emails"][1]["primary"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        (&after["emails"][0]["primary"], &after["emails"][1]["primary"]),
+        (&json!(false), &json!(true))
+    );
 }
 
 #[test]

@@ -213,7 +213,11 @@ impl Store {
     }
 
     /// Makes a client.
-    pub async fn make_scim_client(&self, new: &NewScimClient, actor: &Actor) -> Result<ScimClient, StoreError> {
+    pub async fn make_scim_client(
+        &self,
+        new: &NewScimClient,
+        actor: &Actor,
+    ) -> Result<ScimClient, StoreError> {
         self.bounded("making a SCIM client", async {
             let mut tx = self.begin().await?;
             for held in new.roles.iter().chain(&new.default_roles) {

@@ -228,7 +228,7 @@ async fn read(
     which: &Which,
     members: bool,
 ) -> Result<Vec<ScimTeam>, sqlx::Error> {
-    let picked = which.picked("g.team_id", "t.name", "g.external_id");
+    let picked = which.picked("g.team_id", "lower(t.name) = lower($3)", "g.external_id");
     let sql = format!(
         "SELECT g.team_id, g.external_id,
              (SELECT md5(COALESCE(string_agg(m.user_id::text, ',' ORDER BY m.user_id), '')) FROM team_members m

@@ -119,7 +119,8 @@ impl Store {
             people::assign(&mut tx, id, roles, actor).await?;
             own(&mut tx, client, id, new).await?;
             let made = people::by_id(&mut tx, id).await?.ok_or_else(|| people::missing(id))?;
-            let event = Event::done("user.create").on("user", id, &made.email).changed(None, Some(made.shown()));
+            let event =
+                Event::done("user.create").on("user", id, &made.email).changed(None, Some(made.shown()));
             tx.note(actor, &event).await?;
             tx.commit().await?;
             Ok(id)
@@ -204,12 +205,12 @@ async fn by_ids(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Person>, sq
     rows.iter().map(people::person).collect()
 }
 
-async fn read(
-    conn: &mut PgConnection,
-    client: Uuid,
-    which: &Which,
-) -> Result<Vec<ScimPerson>, sqlx::Error> {
-    let picked = which.picked("s.user_id", "s.user_name", "s.external_id");
+/// The name that the client wrote, or the address that somebody else has given the user since.
+const NAMED: &str = "lower(s.user_name) = lower($3)
+    OR s.user_id = (SELECT n.id FROM users n WHERE n.email = lower($3) AND n.deleted_at IS NULL)";
+
+async fn read(conn: &mut PgConnection, client: Uuid, which: &Which) -> Result<Vec<ScimPerson>, sqlx::Error> {
+    let picked = which.picked("s.user_id", NAMED, "s.external_id");
     let sql = format!(
         "SELECT s.user_id, s.user_name, s.external_id, s.document FROM scim_users s
          WHERE s.client_id = $1 AND {}",
