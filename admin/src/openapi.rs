@@ -43,6 +43,10 @@ const SCIM: &str = "scim";
         (name = "keys", description = "Virtual keys."),
         (name = "scim clients", description = "Directories that provision users and groups."),
         (name = "scim", description = "SCIM 2.0 (RFC 7643, RFC 7644): users and groups for directories."),
+        (name = "providers", description = "Upstream providers: of the files (read-only) and of the store."),
+        (name = "models", description = "Models that clients may ask for, with their routes."),
+        (name = "settings", description = "Settings of the organisation."),
+        (name = "configuration", description = "Export and import as YAML."),
         (name = "api", description = "This document.")
     ),
     components(schemas(Problem, Failure))

@@ -7,6 +7,7 @@ mod all {
     mod kit;
     mod people;
     mod postgres;
+    mod resources;
     mod routes;
     mod scim;
     mod sign_in;

@@ -387,7 +387,7 @@ impl Follower {
             self.erased.entry(*by).or_default().add(row.seq, hash);
         }
         let sum = self.erased.remove(&row.seq);
-        if (sum.is_some() || row.action == erased::ACTION) && !sum.unwrap_or_default().is_told_by(row) {
+        if (sum.is_some() || row.action == erased::ACTION) && !sum.unwrap_or_default().told_by(row) {
             return broken(row.seq, "the rows that it says it erased are others");
         }
         self.next += 1;

@@ -18,6 +18,7 @@ mod objects;
 pub mod people;
 mod purge;
 mod rekey;
+pub mod resources;
 mod responses;
 pub mod roles;
 pub mod scim;

@@ -106,8 +106,8 @@ impl Shape {
         let is = |other: &&str| other.eq_ignore_ascii_case(name);
         match self.attributes.iter().find(|a| is(&a.name)) {
             Some(attribute) => Known::Kept(attribute),
-            None if READ_ONLY.iter().any(|r| is(r)) => Known::ReadOnly,
-            None if self.passed.iter().any(|p| is(p)) => Known::Passed,
+            None if READ_ONLY.iter().any(&is) => Known::ReadOnly,
+            None if self.passed.iter().any(is) => Known::Passed,
             None => Known::Unknown,
         }
     }

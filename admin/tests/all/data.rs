@@ -39,7 +39,9 @@ impl House {
         let log = Arc::new(PgLogStore::new(store.clone()));
         let about = About::now("1.2.3", "gate-1", vec![]);
         let cell = cell(&yaml(), Source::Store);
-        let state = AdminState::new(about, bootstrap(), cell, log.clone(), vec![], stored, &Admin::default());
+        let outside = Arc::new(sallyport_admin::Nowhere);
+        let rules = Admin::default();
+        let state = AdminState::new(about, bootstrap(), cell, log.clone(), vec![], stored, &rules, outside);
         Self { _pg: pg, url, store, log, router: sallyport_admin::router(state).unwrap() }
     }
 

@@ -38,7 +38,7 @@ impl Sum {
         json!({"rows": self.rows, "hash": hex::encode(self.hash.finalize())})
     }
 
-    pub(super) fn is_told_by(self, event: &AuditRow) -> bool {
+    pub(super) fn told_by(self, event: &AuditRow) -> bool {
         let told = event.after.as_ref().and_then(|after| after.get("audit"));
         event.action == ACTION && told == Some(&self.told())
     }
