@@ -8,6 +8,7 @@ use crate::idempotency;
 use crate::pace::Pace;
 use crate::permission::{Permission, Rule};
 use crate::problem::Problem;
+use crate::scim::token;
 use crate::sign_in::{self, Claims, Refused, SignIn, sessions};
 use crate::state::Stored;
 use crate::throttle::{Limits, Throttle};
@@ -19,6 +20,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use sallyport_config::model::RateLimit;
 use sallyport_schema::access::{Effective, rule};
 use sallyport_schema::audit::{Actor, Event, Outcome};
+use sallyport_schema::store::scim::ScimClient;
 use sallyport_schema::store::sessions::SignedIn;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -58,6 +60,8 @@ enum Shown {
     Bootstrap,
     /// An access token that is ours.
     Access(Claims, Carrier),
+    /// What looks like the token of a SCIM client.
+    Scim(String),
     /// A cookie that opens nothing any more. Browsers send it along whatever is asked, also for a new sign-in.
     Stale(Problem),
 }
@@ -114,14 +118,28 @@ impl Guard {
         if self.bootstrap.as_ref().is_some_and(|b| b.matches(token)) {
             return Ok(Shown::Bootstrap);
         }
+        if token::is_one(token) && self.people.is_some() {
+            return Ok(Shown::Scim(token.to_owned()));
+        }
         match self.people.as_ref().map(|(_, sign_in)| sign_in.verify(token)) {
             Some(Ok(claims)) => return Ok(Shown::Access(claims, Carrier::Header)),
             Some(Err(Refused::Expired)) => return Err(expired()),
             Some(Err(Refused::Wrong)) | None => {}
         }
-        self.throttle.failed(from, digest(token), now);
+        Err(self.wrong(token, from))
+    }
+
+    /// A guess.
+    fn wrong(&self, token: &str, from: IpAddr) -> Problem {
+        self.throttle.failed(from, digest(token), Instant::now());
         tracing::warn!(address = %from, "admin API: wrong token");
-        Err(unauthorized("invalid_token", "the token is not valid"))
+        unauthorized("invalid_token", "the token is not valid")
+    }
+
+    /// Whose SCIM token it is.
+    async fn scim(&self, token: &str, from: IpAddr) -> Result<(ScimClient, Effective), Problem> {
+        let (stored, _) = self.people.as_ref().ok_or_else(|| self.wrong(token, from))?;
+        token::client(stored, token).await?.ok_or_else(|| self.wrong(token, from))
     }
 
     fn look_at_cookie(&self, headers: &HeaderMap) -> Shown {
@@ -221,6 +239,15 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
     let (caller, carrier, stale) = match guard.look(request.headers(), from) {
         Ok(Shown::Nothing) => (nobody(Identity::Anonymous, from, &request), Carrier::Header, None),
         Ok(Shown::Bootstrap) => (nobody(Identity::Bootstrap, from, &request), Carrier::Header, None),
+        Ok(Shown::Scim(token)) => match guard.scim(&token, from).await {
+            Ok((client, effective)) => {
+                let name = format!("scim:{}", client.name);
+                let actor = actor("scim", Some(client.id.to_string()), name, from, &request);
+                request.extensions_mut().insert(Arc::new(client));
+                (Caller::new(Identity::Scim, actor, effective), Carrier::Header, None)
+            }
+            Err(why) => return why.into_response(),
+        },
         Ok(Shown::Stale(why)) => (nobody(Identity::Anonymous, from, &request), Carrier::Cookie, Some(why)),
         Ok(Shown::Access(claims, carrier)) => match guard.person(&claims, from, request.headers()).await {
             Ok(found) => {
@@ -325,6 +352,7 @@ mod tests {
             Shown::Nothing => "nothing",
             Shown::Bootstrap => "bootstrap",
             Shown::Access(..) | Shown::Stale(_) => "a session",
+            Shown::Scim(_) => "a SCIM client",
         })
     }
 
@@ -361,7 +389,9 @@ mod tests {
         let request = Request::new(axum::body::Body::empty());
         for p in Permission::ALL {
             assert_eq!(nobody(Identity::Anonymous, A, &request).may(*p), *p == Permission::Public, "{p}");
-            assert!(nobody(Identity::Bootstrap, A, &request).may(*p));
+            assert_eq!(nobody(Identity::Bootstrap, A, &request).may(*p), *p != Permission::Scim);
+            let scim = Caller::new(Identity::Scim, Actor::cli(), Effective::everything());
+            assert_eq!(scim.may(*p), matches!(p, Permission::Public | Permission::Scim), "{p}");
         }
     }
 }

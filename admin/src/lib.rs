@@ -31,6 +31,7 @@ pub mod problem;
 mod providers;
 mod roles;
 mod router;
+mod scim;
 mod server;
 mod settings;
 mod sign_in;

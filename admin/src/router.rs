@@ -11,7 +11,7 @@ use crate::sign_in::{factor, me, passkey, passkeys, reset, sessions, setup};
 use crate::state::AdminState;
 use crate::{accounts, audit, effective, roles, teams, users};
 use crate::{calls, health, keys, snapshot};
-use crate::{models, providers, settings, transfer};
+use crate::{models, providers, scim, settings, transfer};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use std::sync::Arc;
@@ -37,7 +37,8 @@ pub(crate) fn app(state: AdminState, hosts: HostPolicy) -> Result<Router, AdminE
         .fallback(harden::no_route)
         .method_not_allowed_fallback(harden::no_method)
         .layer(from_fn(harden::weigh))
-        .layer(from_fn(harden::hurry));
+        .layer(from_fn(harden::hurry))
+        .layer(from_fn(scim::speak));
     if let Some(cors) = cors {
         routes = routes.layer(cors);
     }
@@ -87,6 +88,8 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(users::list, users::create))?;
     api.add(routes!(users::get, users::change, users::delete))?;
     api.add(routes!(users::end_sessions))?;
+    api.add(routes!(users::data::export))?;
+    api.add(routes!(users::data::erase))?;
     api.add(routes!(effective::of_user))?;
     api.add(routes!(teams::list, teams::create))?;
     api.add(routes!(teams::get, teams::change, teams::delete))?;
@@ -101,6 +104,21 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(roles::history::list))?;
     api.add(routes!(audit::list))?;
     api.add(routes!(audit::verify))?;
+    api.add(routes!(scim::clients::list, scim::clients::create))?;
+    api.add(routes!(scim::clients::get, scim::clients::change, scim::clients::delete))?;
+    api.add(routes!(scim::clients::rotate))?;
+    api.add(routes!(scim::discovery::config))?;
+    api.add(routes!(scim::discovery::resource_types))?;
+    api.add(routes!(scim::discovery::resource_type))?;
+    api.add(routes!(scim::discovery::schemas))?;
+    api.add(routes!(scim::discovery::schema))?;
+    api.add(routes!(scim::query::search))?;
+    api.add(routes!(scim::users::list, scim::users::create))?;
+    api.add(routes!(scim::users::search))?;
+    api.add(routes!(scim::users::get, scim::users::replace, scim::users::patch, scim::users::delete))?;
+    api.add(routes!(scim::groups::list, scim::groups::create))?;
+    api.add(routes!(scim::groups::search))?;
+    api.add(routes!(scim::groups::get, scim::groups::replace, scim::groups::patch, scim::groups::delete))?;
     api.add(routes!(providers::list, providers::create))?;
     api.add(routes!(providers::get, providers::change, providers::delete))?;
     api.add(routes!(providers::test::post))?;

@@ -69,6 +69,7 @@ struct Inner {
     stored: Stored,
     sign_in: Arc<SignIn>,
     guard: Arc<Guard>,
+    tls: bool,
     outside: Arc<dyn Outside>,
     pace: Arc<Pace>,
     cors_origins: Vec<String>,
@@ -106,6 +107,7 @@ impl AdminState {
             stored,
             sign_in,
             guard,
+            tls: rules.tls.is_some(),
             outside,
             pace,
             cors_origins,
@@ -152,6 +154,11 @@ impl AdminState {
 
     pub(crate) fn board(&self) -> &Board {
         &self.0.board
+    }
+
+    /// The listener speaks TLS.
+    pub(crate) fn tls(&self) -> bool {
+        self.0.tls
     }
 
     pub(crate) fn guard(&self) -> Arc<Guard> {

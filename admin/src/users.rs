@@ -1,5 +1,6 @@
 //! People.
 
+pub(crate) mod data;
 mod view;
 
 use crate::caller::{Caller, forbidden};

@@ -3,6 +3,7 @@
 
 mod all {
     mod authenticator;
+    mod data;
     mod enforced;
     mod house;
     mod keys;
@@ -12,6 +13,7 @@ mod all {
     mod postgres;
     mod resources;
     mod routes;
+    mod scim;
     mod second_factor;
     mod sessions;
     mod sign_in;

@@ -31,7 +31,8 @@ async fn the_committed_document_is_current() {
 async fn every_route_asks_for_what_the_table_says() {
     let router = router();
     let document = get(&router, "/api/openapi.json").await.json();
-    for rule in TABLE {
+    // what SCIM's tokens open is asked for in scim.rs
+    for rule in TABLE.iter().filter(|r| r.permission != Permission::Scim) {
         let none = "0192d0a0-0000-7000-8000-000000000000";
         let uri = rule.path.replace("{id}", none).replace("{user_id}", none).replace("{name}", "none");
         let anonymous = send(&router, rule.method, &uri, None).await;

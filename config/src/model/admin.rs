@@ -31,6 +31,8 @@ pub struct Admin {
     pub cors_origins: Vec<String>,
     /// How often the API may be asked.
     pub rate_limit: RateLimit,
+    /// Days after which deleted users, teams and service accounts, and archived keys, go for good; 0: never.
+    pub purge_after_days: u32,
 }
 
 /// How often the admin API may be asked: requests a minute, all of them at once if need be; 0: any number.
@@ -62,6 +64,7 @@ impl Default for Admin {
             second_factor: SecondFactorRules::default(),
             cors_origins: Vec::new(),
             rate_limit: RateLimit::default(),
+            purge_after_days: 30,
         }
     }
 }

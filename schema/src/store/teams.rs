@@ -40,7 +40,7 @@ pub struct Team {
 }
 
 impl Team {
-    fn shown(&self) -> serde_json::Value {
+    pub(super) fn shown(&self) -> serde_json::Value {
         json!({
             "name": self.name, "description": self.description, "active": self.active, "surfaces": self.surfaces,
             "models": self.models, "deleted": self.deleted_at.is_some(),
@@ -95,13 +95,13 @@ pub struct TeamChange {
     pub models: Option<Vec<String>>,
 }
 
-const SELECT: &str = "
+pub(super) const SELECT: &str = "
 SELECT t.id, t.name, t.description, t.active, t.surfaces, t.models, t.source, t.version, t.created_at, t.updated_at,
     t.deleted_at, (SELECT count(*) FROM team_members m JOIN users u ON u.id = m.user_id
                    WHERE m.team_id = t.id AND u.deleted_at IS NULL) AS members
 FROM teams t WHERE ";
 
-fn team(row: &PgRow) -> Result<Team, sqlx::Error> {
+pub(super) fn team(row: &PgRow) -> Result<Team, sqlx::Error> {
     Ok(Team {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
@@ -118,12 +118,12 @@ fn team(row: &PgRow) -> Result<Team, sqlx::Error> {
     })
 }
 
-async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<Team>, sqlx::Error> {
+pub(super) async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<Team>, sqlx::Error> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} t.id = $1 AND t.deleted_at IS NULL"));
     sqlx::query(sql).bind(id).fetch_optional(conn).await?.as_ref().map(team).transpose()
 }
 
-fn missing(id: Uuid) -> StoreError {
+pub(super) fn missing(id: Uuid) -> StoreError {
     StoreError::NotFound { what: "team", name: id.to_string() }
 }
 
@@ -365,7 +365,7 @@ async fn raise(tx: &mut Tx, user: Uuid, rights: bool) -> Result<(), StoreError> 
     Ok(())
 }
 
-async fn locked(tx: &mut Tx, id: Uuid, version: Option<i64>) -> Result<Team, StoreError> {
+pub(super) async fn locked(tx: &mut Tx, id: Uuid, version: Option<i64>) -> Result<Team, StoreError> {
     sqlx::query("SELECT 1 FROM teams WHERE id = $1 FOR NO KEY UPDATE").bind(id).execute(&mut **tx).await?;
     let team = by_id(tx, id).await?.ok_or_else(|| missing(id))?;
     if version.is_some_and(|v| v != team.version) {
