@@ -20,6 +20,7 @@ mod host;
 mod idempotency;
 mod keys;
 mod openapi;
+mod outside;
 mod page;
 mod params;
 pub mod permission;
@@ -41,6 +42,7 @@ mod versioned;
 
 pub use error::AdminError;
 pub use openapi::document;
+pub use outside::{Listed, Nowhere, Outside, OutsideError};
 pub use router::router;
 pub use server::{Listener, serve};
 pub use sign_in::{AccountError, display_name, email, password};

@@ -2,6 +2,7 @@
 
 use crate::guard::Guard;
 use crate::health::{Board, Probe};
+use crate::outside::Outside;
 use crate::sign_in::SignIn;
 use crate::throttle::{Limits, Throttle};
 use crate::token::Bootstrap;
@@ -67,6 +68,7 @@ struct Inner {
     stored: Stored,
     sign_in: Arc<SignIn>,
     guard: Arc<Guard>,
+    outside: Arc<dyn Outside>,
 }
 
 impl AdminState {
@@ -80,11 +82,21 @@ impl AdminState {
         probes: Vec<Arc<dyn Probe>>,
         stored: Stored,
         rules: &Admin,
+        outside: Arc<dyn Outside>,
     ) -> Self {
         let sign_in = Arc::new(SignIn::new(rules, &stored.keyring));
         let throttle = Throttle::new(Limits::default());
         let guard = Arc::new(Guard::new(bootstrap, throttle, stored.clone(), Arc::clone(&sign_in)));
-        Self(Arc::new(Inner { about, snapshot, calls, board: Board::new(probes), stored, sign_in, guard }))
+        Self(Arc::new(Inner {
+            about,
+            snapshot,
+            calls,
+            board: Board::new(probes),
+            stored,
+            sign_in,
+            guard,
+            outside,
+        }))
     }
 
     /// The process that serves.
@@ -102,6 +114,14 @@ impl AdminState {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.stored.store
+    }
+
+    pub(crate) fn keyring(&self) -> &KeyRing {
+        &self.0.stored.keyring
+    }
+
+    pub(crate) fn outside(&self) -> &dyn Outside {
+        &*self.0.outside
     }
 
     pub(crate) fn sign_in(&self) -> &SignIn {

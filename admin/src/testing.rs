@@ -53,6 +53,7 @@ impl World {
             vec![],
             stored,
             &Admin::default(),
+            Arc::new(crate::outside::Nowhere),
         );
         Self { state, store, _pg: pg }
     }

@@ -8,6 +8,7 @@ mod keys;
 mod logging;
 mod migrate;
 mod models;
+mod outside;
 mod people;
 mod rekey;
 mod run;

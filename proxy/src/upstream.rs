@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod connection;
 pub mod endpoint;
+pub mod fetch;
 pub mod list;
 pub mod tls;
 pub(crate) mod whole;

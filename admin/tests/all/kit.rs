@@ -110,6 +110,7 @@ pub(super) fn state(log: Arc<dyn LogStore>, probes: Vec<Arc<dyn Probe>>) -> Admi
         probes,
         nowhere(),
         &Admin::default(),
+        Arc::new(sallyport_admin::Nowhere),
     )
 }
 
@@ -139,6 +140,7 @@ pub(super) async fn managed(url: &str) -> (Router, Store) {
         Vec::new(),
         stored,
         &Admin::default(),
+        Arc::new(sallyport_admin::Nowhere),
     );
     (sallyport_admin::router(state).unwrap(), store)
 }

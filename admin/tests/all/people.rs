@@ -39,7 +39,16 @@ impl House {
         let about = About::now("1.2.3", "gate-1", vec![]);
         let log = Arc::new(PgLogStore::new(store.clone()));
         let cell = cell(&yaml(), Source::Store);
-        let state = AdminState::new(about, bootstrap(), cell, log, vec![], stored, &Admin::default());
+        let state = AdminState::new(
+            about,
+            bootstrap(),
+            cell,
+            log,
+            vec![],
+            stored,
+            &Admin::default(),
+            Arc::new(sallyport_admin::Nowhere),
+        );
         Self { _pg: pg, store, router: sallyport_admin::router(state).unwrap() }
     }
 

@@ -40,8 +40,16 @@ fn service(store: &Store, ring: &KeyRing, session: SessionRules) -> Router {
     let stored = Stored { store: store.clone(), keyring: Arc::new(ring.clone()) };
     let rules = Admin { session, ..Admin::default() };
     let log = Arc::new(Log::default());
-    let state =
-        AdminState::new(about, bootstrap(), cell(&yaml(), Source::Store), log, vec![], stored, &rules);
+    let state = AdminState::new(
+        about,
+        bootstrap(),
+        cell(&yaml(), Source::Store),
+        log,
+        vec![],
+        stored,
+        &rules,
+        Arc::new(sallyport_admin::Nowhere),
+    );
     sallyport_admin::router(state).unwrap()
 }
 

@@ -1,11 +1,13 @@
 //! The admin service in this process: what it shows, and what its health report asks.
 
 use super::Failure;
+use super::outside::Gate;
 use sallyport_admin::health::{ConfigurationProbe, PostgresProbe, Probe, SnapshotProbe, SpoolProbe};
 use sallyport_admin::{About, AdminState, Bootstrap, Listener, Stored};
 use sallyport_config::live::SnapshotCell;
 use sallyport_config::model::Config;
 use sallyport_config::watch::Watcher;
+use sallyport_proxy::upstream::Upstreams;
 use sallyport_schema::envelope::KeyRing;
 use sallyport_schema::log_store::PgLogStore;
 use sallyport_schema::spool::SpoolHandle;
@@ -23,6 +25,7 @@ pub(super) struct AdminParts {
     pub(super) spool: SpoolHandle,
     pub(super) store: Store,
     pub(super) keyring: Arc<KeyRing>,
+    pub(super) upstreams: Arc<Upstreams>,
     pub(super) stopped: watch::Receiver<bool>,
 }
 
@@ -39,8 +42,9 @@ impl AdminParts {
             Arc::new(SnapshotProbe::new(self.cell.clone())),
         ];
         let stored = Stored { store: self.store.clone(), keyring: self.keyring.clone() };
+        let outside = Arc::new(Gate::new(self.upstreams.clone(), self.cell.clone()));
         let (cell, log, rules) = (self.cell.clone(), self.log_store.clone(), &config.admin);
-        let state = AdminState::new(about, bootstrap, cell, log, probes, stored, rules);
+        let state = AdminState::new(about, bootstrap, cell, log, probes, stored, rules, outside);
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {
             let end = async move {

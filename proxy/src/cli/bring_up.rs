@@ -123,7 +123,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     };
     publisher.publish()?;
     tokio::spawn(publisher.run());
-    tokio::spawn(resolve(s.upstreams, stopped.clone()));
+    tokio::spawn(resolve(s.upstreams.clone(), stopped.clone()));
     tokio::spawn(reload_on_hangup(watcher.clone()));
     tokio::spawn(maintain(log_store.clone(), store.clone(), cell.clone(), stopped.clone()));
     gauges(&s.metrics, &cell, &watcher, &spool, &store, &s.health, &kept).map_err(|e| e.to_string())?;
@@ -135,6 +135,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
         spool: spool.clone(),
         store: store.clone(),
         keyring: s.ring,
+        upstreams: s.upstreams,
         stopped,
     };
     Ok(Control { running, owners, kept, awaiting, admin, store, embedded, spool, keeper, stop })

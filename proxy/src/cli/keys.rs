@@ -4,12 +4,14 @@ use super::{Failure, Files, load, print, runtime, state};
 use clap::{Args, Subcommand};
 use sallyport_config::units::Duration;
 use sallyport_filters::key::VirtualKey;
+use sallyport_schema::audit::Actor;
 use sallyport_schema::rows::KeyRow;
+use sallyport_schema::store::virtual_keys::{KeyDetail, NewKey};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use uuid::Uuid;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
@@ -104,7 +106,7 @@ async fn create(c: Create) -> Result<ExitCode, Failure> {
     print(&out)
 }
 
-async fn insert(db: &state::Database, c: &Create) -> Result<(VirtualKey, KeyRow), Failure> {
+async fn insert(db: &state::Database, c: &Create) -> Result<(VirtualKey, KeyDetail), Failure> {
     let key = VirtualKey::generate().map_err(|e| e.to_string())?;
     let (mut user_id, mut team_id) = (None, None);
     if c.user.is_some() || c.team.is_some() {
@@ -120,24 +122,23 @@ async fn insert(db: &state::Database, c: &Create) -> Result<(VirtualKey, KeyRow)
         }
     }
     let now = OffsetDateTime::now_utc();
-    let row = KeyRow {
-        id: Uuid::now_v7(),
-        name: c.name.clone(),
+    let new = NewKey {
         hash: key.hash,
         prefix: key.prefix.clone(),
-        user_id,
-        team_id,
+        name: c.name.clone(),
+        user: user_id,
+        account: None,
+        team: team_id,
         surfaces: c.surfaces.clone(),
         models: c.models.clone(),
-        created_at: now,
-        expires_at: c.expires.and_then(|d| now.checked_add(d.try_into().ok()?)),
-        revoked_at: None,
-        service_account_id: None,
         networks: None,
-        disabled_at: None,
+        tags: Vec::new(),
+        metadata: BTreeMap::new(),
+        expires_at: c.expires.and_then(|d| now.checked_add(d.try_into().ok()?)),
+        idle_timeout: None,
     };
-    db.store.create_key(&row, Some("cli")).await.map_err(|e| e.to_string())?;
-    Ok((key, row))
+    let made = db.store.make_key(&new, &Actor::cli()).await.map_err(|e| e.to_string())?;
+    Ok((key, made))
 }
 
 fn state_of(k: &KeyRow) -> &'static str {
@@ -199,7 +200,7 @@ async fn list(files: &Files, json: bool) -> Result<ExitCode, Failure> {
 async fn revoke(files: &Files, key: &str) -> Result<ExitCode, Failure> {
     let loaded = load(&files.config)?;
     let db = state::open(&loaded.config).await?;
-    let done = db.store.revoke_key(key).await.map_err(|e| e.to_string());
+    let done = db.store.revoke_key(key, &Actor::cli()).await.map_err(|e| e.to_string());
     db.close().await;
     let row = done?;
     print(&format!("Revoked '{}' ({}).\n", row.name, row.prefix))

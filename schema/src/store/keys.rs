@@ -1,14 +1,16 @@
 //! Virtual keys: made, listed, revoked.
 
+use super::virtual_keys::{KeyDetail, KeyStep};
 use super::{Store, load};
+use crate::audit::Actor;
 use crate::error::StoreError;
 use crate::rows::KeyRow;
 use sqlx::Row;
 use uuid::Uuid;
 
 impl Store {
-    /// Stores a new key. `created_by` says who made it, for the auditor.
-    /// The same hash twice is refused: [`StoreError::Refused`].
+    /// Stores a row as it is, past the audit trail: for tests, which choose ids and instants.
+    #[cfg(feature = "testing")]
     pub async fn create_key(&self, key: &KeyRow, created_by: Option<&str>) -> Result<(), StoreError> {
         self.bounded("creating a key", async {
             let mut lease = self.lease().await?;
@@ -52,27 +54,12 @@ impl Store {
 
     /// Revokes by id or by prefix (any unambiguous beginning of the display prefix). Revoking twice keeps the first
     /// instant. A prefix that fits several keys revokes none.
-    pub async fn revoke_key(&self, id_or_prefix: &str) -> Result<KeyRow, StoreError> {
-        let missing = || StoreError::NotFound { what: "key", name: id_or_prefix.to_owned() };
+    pub async fn revoke_key(&self, id_or_prefix: &str, actor: &Actor) -> Result<KeyDetail, StoreError> {
         let id = match Uuid::parse_str(id_or_prefix) {
             Ok(id) => id,
             Err(_) => self.key_by_prefix(id_or_prefix).await?,
         };
-        self.bounded("revoking a key", async {
-            let mut lease = self.lease().await?;
-            let answer = async {
-                sqlx::query(
-                    "UPDATE virtual_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL",
-                )
-                .bind(id)
-                .execute(&mut *lease)
-                .await?;
-                load::keys(&mut lease, Some(&[id])).await
-            }
-            .await;
-            lease.settle(answer)?.into_iter().next().ok_or_else(missing)
-        })
-        .await
+        self.step_key(id, None, KeyStep::Revoke, actor).await
     }
 
     async fn key_by_prefix(&self, prefix: &str) -> Result<Uuid, StoreError> {

@@ -1,6 +1,7 @@
 //! LISTEN/NOTIFY: what one process changes, another hears.
 
 use crate::rows;
+use sallyport_schema::audit::Actor;
 use sallyport_schema::changes::ConnectionState;
 use sallyport_schema::rows::{Change, HeldRole, Kind};
 use sallyport_schema::store::Store;
@@ -41,7 +42,7 @@ async fn a_revoked_key_is_heard_by_another_store_within_a_second() {
     let key = rows::key("sp-AbCdEf12");
     cli.create_key(&key, None).await.unwrap();
     assert!(matches!(next(&mut changes).await, Change::Key(k) if k == key));
-    cli.revoke_key("sp-AbCdEf12").await.unwrap();
+    cli.revoke_key("sp-AbCdEf12", &Actor::cli()).await.unwrap();
     let heard = timeout(Duration::from_secs(1), changes.recv()).await.expect("within 1 s").unwrap();
     assert!(matches!(heard, Change::Key(k) if k.id == key.id && k.revoked_at.is_some()));
 }

@@ -1,6 +1,7 @@
 //! Migrations, loading, keys, upserts.
 
 use crate::rows;
+use sallyport_schema::audit::Actor;
 use sallyport_schema::envelope::SEALED;
 use sallyport_schema::error::StoreError;
 use sallyport_schema::rows::{HeldRole, StoredState};
@@ -98,17 +99,20 @@ async fn keys_are_revoked_by_id_or_unambiguous_prefix() {
     for key in [&a, &b, &c] {
         store.create_key(key, None).await.unwrap();
     }
-    let ambiguous = store.revoke_key("sp-AAAA").await.unwrap_err();
+    let ambiguous = store.revoke_key("sp-AAAA", &Actor::cli()).await.unwrap_err();
     assert!(matches!(ambiguous, StoreError::AmbiguousPrefix { count: 2, .. }), "{ambiguous}");
     for missing in ["sp-nope", "", "%", "0192d0a0-0000-7000-8000-000000000000"] {
-        let error = store.revoke_key(missing).await.unwrap_err();
+        let error = store.revoke_key(missing, &Actor::cli()).await.unwrap_err();
         assert!(matches!(error, StoreError::NotFound { what: "key", .. }), "{missing}: {error}");
     }
-    let first = store.revoke_key("sp-AAAAx").await.unwrap();
+    let first = store.revoke_key("sp-AAAAx", &Actor::cli()).await.unwrap();
     assert_eq!(first.id, a.id);
     assert!(first.revoked_at.is_some());
-    assert_eq!(store.revoke_key(&a.id.to_string()).await.unwrap().revoked_at, first.revoked_at);
-    assert_eq!(store.revoke_key("sp-A%").await.unwrap().id, c.id);
+    assert_eq!(
+        store.revoke_key(&a.id.to_string(), &Actor::cli()).await.unwrap().revoked_at,
+        first.revoked_at
+    );
+    assert_eq!(store.revoke_key("sp-A%", &Actor::cli()).await.unwrap().id, c.id);
     let open: Vec<_> =
         store.list_keys().await.unwrap().into_iter().filter(|k| k.revoked_at.is_none()).collect();
     assert_eq!(open, [b]);

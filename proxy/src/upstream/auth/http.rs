@@ -221,7 +221,7 @@ async fn read(connection: &mut Connection) -> Result<(u16, Bytes), String> {
 }
 
 /// A service as an endpoint has it.
-fn service(url: &Url) -> Option<Provider> {
+pub(crate) fn service(url: &Url) -> Option<Provider> {
     let bracketed = url.host_str()?;
     let host = bracketed.trim_start_matches('[').trim_end_matches(']');
     Some(Provider {
