@@ -19,6 +19,7 @@ pub mod health;
 mod host;
 mod idempotency;
 mod keys;
+mod oidc;
 mod openapi;
 mod outside;
 mod page;

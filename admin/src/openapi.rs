@@ -38,6 +38,7 @@ const SCHEME: &str = "token";
         (name = "audit", description = "Who did what, when, from where."),
         (name = "snapshot", description = "What is running."),
         (name = "session", description = "Signing in and out; who one is; the set-up."),
+        (name = "sign-in", description = "Identity providers (OpenID Connect)."),
         (name = "keys", description = "Virtual keys."),
         (name = "api", description = "This document.")
     ),

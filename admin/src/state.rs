@@ -2,6 +2,7 @@
 
 use crate::guard::Guard;
 use crate::health::{Board, Probe};
+use crate::oidc::Oidc;
 use crate::outside::Outside;
 use crate::sign_in::SignIn;
 use crate::throttle::{Limits, Throttle};
@@ -69,11 +70,12 @@ struct Inner {
     sign_in: Arc<SignIn>,
     guard: Arc<Guard>,
     outside: Arc<dyn Outside>,
+    oidc: Oidc,
 }
 
 impl AdminState {
     /// Puts the parts together. `probes` are shown by health in the given order;
-    /// of `rules` the sections `password` and `session` are read.
+    /// of `rules` `password`, `session` and `public_url` are read.
     pub fn new(
         about: About,
         bootstrap: Bootstrap,
@@ -96,6 +98,7 @@ impl AdminState {
             sign_in,
             guard,
             outside,
+            oidc: Oidc::new(rules),
         }))
     }
 
@@ -122,6 +125,10 @@ impl AdminState {
 
     pub(crate) fn outside(&self) -> &dyn Outside {
         &*self.0.outside
+    }
+
+    pub(crate) fn oidc(&self) -> &Oidc {
+        &self.0.oidc
     }
 
     pub(crate) fn sign_in(&self) -> &SignIn {

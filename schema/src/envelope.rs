@@ -11,7 +11,7 @@ mod columns;
 mod master;
 
 pub use columns::{
-    PROVIDER_API_KEY, PROVIDER_SECRETS, RESPONSE_CONTENT, RESPONSE_EVENTS, SEALED, SealedColumn,
+    OIDC_CLIENT_SECRET, OIDC_ID_TOKEN, PROVIDER_API_KEY, PROVIDER_SECRETS, RESPONSE_CONTENT, RESPONSE_EVENTS, SEALED, SealedColumn,
 };
 pub use master::{KeyFileError, KeyId, MasterKey};
 

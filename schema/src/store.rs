@@ -13,6 +13,7 @@ mod lease;
 pub(crate) mod load;
 mod migrate;
 mod objects;
+pub mod oidc;
 pub mod people;
 mod rekey;
 mod responses;

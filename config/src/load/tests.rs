@@ -287,6 +287,8 @@ fn sections_are_judged() {
         ("database: {url: 'mysql://x'}", "not a Postgres URL"),
         ("encryption: {master_key: c2hvcnQ=}", "32 bytes"),
         ("admin: {password: {min_length: 11}}", "from 12"),
+        ("admin: {public_url: 'http://sallyport.corp'}", "http only for localhost"),
+        ("admin: {public_url: 'https://sallyport.corp/admin'}", "without a path"),
         ("admin: {session: {idle: 15m}}", "must be from 16m"),
         ("admin: {session: {secrets: ['short']}}", "at least 32 random characters"),
         (

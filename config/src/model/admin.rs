@@ -14,6 +14,9 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Serve TLS.
     pub tls: Option<TlsFiles>,
+    /// URL at which browsers reach the admin service: `https://sallyport.corp`. Sign-in by OpenID Connect needs it.
+    #[schemars(with = "Option<String>")]
+    pub public_url: Option<url::Url>,
     /// Bearer token of the API. Default: made at first start, printed once, kept (hashed) in the data directory.
     pub token: Option<Secret>,
     /// Passwords of people.
@@ -27,6 +30,7 @@ impl Default for Admin {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3001)),
             tls: None,
+            public_url: None,
             token: None,
             password: PasswordRules::default(),
             session: SessionRules::default(),

@@ -84,6 +84,17 @@ fn sign_in(admin: &Admin, judge: &mut Judge<'_>) {
     if !(12..=128).contains(&admin.password.min_length) {
         judge.error("admin.password.min_length", "must be from 12 to 128 characters");
     }
+    if let Some(url) = &admin.public_url {
+        let local = url.host_str() == Some("localhost");
+        let secure = url.scheme() == "https" || (url.scheme() == "http" && local);
+        let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        if !secure || !plain || !url.username().is_empty() || url.password().is_some() {
+            judge.error(
+                "admin.public_url",
+                "write the URL that browsers use, without a path, such as https://sallyport.corp (http only for localhost)",
+            );
+        }
+    }
     let hours = |h: u64| Duration::secs(h * 3600);
     let times = [
         ("admin.password.temporary", admin.password.temporary, Duration::secs(60), hours(30 * 24)),

@@ -4,7 +4,7 @@ use crate::model::Config;
 
 /// The settings that differ and take effect only after a restart.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
-    let pairs: [(&str, bool); 20] = [
+    let pairs: [(&str, bool); 21] = [
         ("data_dir", old.data_dir == new.data_dir),
         ("instance", old.instance == new.instance),
         ("server.listen", old.server.listen == new.server.listen),
@@ -17,6 +17,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("admin.tls", old.admin.tls == new.admin.tls),
         ("admin.token", old.admin.token == new.admin.token),
         ("admin.password", old.admin.password == new.admin.password),
+        ("admin.public_url", old.admin.public_url == new.admin.public_url),
         ("admin.session", old.admin.session == new.admin.session),
         ("metrics.listen", old.metrics.listen == new.metrics.listen),
         ("log", old.log == new.log),

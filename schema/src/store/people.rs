@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Held while the number of super admins may shrink, so that two at once do not take the last two away.
-const SUPER_ADMINS: i64 = 0x0053_414c_4c59_5341;
+pub(super) const SUPER_ADMINS: i64 = 0x0053_414c_4c59_5341;
 
 /// A user's place in a team.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -302,11 +302,21 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             if let Some(roles) = &change.roles {
-                sqlx::query("DELETE FROM role_assignments WHERE user_id = $1")
-                    .bind(id)
-                    .execute(&mut *tx)
-                    .await?;
-                assign(&mut tx, id, roles, actor).await?;
+                // those that stay remember who gave them
+                let (kept, anew): (Vec<_>, Vec<_>) =
+                    roles.iter().cloned().partition(|r| before.roles.contains(r));
+                let (names, teams): (Vec<_>, Vec<_>) = kept.into_iter().map(|r| (r.role, r.team)).unzip();
+                sqlx::query(
+                    "DELETE FROM role_assignments a WHERE user_id = $1 AND NOT EXISTS (
+                         SELECT 1 FROM unnest($2::text[], $3::uuid[]) AS k(role, team)
+                         WHERE k.role = a.role AND k.team IS NOT DISTINCT FROM a.team_id)",
+                )
+                .bind(id)
+                .bind(names)
+                .bind(teams)
+                .execute(&mut *tx)
+                .await?;
+                assign(&mut tx, id, &anew, actor).await?;
             }
             self.finish(tx, "user.update", before, actor).await
         })
@@ -435,12 +445,12 @@ fn is_super(held: &HeldRole) -> bool {
     held.role == "super_admin" && held.team.is_none()
 }
 
-async fn lock(tx: &mut Tx, what: i64) -> Result<(), StoreError> {
+pub(super) async fn lock(tx: &mut Tx, what: i64) -> Result<(), StoreError> {
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(what).execute(&mut **tx).await?;
     Ok(())
 }
 
-async fn super_admins(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(super) async fn super_admins(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query(
         "SELECT count(DISTINCT u.id) FROM users u JOIN role_assignments a ON a.user_id = u.id
          WHERE a.role = 'super_admin' AND a.team_id IS NULL AND u.active AND u.deleted_at IS NULL",
