@@ -4,6 +4,9 @@
 mod all {
     mod keys;
     mod kit;
+    mod oidc;
+    mod oidc_kit;
+    mod oidc_logout;
     mod people;
     mod postgres;
     mod routes;
