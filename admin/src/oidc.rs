@@ -11,8 +11,8 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod presets;
 mod remote;
-pub(crate) mod trial;
 mod tokens;
+pub(crate) mod trial;
 mod view;
 pub(crate) mod write;
 

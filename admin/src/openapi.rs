@@ -40,6 +40,10 @@ const SCHEME: &str = "token";
         (name = "session", description = "Signing in and out; who one is; the set-up."),
         (name = "sign-in", description = "Identity providers (OpenID Connect)."),
         (name = "keys", description = "Virtual keys."),
+        (name = "providers", description = "Upstream providers: of the files (read-only) and of the store."),
+        (name = "models", description = "Models that clients may ask for, with their routes."),
+        (name = "settings", description = "Settings of the organisation."),
+        (name = "configuration", description = "Export and import as YAML."),
         (name = "api", description = "This document.")
     ),
     components(schemas(Problem))

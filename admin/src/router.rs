@@ -10,6 +10,7 @@ use crate::sign_in::{me, reset, sessions, setup};
 use crate::state::AdminState;
 use crate::{accounts, audit, effective, roles, teams, users};
 use crate::{calls, health, keys, oidc, snapshot};
+use crate::{models, providers, settings, transfer};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use std::sync::Arc;
@@ -94,6 +95,17 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(roles::history::list))?;
     api.add(routes!(audit::list))?;
     api.add(routes!(audit::verify))?;
+    api.add(routes!(providers::list, providers::create))?;
+    api.add(routes!(providers::get, providers::change, providers::delete))?;
+    api.add(routes!(providers::test::post))?;
+    api.add(routes!(providers::import::list, providers::import::post))?;
+    api.add(routes!(models::list, models::create))?;
+    api.add(routes!(models::get, models::change, models::delete))?;
+    api.add(routes!(settings::list))?;
+    api.add(routes!(settings::get, settings::put, settings::delete))?;
+    api.add(routes!(settings::history))?;
+    api.add(routes!(transfer::export))?;
+    api.add(routes!(transfer::import))?;
     api.finish()
 }
 

@@ -7,8 +7,10 @@ mod all {
     mod oidc;
     mod oidc_kit;
     mod oidc_logout;
+    mod oidc_people;
     mod people;
     mod postgres;
+    mod resources;
     mod routes;
     mod sign_in;
     mod wire;

@@ -9,11 +9,12 @@ mod models;
 mod prefixes;
 mod providers;
 
-pub use providers::{configured, default_base_url};
+pub use providers::{configured, default_base_url, opened, ready};
 
 use crate::load::Loaded;
 use crate::models::ModelTable;
 use crate::rights::{CallRights, Held, built_in_roles};
+use crate::settings;
 use crate::snapshot::{Key, KeyHash, Owner, Snapshot, Source, Team};
 use intern::Interner;
 use sallyport_schema::access::is_built_in;
@@ -69,6 +70,8 @@ impl Assembler {
             source,
             config_hash: loaded.hash.clone(),
             config: loaded.config.clone(),
+            files: loaded.config.clone(),
+            document: Arc::new(loaded.document.clone()),
             keys: imbl::OrdMap::new(),
             users: imbl::HashMap::new(),
             accounts: imbl::HashMap::new(),
@@ -139,11 +142,10 @@ impl Assembler {
                 self.models.insert(row.id, Arc::new(row));
                 self.upstreams(&mut next);
             }
-            Change::Setting(key, Some(value)) => {
-                self.settings.insert(key, value);
-            }
-            Change::Setting(key, None) => {
+            Change::Setting(key, value) => {
                 self.settings.remove(&key);
+                self.settings.extend(value.map(|value| (key, value)));
+                self.upstreams(&mut next);
             }
             Change::Removed(Kind::User, id) => {
                 next.users.remove(&id);
@@ -174,7 +176,8 @@ impl Assembler {
     /// Takes a new configuration; the stored part stays.
     pub fn reload(&mut self, loaded: &Loaded) {
         let mut next = (*self.snapshot).clone();
-        next.config = loaded.config.clone();
+        next.files = loaded.config.clone();
+        next.document = Arc::new(loaded.document.clone());
         next.config_hash = loaded.hash.clone();
         next.prices = loaded.prices.clone();
         self.upstreams(&mut next);
@@ -213,9 +216,14 @@ impl Assembler {
         next.keys.insert(row.hash, Arc::new(key(row, &mut self.intern)));
     }
 
-    /// Providers and models, from YAML and from the store; YAML wins.
+    /// Settings, providers and models, from YAML and from the store; YAML wins.
     fn upstreams(&mut self, next: &mut Snapshot) {
         let mut findings = Vec::new();
+        let config = settings::laid_over(&next.files, &self.settings, &mut findings);
+        // The same one stays the same: filters are made anew for another one.
+        if *config != *next.config {
+            next.config = config;
+        }
         next.providers = providers::all(&next.config, self.providers.values(), &self.keyring, &mut findings);
         let models = models::all(&next.config, self.models.values(), &next.providers, &mut findings);
         let mut table = ModelTable::new(models);

@@ -1,8 +1,10 @@
 //! The merged document: which value came from which file and line.
 
 use crate::errors::Origin;
-use crate::overlay::{Data, Node};
+use crate::overlay::{Data, Mark, Node};
 use crate::resolve::{item_path, join};
+use std::path::Path;
+use std::sync::Arc;
 
 /// A step into a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,14 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub struct Document {
     pub(crate) root: Node,
+}
+
+/// A document that says nothing.
+impl Default for Document {
+    fn default() -> Self {
+        let origin = Origin { file: Arc::from(Path::new("")), line: 1, column: 1 };
+        Self { root: Node { data: Data::Map(Vec::new()), origin, mark: Mark::default() } }
+    }
 }
 
 impl Document {

@@ -146,6 +146,11 @@ impl GoogleCredentials {
         Ok(parsed)
     }
 
+    /// Does it name a file on this machine?
+    pub const fn reads_a_file(&self) -> bool {
+        matches!(self, Self::ExternalAccount(e) if e.credential_source.file.is_some())
+    }
+
     /// The addresses that it names.
     pub fn urls(&self) -> Vec<(&'static str, &Url)> {
         match self {

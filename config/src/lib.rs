@@ -17,12 +17,15 @@ pub mod models;
 pub mod overlay;
 pub mod prices;
 mod resolve;
+pub mod resources;
 pub mod rights;
 mod schema_doc;
+pub mod settings;
 mod shape;
 pub mod snapshot;
 #[cfg(test)]
 mod testing;
+pub mod transfer;
 pub mod units;
 mod validate;
 pub mod watch;

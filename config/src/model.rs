@@ -450,6 +450,19 @@ pub struct Model {
     pub enabled: bool,
     /// Its upstreams.
     pub routes: Vec<Route>,
+    /// What it costs, whichever upstream serves it. Default: what the price table says.
+    #[serde(default)]
+    pub price: Option<Price>,
+    /// Factor of the cost of what goes in: 1.2 charges a fifth more, 0 nothing.
+    #[serde(default = "unchanged")]
+    pub input_multiplier: f64,
+    /// Factor of the cost of what comes out.
+    #[serde(default = "unchanged")]
+    pub output_multiplier: f64,
+}
+
+const fn unchanged() -> f64 {
+    1.0
 }
 
 /// One upstream of a model.

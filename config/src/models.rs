@@ -1,6 +1,8 @@
 //! Model names → weighted upstreams.
 
+use crate::model::Price;
 use crate::pattern::glob;
+use crate::prices::Rate;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,6 +15,27 @@ pub struct Model {
     pub routes: Vec<Route>,
     /// Comes from YAML rather than from the store.
     pub managed: bool,
+    /// What it costs, where that is not just what the price table says.
+    pub charge: Option<Arc<Charge>>,
+}
+
+/// What a model costs, whichever upstream serves it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Charge {
+    /// Instead of the price table's.
+    pub rate: Option<Rate>,
+    /// Factor of the cost of what goes in.
+    pub input: f64,
+    /// Factor of the cost of what comes out.
+    pub output: f64,
+}
+
+impl Charge {
+    /// None: the price table's, as it is.
+    pub fn of(price: Option<&Price>, input: f64, output: f64) -> Option<Arc<Self>> {
+        let rate = price.map(Rate::from);
+        (rate.is_some() || input != 1.0 || output != 1.0).then(|| Arc::new(Self { rate, input, output }))
+    }
 }
 
 /// One upstream of a model.
@@ -35,6 +58,8 @@ pub struct ModelTable {
     prefixes: Vec<Arc<Model>>,
     /// Names that are switched off: no prefix serves them.
     off: Vec<Arc<str>>,
+    /// Some model has a charge: otherwise nobody needs to look for it.
+    charged: bool,
 }
 
 impl ModelTable {
@@ -43,6 +68,7 @@ impl ModelTable {
         let mut table = Self::default();
         for m in models {
             let m = Arc::new(m);
+            table.charged |= m.charge.is_some();
             if m.name.contains('*') {
                 table.globs.retain(|g| g.name != m.name);
                 table.globs.push(m);
@@ -71,6 +97,11 @@ impl ModelTable {
             .get(name)
             .or_else(|| self.globs.iter().find(|m| glob(&m.name, name)))
             .or_else(|| self.by_prefix(name))
+    }
+
+    /// What the model that is asked for by this name costs, where that is not just what the price table says.
+    pub fn charge(&self, name: &str) -> Option<&Charge> {
+        if self.charged { self.find(name)?.charge.as_deref() } else { None }
     }
 
     fn by_prefix(&self, name: &str) -> Option<&Arc<Model>> {
@@ -104,7 +135,7 @@ mod tests {
     use super::*;
 
     fn model(name: &str) -> Model {
-        Model { name: name.into(), routes: Vec::new(), managed: true }
+        Model { name: name.into(), routes: Vec::new(), managed: true, charge: None }
     }
 
     #[test]

@@ -72,6 +72,30 @@ impl From<&Price> for Rate {
 }
 
 impl Rate {
+    /// The rates with factors for what goes in and what comes out.
+    #[must_use]
+    pub fn times(&self, input: f64, output: f64) -> Self {
+        // Rates are at most 1e12, factors at most 1000: far within what a float tells exactly enough.
+        let n = |rate: i64, factor: f64| (rate as f64 * factor).round() as i64;
+        Self {
+            input: n(self.input, input),
+            cached_input: n(self.cached_input, input),
+            cache_write: n(self.cache_write, input),
+            cache_write_1h: n(self.cache_write_1h, input),
+            output: n(self.output, output),
+            reasoning: n(self.reasoning, output),
+            long_prompt: self.long_prompt.map(|l| LongRate {
+                above: l.above,
+                input: n(l.input, input),
+                cached_input: n(l.cached_input, input),
+                cache_write: n(l.cache_write, input),
+                cache_write_1h: n(l.cache_write_1h, input),
+                output: n(l.output, output),
+                reasoning: n(l.reasoning, output),
+            }),
+        }
+    }
+
     /// What `usage` costs, in nano-dollars, rounded half up. Parts larger than their whole count as the whole.
     pub fn cost(&self, usage: &Usage) -> i64 {
         let r = match self.long_prompt {

@@ -2,6 +2,7 @@
 //! makes a new one that shares all that did not change (persistent maps), so that one key's change costs
 //! microseconds and a reader never waits.
 
+use crate::document::Document;
 use crate::model::{Config, HttpVersions, KindSettings, ProviderKind, Secret};
 use crate::pattern::PatternSet;
 use crate::prices::PriceTable;
@@ -27,6 +28,10 @@ pub struct Snapshot {
     pub config_hash: String,
     /// The configuration.
     pub config: Arc<Config>,
+    /// What the files alone say: `config` without the stored settings.
+    pub files: Arc<Config>,
+    /// Which line of which file says what; secrets are masked.
+    pub document: Arc<Document>,
     /// Virtual keys by hash.
     /// (A B-tree: half the memory of the hash map for a key of 40 bytes, and a look-up of a fraction of a microsecond.)
     pub keys: imbl::OrdMap<KeyHash, Arc<Key>>,

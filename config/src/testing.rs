@@ -95,5 +95,13 @@ pub(crate) fn provider(n: u128, name: &str, ring: &KeyRing) -> ProviderRow {
 
 pub(crate) fn model(n: u128, name: &str, provider: &str) -> ModelRow {
     let route = RouteRow { id: id(n + 1000), provider: provider.into(), upstream_model: None, weight: 1 };
-    ModelRow { id: id(n), name: name.into(), enabled: true, routes: vec![route] }
+    ModelRow {
+        id: id(n),
+        name: name.into(),
+        enabled: true,
+        routes: vec![route],
+        price: None,
+        input_multiplier: 1.0,
+        output_multiplier: 1.0,
+    }
 }

@@ -12,7 +12,7 @@ pub(crate) use sections::check_price;
 
 use crate::document::Document;
 use crate::errors::Problem;
-use crate::model::Config;
+use crate::model::{Config, Model, Provider};
 use std::collections::HashSet;
 
 /// What was found.
@@ -28,6 +28,34 @@ pub(crate) fn validate(config: &Config, document: &Document, doubtful: &HashSet<
     sections::check(config, &mut judge);
     chain::check(&config.filters, &mut judge);
     providers::check(config, &mut judge);
+    judge.verdict
+}
+
+/// Judges one provider by the rest of a configuration; its fields are named without a place.
+pub(crate) fn provider(
+    config: &Config,
+    provider: &Provider,
+    document: &Document,
+    doubtful: &HashSet<String>,
+) -> Verdict {
+    let mut judge = Judge { document, doubtful, verdict: Verdict::default() };
+    if let Err(message) = check_provider_name(&provider.name) {
+        judge.error(".name", message);
+    }
+    providers::provider(config, provider, "", &mut judge);
+    judge.verdict
+}
+
+/// Judges one model; its fields are named without a place.
+pub(crate) fn model<'a>(
+    known: impl Iterator<Item = &'a Provider>,
+    model: &Model,
+    document: &Document,
+    doubtful: &HashSet<String>,
+) -> Verdict {
+    let mut judge = Judge { document, doubtful, verdict: Verdict::default() };
+    let known = known.map(|p| (p.name.as_str(), p)).collect();
+    providers::model(model, "", &known, &mut judge);
     judge.verdict
 }
 

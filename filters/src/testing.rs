@@ -212,7 +212,7 @@ pub(crate) fn route(provider: &str, model: Option<&str>, weight: u32) -> Route {
 
 /// A model.
 pub(crate) fn model(name: &str, routes: Vec<Route>) -> Model {
-    Model { name: name.into(), routes, managed: true }
+    Model { name: name.into(), routes, managed: true, charge: None }
 }
 
 /// Providers `openai`, `anthropic`, `vllm`; models `gpt-5` and `fast` (alias of gpt-5-mini) at openai, `claude-*` and
@@ -241,6 +241,8 @@ pub(crate) fn snapshot() -> Snapshot {
         source: Source::Store,
         config_hash: String::new(),
         config: Arc::new(Config::default()),
+        files: Arc::new(Config::default()),
+        document: Default::default(),
         keys: Default::default(),
         users: Default::default(),
         accounts: Default::default(),

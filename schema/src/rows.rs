@@ -150,6 +150,19 @@ pub struct ModelRow {
     pub enabled: bool,
     /// Weighted upstreams.
     pub routes: Vec<RouteRow>,
+    /// What it costs, in the form of YAML's prices; None: as the price table says.
+    #[serde(default)]
+    pub price: Option<serde_json::Value>,
+    /// Factor of the cost of what goes in.
+    #[serde(default = "one")]
+    pub input_multiplier: f64,
+    /// Factor of the cost of what comes out.
+    #[serde(default = "one")]
+    pub output_multiplier: f64,
+}
+
+const fn one() -> f64 {
+    1.0
 }
 
 /// One upstream of a model.

@@ -16,6 +16,7 @@ mod objects;
 pub mod oidc;
 pub mod people;
 mod rekey;
+pub mod resources;
 mod responses;
 pub mod roles;
 pub mod sessions;

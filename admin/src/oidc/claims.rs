@@ -66,7 +66,9 @@ pub(super) fn login(provider: &OidcProvider, claims: &Map<String, Value>) -> Res
     }
     let email = match text(claims, &settings.claims.email) {
         // other letters may become these ones in lower case
-        Some(email) if !email.is_ascii() => return Err(refused("the provider gives an e-mail address that is not ASCII")),
+        Some(email) if !email.is_ascii() => {
+            return Err(refused("the provider gives an e-mail address that is not ASCII"));
+        }
         Some(email) => {
             Some(sign_in::email(email).map_err(|_| refused("the provider gives no usable e-mail address"))?)
         }
@@ -135,8 +137,9 @@ fn yes(value: &Value) -> bool {
 fn groups<'c>(provider: &OidcProvider, claims: &'c Map<String, Value>) -> Result<Vec<&'c str>, OidcError> {
     let Some(name) = &provider.settings.claims.groups else { return Ok(Vec::new()) };
     // Entra, above 200 groups: https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
-    let elsewhere = claims.get("_claim_names").and_then(Value::as_object).is_some_and(|n| n.contains_key(name))
-        || (name == "groups" && claims.get("hasgroups").is_some_and(yes));
+    let elsewhere =
+        claims.get("_claim_names").and_then(Value::as_object).is_some_and(|n| n.contains_key(name))
+            || (name == "groups" && claims.get("hasgroups").is_some_and(yes));
     if elsewhere {
         let why = "the provider sends no groups because there are too many (groups overage): let it send only those that \
                    are assigned to the application";

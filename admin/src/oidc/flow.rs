@@ -59,7 +59,8 @@ impl Flow {
 
     /// Out of the browser, if it is the one that began: `given` is the state that came back.
     pub(super) fn find(state: &AdminState, headers: &HeaderMap, given: &str) -> Result<Self, Problem> {
-        let flow: Option<Self> = crate::sign_in::find_cookie(headers, COOKIE).and_then(|v| open(state, PLACE, v));
+        let flow: Option<Self> =
+            crate::sign_in::find_cookie(headers, COOKIE).and_then(|v| open(state, PLACE, v));
         let flow = flow.ok_or_else(|| {
             stray("this browser has begun no sign-in, or it took longer than 10 minutes: begin again")
         })?;
@@ -176,8 +177,20 @@ mod tests {
         }
         assert_eq!(local(None).unwrap(), "/");
         for bad in [
-            "", "//evil.example", "/\\evil.example", "\\\\evil", "https://evil.example", "evil", "/\t/evil.example",
-            "/\n/evil.example", " //evil", "/a b", "javascript:alert(1)", "/\u{e9}", "///evil.example", "/a\\b",
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil",
+            "https://evil.example",
+            "evil",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            " //evil",
+            "/a b",
+            "javascript:alert(1)",
+            "/\u{e9}",
+            "///evil.example",
+            "/a\\b",
             &format!("/{}", "a".repeat(1000)),
         ] {
             assert_eq!(local(Some(bad.into())).unwrap_err().code(), "bad_parameter", "{bad:?}");

@@ -83,7 +83,13 @@ pub(crate) async fn begin(
     let test = match query.test {
         Some(ticket) => {
             let ticket = Ticket::read(&state, &ticket).filter(|t| (t.provider, t.configuration) == at);
-            Some(ticket.ok_or_else(|| stray("the test is over, or the provider has been changed: begin a new one"))?.by)
+            Some(
+                ticket
+                    .ok_or_else(|| {
+                        stray("the test is over, or the provider has been changed: begin a new one")
+                    })?
+                    .by,
+            )
         }
         None if provider.state == OidcState::Active => None,
         None => return Err(no_such()),
@@ -223,7 +229,9 @@ async fn shown(
             return Err(OidcError::Token("the answer comes from another issuer (iss)".to_owned()));
         }
         None if metadata.additional_metadata().authorization_response_iss_parameter_supported => {
-            return Err(OidcError::Token("the answer does not say from which issuer it comes (iss)".to_owned()));
+            return Err(OidcError::Token(
+                "the answer does not say from which issuer it comes (iss)".to_owned(),
+            ));
         }
         _ => {}
     }

@@ -44,7 +44,9 @@ pub(crate) async fn farewell(state: &AdminState, session: Uuid) -> Option<Signed
     let token = found.id_token.and_then(|sealed| state.keyring().open(&place, &sealed).ok());
     {
         let mut query = url.query_pairs_mut();
-        if let Some(token) = token.as_deref().and_then(|t| std::str::from_utf8(t).ok()).filter(|t| t.len() <= HINT) {
+        if let Some(token) =
+            token.as_deref().and_then(|t| std::str::from_utf8(t).ok()).filter(|t| t.len() <= HINT)
+        {
             query.append_pair("id_token_hint", token);
         }
         query.append_pair("client_id", &found.client_id);
@@ -94,7 +96,9 @@ pub(crate) async fn backchannel(
             state.store().note(&login::anonymous(&caller), &event).await?;
             // 2.8: 400 for whatever is wrong with the request
             Err(match error {
-                OidcError::Token(why) => Problem::bad_request("bad_logout_token", format!("logout_token: {why}")),
+                OidcError::Token(why) => {
+                    Problem::bad_request("bad_logout_token", format!("logout_token: {why}"))
+                }
                 other => other.problem(),
             })
         }
@@ -108,8 +112,11 @@ async fn end(
     body: &[u8],
 ) -> Result<Result<u64, OidcError>, Problem> {
     let bad = |why: &str| Ok(Err(OidcError::Token(why.to_owned())));
-    let mut given = url::form_urlencoded::parse(body).filter(|(name, _)| name == "logout_token").map(|(_, v)| v);
-    let (Some(text), None) = (given.next(), given.next()) else { return bad("send one logout_token as a form") };
+    let mut given =
+        url::form_urlencoded::parse(body).filter(|(name, _)| name == "logout_token").map(|(_, v)| v);
+    let (Some(text), None) = (given.next(), given.next()) else {
+        return bad("send one logout_token as a form");
+    };
     if text.len() > LONGEST {
         return bad("it is too long");
     }

@@ -13,10 +13,10 @@ use openidconnect::core::{
     CoreSubjectIdentifierType,
 };
 use openidconnect::{
-    AdditionalProviderMetadata, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId,
-    ClientSecret, CsrfToken, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse as _,
-    PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope,
-    SignatureVerificationError, TokenResponse as _,
+    AdditionalProviderMetadata, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError,
+    ClientId, ClientSecret, CsrfToken, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, JsonWebKeySet,
+    Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl,
+    RequestTokenError, Scope, SignatureVerificationError, TokenResponse as _,
 };
 use sallyport_schema::store::oidc::OidcProvider;
 use serde::{Deserialize, Serialize};
@@ -191,7 +191,9 @@ async fn discover(outside: &dyn Outside, provider: &OidcProvider) -> Result<Meta
 fn discovery(error: DiscoveryError<OutsideError>) -> OidcError {
     match error {
         DiscoveryError::Request(e) => OidcError::Away(told(&e.0)),
-        DiscoveryError::Response(status, _, why) => OidcError::Answer(told(&format!("{why} (HTTP {status})"))),
+        DiscoveryError::Response(status, _, why) => {
+            OidcError::Answer(told(&format!("{why} (HTTP {status})")))
+        }
         DiscoveryError::Parse(e) => OidcError::Answer(told(&format!("discovery: {e}"))),
         DiscoveryError::Validation(why) => OidcError::Answer(told(&why)),
         e => OidcError::Answer(told(&e.to_string())),
@@ -218,9 +220,13 @@ macro_rules! client {
         let secret = $us.secret.clone().map(ClientSecret::new);
         let redirect = RedirectUrl::new($us.callback.clone())
             .map_err(|_| OidcError::Answer("admin.public_url makes no callback URL".to_owned()))?;
-        CoreClient::from_provider_metadata((**$metadata).clone(), ClientId::new($us.client_id.clone()), secret)
-            .set_redirect_uri(redirect)
-            .set_auth_type(authentication($metadata))
+        CoreClient::from_provider_metadata(
+            (**$metadata).clone(),
+            ClientId::new($us.client_id.clone()),
+            secret,
+        )
+        .set_redirect_uri(redirect)
+        .set_auth_type(authentication($metadata))
     }};
 }
 
@@ -280,9 +286,13 @@ pub(super) async fn exchange(
         .await
         .map_err(|e| match e {
             RequestTokenError::Request(e) => OidcError::Away(told(&e.0)),
-            RequestTokenError::ServerResponse(e) => OidcError::Answer(told(&format!("the token endpoint says {e}"))),
+            RequestTokenError::ServerResponse(e) => {
+                OidcError::Answer(told(&format!("the token endpoint says {e}")))
+            }
             // not what could not be read: there are tokens in it
-            RequestTokenError::Parse(..) => OidcError::Answer("the token endpoint's answer cannot be read".to_owned()),
+            RequestTokenError::Parse(..) => {
+                OidcError::Answer("the token endpoint's answer cannot be read".to_owned())
+            }
             RequestTokenError::Other(why) => OidcError::Answer(told(&why)),
         })?;
     let id_token = answer.id_token().cloned();
@@ -349,7 +359,8 @@ impl Remotes {
             Err(Doubt::Wrong(error)) => return Err(error),
             Err(Doubt::Key(error)) => {
                 let other = self.other_keys(outside, provider, metadata).await?.ok_or(error)?;
-                verified(&other, &provider.client_id, token, &nonce).map_err(|(Doubt::Key(e) | Doubt::Wrong(e))| e)?;
+                verified(&other, &provider.client_id, token, &nonce)
+                    .map_err(|(Doubt::Key(e) | Doubt::Wrong(e))| e)?;
             }
         }
         // the very bytes whose signature was verified, with all their claims
@@ -378,8 +389,8 @@ pub(super) async fn userinfo(
     if answer.status() != StatusCode::OK {
         return Err(bad(&format!("HTTP {}", answer.status().as_u16())));
     }
-    let claims: Map<String, Value> =
-        serde_json::from_slice(answer.body()).map_err(|_| bad("it is no JSON object (signed ones are not read)"))?;
+    let claims: Map<String, Value> = serde_json::from_slice(answer.body())
+        .map_err(|_| bad("it is no JSON object (signed ones are not read)"))?;
     match claims.get("sub").and_then(Value::as_str) {
         Some(sub) if sub == subject => Ok(Some(claims)),
         _ => Err(bad("it is about somebody else")),

@@ -150,7 +150,8 @@ impl LogoutToken {
 
 fn part<T: DeserializeOwned>(text: &str) -> Result<T, OidcError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| OidcError::Token("it is no JWT".to_owned()))?;
-    serde_json::from_slice(&bytes).map_err(|e| OidcError::Token(told(&format!("it does not say what it must: {e}"))))
+    serde_json::from_slice(&bytes)
+        .map_err(|e| OidcError::Token(told(&format!("it does not say what it must: {e}"))))
 }
 
 /// The claims of a JWT whose signature was verified.

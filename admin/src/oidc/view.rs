@@ -202,7 +202,11 @@ impl SettingsPatch {
     pub(super) fn on(self, old: OidcSettings) -> Result<OidcSettings, Problem> {
         let new = OidcSettings {
             scopes: self.scopes.unwrap_or(old.scopes),
-            claims: self.claims.map_or(old.claims, |c| ClaimNames { email: c.email, name: c.name, groups: c.groups }),
+            claims: self.claims.map_or(old.claims, |c| ClaimNames {
+                email: c.email,
+                name: c.name,
+                groups: c.groups,
+            }),
             group_rules: self
                 .group_rules
                 .map_or(old.group_rules, |rules| rules.into_iter().map(GroupRule::from).collect()),
@@ -221,7 +225,8 @@ impl SettingsPatch {
 
 /// As a preset has them.
 pub(super) fn preset_settings(id: &str) -> Result<OidcSettings, Problem> {
-    let preset = preset(id).ok_or_else(|| wrong("preset: there is no such one; see GET /api/oidc_presets"))?;
+    let preset =
+        preset(id).ok_or_else(|| wrong("preset: there is no such one; see GET /api/oidc_presets"))?;
     Ok(OidcSettings {
         scopes: preset.scopes.iter().map(|s| (*s).to_owned()).collect(),
         claims: preset.claims(),
@@ -307,10 +312,17 @@ pub(super) fn issuer(text: String) -> Result<String, Problem> {
                 None => false,
             };
             let secure = url.scheme() == "https" || (url.scheme() == "http" && local);
-            secure && url.query().is_none() && url.fragment().is_none() && url.username().is_empty()
+            secure
+                && url.query().is_none()
+                && url.fragment().is_none()
+                && url.username().is_empty()
                 && url.password().is_none()
         });
-    if fine { Ok(text) } else { Err(wrong("issuer: an https URL without query and fragment (http only on loopback)")) }
+    if fine {
+        Ok(text)
+    } else {
+        Err(wrong("issuer: an https URL without query and fragment (http only on loopback)"))
+    }
 }
 
 /// A client id.

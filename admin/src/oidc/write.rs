@@ -4,7 +4,8 @@
 //! whoever lets a provider take existing users over by their address must hold everything, for it opens everybody's.
 
 use super::view::{
-    NewOidcProvider, OidcProviderPatch, ProviderView, client_id, client_secret, issuer, name, preset_settings, slug,
+    NewOidcProvider, OidcProviderPatch, ProviderView, client_id, client_secret, issuer, name,
+    preset_settings, slug,
 };
 use crate::caller::{Caller, forbidden};
 use crate::params::{Body, Named, wrong};
@@ -146,7 +147,11 @@ pub(super) async fn find(state: &AdminState, id: Uuid) -> Result<OidcProvider, P
 }
 
 /// The provider, if its rules give nothing that the caller does not hold.
-pub(super) async fn changeable(state: &AdminState, caller: &Caller, id: Uuid) -> Result<OidcProvider, Problem> {
+pub(super) async fn changeable(
+    state: &AdminState,
+    caller: &Caller,
+    id: Uuid,
+) -> Result<OidcProvider, Problem> {
     let found = find(state, id).await?;
     covered(state, caller, &found.settings, Missing::Nothing).await?;
     Ok(found)
@@ -173,7 +178,9 @@ async fn covered(
         && let Some(role) = built_in("super_admin")
     {
         let everything = caller.covers(&[Assignment { role, team: None }]);
-        everything.map_err(|_| forbidden("link_by_email opens the accounts of everybody: only who holds everything may"))?;
+        everything.map_err(|_| {
+            forbidden("link_by_email opens the accounts of everybody: only who holds everything may")
+        })?;
     }
     let mut seen: Vec<&HeldRole> = Vec::new();
     let given = settings.group_rules.iter().filter_map(|r| r.role.as_ref()).chain(&settings.default_roles);

@@ -1,12 +1,11 @@
 //! The snapshot as the API shows it.
 
 use crate::state::About;
-use crate::token::to_hex;
 use sallyport_config::model::{HttpVersions, KindSettings, ProviderKind, Secret};
 use sallyport_config::models::{Model, Route};
+use sallyport_config::resources::fingerprint;
 use sallyport_config::snapshot::{Provider, Snapshot, Source};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -256,11 +255,7 @@ impl From<&Provider> for ProviderView {
 
 impl From<Option<&Secret>> for SecretView {
     fn from(secret: Option<&Secret>) -> Self {
-        // 32 bits: enough to tell two keys apart, too few to search for the key by.
-        let fingerprint = secret.map(|s| {
-            let hash = Sha256::new().chain_update("sallyport secret fingerprint\0").chain_update(s.expose());
-            to_hex(&hash.finalize()[..4])
-        });
+        let fingerprint = secret.map(|s| fingerprint(s.expose()));
         Self { set: secret.is_some(), fingerprint }
     }
 }

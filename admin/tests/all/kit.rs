@@ -128,6 +128,11 @@ pub(super) fn router() -> Router {
 
 /// The API on a database of its own.
 pub(super) async fn managed(url: &str) -> (Router, Store) {
+    reaching(url, Arc::new(sallyport_admin::Nowhere)).await
+}
+
+/// The same with a way out.
+pub(super) async fn reaching(url: &str, outside: Arc<dyn sallyport_admin::Outside>) -> (Router, Store) {
     let store = Store::connect(url, 8, Duration::from_secs(20)).await.unwrap();
     let about = About::now("1.2.3", "gate-1", vec!["base.yaml".into()]);
     let stored = Stored { store: store.clone(), keyring: nowhere().keyring };
@@ -140,7 +145,7 @@ pub(super) async fn managed(url: &str) -> (Router, Store) {
         Vec::new(),
         stored,
         &Admin::default(),
-        Arc::new(sallyport_admin::Nowhere),
+        outside,
     );
     (sallyport_admin::router(state).unwrap(), store)
 }

@@ -205,7 +205,8 @@ impl Fake {
         assert_eq!(query["code_challenge_method"], "S256");
         assert!(query["scope"].split(' ').any(|s| s == "openid"), "{query:?}");
         let now = OffsetDateTime::now_utc().unix_timestamp();
-        let mut all = json!({"iss": ISSUER, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": query["nonce"]});
+        let mut all =
+            json!({"iss": ISSUER, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": query["nonce"]});
         for (name, value) in claims.as_object().unwrap() {
             all[name] = value.clone();
         }
@@ -222,7 +223,8 @@ impl Fake {
         if request.headers().get("authorization").is_none_or(|v| *v != *basic) {
             return (401, json!({"error": "invalid_client"}));
         }
-        let form: HashMap<String, String> = url::form_urlencoded::parse(request.body()).into_owned().collect();
+        let form: HashMap<String, String> =
+            url::form_urlencoded::parse(request.body()).into_owned().collect();
         let refused = (400, json!({"error": "invalid_grant"}));
         let Some(code) = inner.codes.remove(&form["code"]) else { return refused };
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
@@ -433,8 +435,11 @@ impl Browser {
 
     pub(super) async fn send(&mut self, method: &str, uri: &str) -> Answer {
         let from: SocketAddr = "192.0.2.7:5000".parse().unwrap();
-        let mut request =
-            Request::builder().method(method).uri(uri).header("host", "gate.example").extension(ConnectInfo(from));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("host", "gate.example")
+            .extension(ConnectInfo(from));
         for (name, value) in &self.cookies {
             request = request.header("cookie", format!("{name}={value}"));
         }
@@ -483,6 +488,7 @@ pub(super) fn roles(me: &Value) -> Vec<String> {
 pub(super) async fn by(router: &Router, token: &str, method: &str, uri: &str, body: Value) -> Answer {
     assert_ne!(token, TOKEN);
     let request = Request::builder().method(method).uri(uri).header("host", "localhost");
-    let request = request.header("authorization", format!("Bearer {token}")).header("content-type", "application/json");
+    let request =
+        request.header("authorization", format!("Bearer {token}")).header("content-type", "application/json");
     answer(router, request.body(Body::from(body.to_string())).unwrap()).await
 }

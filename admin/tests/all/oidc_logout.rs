@@ -19,12 +19,16 @@ fn logout(jti: &str, more: Value) -> Value {
 }
 
 async fn tell(house: &House, token: &str) -> Answer {
-    let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", token).finish();
+    let form =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", token).finish();
     post(house, form).await
 }
 
 async fn post(house: &House, body: String) -> Answer {
-    let request = Request::builder().method("POST").uri("/api/oidc/corp/backchannel_logout").header("host", "gate.example");
+    let request = Request::builder()
+        .method("POST")
+        .uri("/api/oidc/corp/backchannel_logout")
+        .header("host", "gate.example");
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     answer(&house.router, request.body(Body::from(body)).unwrap()).await
 }
@@ -41,7 +45,10 @@ async fn signing_out_leads_to_the_provider() {
     let url = url::Url::parse(a.json()["logout_url"].as_str().unwrap()).unwrap();
     assert!(url.as_str().starts_with(&format!("{ISSUER}/end?")));
     let query: HashMap<String, String> = url.query_pairs().into_owned().collect();
-    assert_eq!((&*query["client_id"], &*query["post_logout_redirect_uri"]), (CLIENT, "https://gate.example/"));
+    assert_eq!(
+        (&*query["client_id"], &*query["post_logout_redirect_uri"]),
+        (CLIENT, "https://gate.example/")
+    );
     let hint: Vec<&str> = query["id_token_hint"].split('.').collect();
     assert_eq!(hint.len(), 3);
     // a provider without such a place
@@ -74,7 +81,10 @@ async fn the_provider_ends_sessions() {
     let header = json!({"alg": "RS256", "kid": "k1", "typ": "logout+jwt"});
     let token = key.token_with(&header, &logout("j3", json!({"sub": "ada"})));
     assert_eq!(tell(&house, &token).await.status, 200);
-    assert_eq!((two.get("/api/me").await.status.as_u16(), three.get("/api/me").await.status.as_u16()), (401, 401));
+    assert_eq!(
+        (two.get("/api/me").await.status.as_u16(), three.get("/api/me").await.status.as_u16()),
+        (401, 401)
+    );
     bob.me().await;
     // again
     let mut four = house.signed_in(person("ada")).await;
@@ -120,8 +130,14 @@ async fn logout_tokens_that_are_none() {
         ("algorithm", unsigned(&json!({"alg": "none"}), &of(json!({})))),
         ("algorithm", hs256(&key.public_pem(), "k1", &of(json!({})))),
         ("algorithm", hs256(SECRET.as_bytes(), "k1", &of(json!({})))),
-        ("something else", key.token_with(&json!({"alg": "RS256", "kid": "k1", "typ": "at+jwt"}), &of(json!({})))),
-        ("something else", key.token_with(&json!({"alg": "RS256", "kid": "k1", "crit": ["b64"]}), &of(json!({})))),
+        (
+            "something else",
+            key.token_with(&json!({"alg": "RS256", "kid": "k1", "typ": "at+jwt"}), &of(json!({}))),
+        ),
+        (
+            "something else",
+            key.token_with(&json!({"alg": "RS256", "kid": "k1", "crit": ["b64"]}), &of(json!({}))),
+        ),
         ("no signed JWT", "x.y".to_owned()),
         ("JWT", "a.b.c".to_owned()),
         ("too long", "x".repeat(20_000)),
@@ -132,7 +148,11 @@ async fn logout_tokens_that_are_none() {
         assert!(a.text().contains(word), "{word}: {}", a.text());
     }
     assert_eq!(house.fake.asked("/jwks"), fetched, "no key is asked for because of them");
-    for token in [stranger.token(&of(json!({}))), SigningKey::rsa("k9").token(&of(json!({}))), stranger.token(&of(json!({})))] {
+    for token in [
+        stranger.token(&of(json!({}))),
+        SigningKey::rsa("k9").token(&of(json!({}))),
+        stranger.token(&of(json!({}))),
+    ] {
         assert_eq!(tell(&house, &token).await.problem(), (400, "bad_logout_token".into()));
     }
     assert_eq!(house.fake.asked("/jwks"), fetched + 1, "once, and not again for the next");
@@ -140,6 +160,10 @@ async fn logout_tokens_that_are_none() {
         assert_eq!(post(&house, body.into()).await.problem().0, 400, "{body}");
     }
     ada.me().await;
-    assert_eq!(tell(&house, &key.token(&of(json!({})))).await.status, 200, "none of them has used the jti up");
+    assert_eq!(
+        tell(&house, &key.token(&of(json!({})))).await.status,
+        200,
+        "none of them has used the jti up"
+    );
     assert_eq!(ada.get("/api/me").await.status, 401);
 }

@@ -1,10 +1,10 @@
 //! Models, from YAML and from the store.
 
 use super::Finding;
-use crate::model::Config;
-use crate::models::{Model, Route};
+use crate::model::{Config, Price};
+use crate::models::{Charge, Model, Route};
 use crate::snapshot::Provider;
-use crate::validate::check_model_name;
+use crate::validate::{check_model_name, check_price};
 use sallyport_schema::rows::ModelRow;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,7 +28,8 @@ pub(super) fn all<'a>(
             model: r.model.as_deref().map(Into::into),
             weight: r.weight,
         });
-        out.push(Model { name: m.name.as_str().into(), routes: routes.collect(), managed: true });
+        let charge = Charge::of(m.price.as_ref(), m.input_multiplier, m.output_multiplier);
+        out.push(Model { name: m.name.as_str().into(), routes: routes.collect(), managed: true, charge });
     }
     for row in rows {
         let mut found = |kind, message: String| {
@@ -55,7 +56,19 @@ pub(super) fn all<'a>(
             model: r.upstream_model.as_deref().map(Into::into),
             weight: r.weight,
         });
-        out.push(Model { name: row.name.as_str().into(), routes: routes.collect(), managed: false });
+        let price = row.price.clone().map(serde_json::from_value::<Price>);
+        let price = match price.transpose().map_err(|_| ()).and_then(|p| match p {
+            Some(p) if check_price(&row.name, &p).is_err() => Err(()),
+            p => Ok(p),
+        }) {
+            Ok(price) => price,
+            Err(()) => {
+                found("model", "its stored price cannot be read: the price table's holds".into());
+                None
+            }
+        };
+        let charge = Charge::of(price.as_ref(), row.input_multiplier, row.output_multiplier);
+        out.push(Model { name: row.name.as_str().into(), routes: routes.collect(), managed: false, charge });
     }
     out
 }

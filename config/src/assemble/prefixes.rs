@@ -33,7 +33,7 @@ pub(super) fn models(providers: &imbl::HashMap<Arc<str>, Arc<Provider>>) -> Vec<
         let found = kinds.iter().map(|k| only(*k)).find(|f| !matches!(f, Found::None))?;
         let Found::One(provider) = found else { return None };
         let route = Route { provider, model: None, weight: 1 };
-        Some(Model { name: (*name).into(), routes: vec![route], managed: true })
+        Some(Model { name: (*name).into(), routes: vec![route], managed: true, charge: None })
     };
     PREFIXES.iter().filter_map(model).collect()
 }

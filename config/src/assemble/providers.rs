@@ -4,6 +4,7 @@ mod base_url;
 mod stored;
 
 pub use base_url::default_base_url;
+pub use stored::written as opened;
 
 use super::Finding;
 use crate::model::{self, Config};
@@ -61,6 +62,14 @@ pub fn configured(config: &Config, name: &str) -> Result<Provider, String> {
             Err(format!("the files have no provider `{name}`; they have: {names}"))
         }
     }
+}
+
+/// A provider of the API, ready to be called (for its test).
+///
+/// # Errors
+/// It has no address, or a header that cannot be sent.
+pub fn ready(p: &model::Provider) -> Result<Provider, String> {
+    provider(p, false)
 }
 
 fn from_row(row: &ProviderRow, keyring: &KeyRing) -> Result<Provider, String> {

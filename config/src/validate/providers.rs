@@ -2,7 +2,7 @@
 
 use super::Judge;
 use super::kinds::{check_kind, lacks_credentials};
-use super::sections::pem;
+use super::sections::{check_price, pem};
 use crate::addresses;
 use crate::google::GoogleCredentials;
 use crate::model::{Config, Model, Provider, ProviderKind};
@@ -27,7 +27,7 @@ pub(super) fn check(c: &Config, judge: &mut Judge<'_>) {
         if !seen.insert(m.name.as_str()) {
             judge.error(&format!("models[{i}].name"), format!("the model `{}` is there twice", m.name));
         }
-        model(m, &providers, judge);
+        model(m, &format!("models[{}]", m.name), &providers, judge);
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn check_header(name: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn provider(c: &Config, p: &Provider, path: &str, judge: &mut Judge<'_>) {
+pub(super) fn provider(c: &Config, p: &Provider, path: &str, judge: &mut Judge<'_>) {
     let at = |field: &str| format!("{path}.{field}");
     let mut tls = true;
     match &p.base_url {
@@ -212,13 +212,24 @@ fn address(c: &Config, url: &url::Url, path: &str, judge: &mut Judge<'_>) {
     }
 }
 
-fn model(m: &Model, providers: &HashMap<&str, &Provider>, judge: &mut Judge<'_>) {
-    let path = format!("models[{}]", m.name);
+pub(super) fn model(m: &Model, path: &str, providers: &HashMap<&str, &Provider>, judge: &mut Judge<'_>) {
     if let Err(message) = check_model_name(&m.name) {
         judge.error(&format!("{path}.name"), message);
     }
     if m.routes.is_empty() && m.enabled {
         judge.error(&format!("{path}.routes"), "no route: write at least one provider, or `enabled: false`");
+    }
+    if let Some(price) = &m.price
+        && let Err(message) = check_price(&m.name, price)
+    {
+        judge.error(&format!("{path}.price"), message);
+    }
+    for (field, factor) in
+        [("input_multiplier", m.input_multiplier), ("output_multiplier", m.output_multiplier)]
+    {
+        if !(0.0..=1000.0).contains(&factor) {
+            judge.error(&format!("{path}.{field}"), "must be from 0 to 1000; 1 is the price as it is");
+        }
     }
     let mut seen = HashSet::new();
     for (i, r) in m.routes.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use crate::exchange::Exchange;
 use crate::filter::Filter;
-use sallyport_config::prices::PriceTable;
+use sallyport_config::snapshot::Snapshot;
 use sallyport_schema::call::Usage;
 
 /// The filter. It has no settings.
@@ -22,22 +22,35 @@ impl Filter for Cost {
 /// Nano-dollars; None: nothing was counted, or a price is not known (unknown is not zero).
 fn cost(x: &Exchange) -> Option<i64> {
     let meter = x.meter.as_ref()?;
-    let prices = &x.snapshot.prices;
-    let mut sum = cost_of(prices, [x.model_served(), x.model_asked()], &meter.by_own_model()?)?;
+    let names = [x.model_served(), x.model_asked()];
+    let mut sum = cost_of(&x.snapshot, names, &meter.by_own_model()?)?;
     for (model, usage) in meter.by_other_models() {
-        sum = sum.saturating_add(price(prices, model, usage)?);
+        sum = sum.saturating_add(price(&x.snapshot, model, x.model_asked(), usage)?);
     }
     Some(sum)
 }
 
 /// Nano-dollars for the tokens of a model, by its name at the provider, or else the one that the client asked for: an
-/// alias may hide any model. None: a price is not known.
-pub fn cost_of(prices: &PriceTable, names: [Option<&str>; 2], usage: &Usage) -> Option<i64> {
-    Some(names.into_iter().flatten().find_map(|m| prices.find(m))?.cost(usage))
+/// alias may hide any model. The model that was asked for may have a price of its own, and factors. None: a price is
+/// not known.
+pub fn cost_of(snapshot: &Snapshot, [served, asked]: [Option<&str>; 2], usage: &Usage) -> Option<i64> {
+    let find = || [served, asked].into_iter().flatten().find_map(|m| snapshot.prices.find(m));
+    match asked.and_then(|m| snapshot.models.charge(m)) {
+        None => Some(find()?.cost(usage)),
+        Some(c) => {
+            let rate = c.rate.as_ref().or_else(find)?;
+            Some(rate.times(c.input, c.output).cost(usage))
+        }
+    }
 }
 
-fn price(prices: &PriceTable, model: &str, usage: &Usage) -> Option<i64> {
-    Some(prices.find(model)?.cost(usage))
+/// The same for tokens of another model that took part: at its own price, with the factors of the call.
+fn price(snapshot: &Snapshot, model: &str, asked: Option<&str>, usage: &Usage) -> Option<i64> {
+    let rate = snapshot.prices.find(model)?;
+    Some(match asked.and_then(|m| snapshot.models.charge(m)) {
+        None => rate.cost(usage),
+        Some(c) => rate.times(c.input, c.output).cost(usage),
+    })
 }
 
 #[cfg(test)]

@@ -102,6 +102,8 @@ fn snapshot() -> Snapshot {
         source: Source::Store,
         config_hash: String::new(),
         config: Arc::new(Config::default()),
+        files: Arc::new(Config::default()),
+        document: Default::default(),
         keys: Default::default(),
         users: Default::default(),
         accounts: Default::default(),

@@ -241,19 +241,45 @@ pub(crate) async fn models(conn: &mut PgConnection, ids: Ids<'_>) -> Result<Vec<
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
         });
     }
-    sqlx::query("SELECT id, name, enabled FROM models WHERE $1::uuid[] IS NULL OR id = ANY($1) ORDER BY id")
-        .bind(ids)
-        .fetch_all(conn)
-        .await?
-        .iter()
-        .map(|row| {
-            let id = row.try_get("id")?;
-            Ok(ModelRow {
-                id,
-                name: row.try_get("name")?,
-                enabled: row.try_get("enabled")?,
-                routes: routes.remove(&id).unwrap_or_default(),
-            })
+    sqlx::query(
+        "SELECT id, name, enabled, price, input_multiplier, output_multiplier FROM models
+         WHERE $1::uuid[] IS NULL OR id = ANY($1) ORDER BY id",
+    )
+    .bind(ids)
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(|row| {
+        let id = row.try_get("id")?;
+        Ok(ModelRow {
+            id,
+            name: row.try_get("name")?,
+            enabled: row.try_get("enabled")?,
+            routes: routes.remove(&id).unwrap_or_default(),
+            price: row.try_get("price")?,
+            input_multiplier: row.try_get("input_multiplier")?,
+            output_multiplier: row.try_get("output_multiplier")?,
         })
-        .collect()
+    })
+    .collect()
+}
+
+/// The routes of a model become exactly those of the row, in this order.
+pub(super) async fn write_routes(conn: &mut PgConnection, model: &ModelRow) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM routes WHERE model_id = $1").bind(model.id).execute(&mut *conn).await?;
+    for (position, route) in model.routes.iter().enumerate() {
+        sqlx::query(
+            "INSERT INTO routes (id, model_id, provider, upstream_model, weight, position)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(route.id)
+        .bind(model.id)
+        .bind(&route.provider)
+        .bind(route.upstream_model.as_deref())
+        .bind(i64::from(route.weight))
+        .bind(i32::try_from(position).unwrap_or(i32::MAX))
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Writing the other rows: made when the id is new, else changed. Triggers tell every instance.
 
-use super::Store;
+use super::{Store, load};
 use crate::error::StoreError;
 use crate::rows::{ModelRow, ProviderRow, TeamRow, UserRow};
 use sqlx::Connection;
@@ -132,28 +132,19 @@ async fn write_user(conn: &mut PgConnection, user: &UserRow) -> Result<(), sqlx:
 async fn write_model(conn: &mut PgConnection, model: &ModelRow) -> Result<(), sqlx::Error> {
     let mut tx = conn.begin().await?;
     sqlx::query(
-        "INSERT INTO models (id, name, enabled) VALUES ($1, $2, $3)
-         ON CONFLICT (id) DO UPDATE SET name = excluded.name, enabled = excluded.enabled, updated_at = now()",
+        "INSERT INTO models (id, name, enabled, price, input_multiplier, output_multiplier)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, enabled = excluded.enabled, price = excluded.price,
+             input_multiplier = excluded.input_multiplier, output_multiplier = excluded.output_multiplier",
     )
     .bind(model.id)
     .bind(&model.name)
     .bind(model.enabled)
+    .bind(&model.price)
+    .bind(model.input_multiplier)
+    .bind(model.output_multiplier)
     .execute(&mut *tx)
     .await?;
-    sqlx::query("DELETE FROM routes WHERE model_id = $1").bind(model.id).execute(&mut *tx).await?;
-    for (position, route) in model.routes.iter().enumerate() {
-        sqlx::query(
-            "INSERT INTO routes (id, model_id, provider, upstream_model, weight, position)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(route.id)
-        .bind(model.id)
-        .bind(&route.provider)
-        .bind(route.upstream_model.as_deref())
-        .bind(i64::from(route.weight))
-        .bind(i32::try_from(position).unwrap_or(i32::MAX))
-        .execute(&mut *tx)
-        .await?;
-    }
+    load::write_routes(&mut tx, model).await?;
     tx.commit().await
 }

@@ -74,5 +74,13 @@ pub(crate) fn model(name: &str, routes: &[(&str, u32)]) -> ModelRow {
         upstream_model: None,
         weight: *weight,
     });
-    ModelRow { id: Uuid::now_v7(), name: name.into(), enabled: true, routes: routes.collect() }
+    ModelRow {
+        id: Uuid::now_v7(),
+        name: name.into(),
+        enabled: true,
+        routes: routes.collect(),
+        price: None,
+        input_multiplier: 1.0,
+        output_multiplier: 1.0,
+    }
 }

@@ -207,6 +207,7 @@ async fn every_column_of_bytes_is_a_hash_or_sealed() {
         "audit_log.hash",
         "audit_log.previous",
         "idempotent_answers.request",
+        "oidc_used.hash",
         // an envelope, for a day
         "idempotent_answers.answer",
     ];

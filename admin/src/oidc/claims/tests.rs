@@ -10,7 +10,9 @@ fn object(value: Value) -> Map<String, Value> {
 
 #[test]
 fn names_with_dots_come_before_paths() {
-    let c = object(json!({"a.b": 1, "a": {"b": 2, "c.d": {"e": 3}, "n": null}, "https://x.example/groups": ["g"]}));
+    let c = object(
+        json!({"a.b": 1, "a": {"b": 2, "c.d": {"e": 3}, "n": null}, "https://x.example/groups": ["g"]}),
+    );
     assert_eq!(claim(&c, "a.b"), Some(&json!(1)));
     assert_eq!(claim(&c, "a.c.d.e"), None, "only the first dot of each level parts");
     assert_eq!(claim(&c, "https://x.example/groups"), Some(&json!(["g"])));

@@ -18,7 +18,10 @@ const COLUMNS: [&str; 5] = ["name", "kind", "base_url", "api_key", "enabled"];
 const FORM: &str = "settings do not have the expected form";
 
 /// The provider that a row means.
-pub(super) fn written(row: &ProviderRow, keyring: &KeyRing) -> Result<Provider, String> {
+///
+/// # Errors
+/// It cannot be read: an envelope of another key, settings of another form. Quotes no secret.
+pub fn written(row: &ProviderRow, keyring: &KeyRing) -> Result<Provider, String> {
     let mut whole = match &row.settings {
         Value::Null => Map::new(),
         Value::Object(map) => map.clone(),

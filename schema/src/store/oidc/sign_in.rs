@@ -123,9 +123,15 @@ impl Store {
                 return Err(StoreError::Conflict { what: "user", why });
             }
             if changed && before.is_some() {
-                sqlx::query("UPDATE users SET epoch = epoch + 1 WHERE id = $1").bind(id).execute(&mut *tx).await?;
+                sqlx::query("UPDATE users SET epoch = epoch + 1 WHERE id = $1")
+                    .bind(id)
+                    .execute(&mut *tx)
+                    .await?;
             }
-            sqlx::query("UPDATE users SET last_login_at = now() WHERE id = $1").bind(id).execute(&mut *tx).await?;
+            sqlx::query("UPDATE users SET last_login_at = now() WHERE id = $1")
+                .bind(id)
+                .execute(&mut *tx)
+                .await?;
             sqlx::query(
                 "UPDATE oidc_identities SET last_login_at = now()
                  WHERE provider_id = $1 AND issuer = $2 AND subject = $3",
@@ -387,7 +393,13 @@ async fn insert(
 }
 
 /// A session without its user, for [`OidcSession`].
-pub fn unnamed(id: Uuid, method: String, address: std::net::IpAddr, agent: String, until: OffsetDateTime) -> Session {
+pub fn unnamed(
+    id: Uuid,
+    method: String,
+    address: std::net::IpAddr,
+    agent: String,
+    until: OffsetDateTime,
+) -> Session {
     let now = OffsetDateTime::now_utc();
     Session {
         id,
