@@ -67,12 +67,21 @@ pub(crate) enum OidcError {
     /// A token that is not to be trusted.
     #[error("the token is not valid: {0}")]
     Token(String),
+    /// The provider says no.
+    #[error("the identity provider says {0}")]
+    Denied(String),
     /// The rules say no.
     #[error("{0}")]
     Refused(String),
 }
 
 impl OidcError {
+    /// Whether it belongs into the audit trail: what takes a code of the provider does, what anybody can bring about by
+    /// the thousand goes to the log.
+    fn counts(&self) -> bool {
+        matches!(self, Self::Token(_) | Self::Refused(_))
+    }
+
     /// For whoever wanted to sign in: not more than he needs to know.
     fn problem(&self) -> Problem {
         let (status, code, detail) = match self {
@@ -84,13 +93,14 @@ impl OidcError {
             Self::Answer(_) => (
                 StatusCode::BAD_GATEWAY,
                 "provider_answer",
-                "the identity provider's answer cannot be used; the audit trail says why".to_owned(),
+                "the identity provider's answer cannot be used; the log of the service says why".to_owned(),
             ),
             Self::Token(_) => (
                 StatusCode::FORBIDDEN,
                 "bad_token",
                 "the identity provider's token is not valid; the audit trail says why".to_owned(),
             ),
+            Self::Denied(_) => (StatusCode::BAD_REQUEST, "provider_denied", self.to_string()),
             Self::Refused(why) => (StatusCode::FORBIDDEN, "sign_in_refused", why.clone()),
         };
         Problem::new(status, code, detail)

@@ -132,9 +132,10 @@ pub(crate) struct CallbackQuery {
     responses(
         (status = 200, description = "A test login has ended; nobody is signed in.", body = trial::Tried),
         (status = 303, description = "Signed in; the session is in the cookies."),
-        (status = 400, description = "This browser has not begun this, or it was used before.", body = Problem,
+        (status = 400, description = "This browser has not begun this, it was used before, or the provider says no.",
+            body = Problem,
             content_type = "application/problem+json"),
-        (status = 403, description = "The provider or the rules say no.", body = Problem,
+        (status = 403, description = "The token is not valid, or the rules say no.", body = Problem,
             content_type = "application/problem+json"),
         (status = 502, description = "The provider cannot be reached, or its answer cannot be used.", body = Problem,
             content_type = "application/problem+json")))]
@@ -186,10 +187,12 @@ async fn come_back(
     match result {
         Ok(response) => Ok(response),
         Err(error) => {
-            tracing::warn!(provider = provider.slug, %error, "a sign-in was refused");
-            let event = Event::not_done("session.sign_in", Outcome::Failed, error.to_string());
-            let event = event.on("oidc_provider", provider.id, &provider.slug);
-            state.store().note(&anonymous(caller), &event).await?;
+            tracing::warn!(provider = provider.slug, %error, "a sign-in did not come about");
+            if error.counts() {
+                let event = Event::not_done("session.sign_in", Outcome::Failed, error.to_string());
+                let event = event.on("oidc_provider", provider.id, &provider.slug);
+                state.store().note(&anonymous(caller), &event).await?;
+            }
             Err(error.problem())
         }
     }
@@ -226,7 +229,7 @@ async fn shown(
     // RFC 9207: answers of another provider are not mixed up with this one's
     match &query.iss {
         Some(iss) if *iss != provider.issuer => {
-            return Err(OidcError::Token("the answer comes from another issuer (iss)".to_owned()));
+            return Err(OidcError::Answer("it comes from another issuer (iss)".to_owned()));
         }
         None if metadata.additional_metadata().authorization_response_iss_parameter_supported => {
             return Err(OidcError::Token(
@@ -237,7 +240,7 @@ async fn shown(
     }
     if let Some(error) = query.error {
         let more = query.error_description.map(|d| format!(": {d}")).unwrap_or_default();
-        return Err(OidcError::Refused(told(&format!("the identity provider says {error}{more}"))));
+        return Err(OidcError::Denied(told(&format!("{error}{more}"))));
     }
     let code = query.code.filter(|c| !c.is_empty() && c.len() <= LONGEST);
     let code = code.ok_or_else(|| OidcError::Answer("there is no code in it".to_owned()))?;

@@ -181,9 +181,18 @@ async fn discover(outside: &dyn Outside, provider: &OidcProvider) -> Result<Meta
     let issuer = IssuerUrl::new(provider.issuer.clone())
         .map_err(|_| OidcError::Answer("the issuer is no URL".to_owned()))?;
     let found = Metadata::discover_async(issuer, &Http(outside)).await.map_err(discovery)?;
-    let page = found.authorization_endpoint().url().scheme();
-    if page != "https" && !(page == "http" && provider.issuer.starts_with("http:")) {
-        return Err(OidcError::Answer("its authorization_endpoint is no https URL".to_owned()));
+    // the secret and the codes go there: not in the clear
+    let plain = provider.issuer.starts_with("http:");
+    let places = [
+        ("authorization_endpoint", Some(found.authorization_endpoint().url())),
+        ("token_endpoint", found.token_endpoint().map(|e| e.url())),
+        ("userinfo_endpoint", found.userinfo_endpoint().map(|e| e.url())),
+        ("jwks_uri", Some(found.jwks_uri().url())),
+    ];
+    for (name, url) in places {
+        if url.is_some_and(|u| u.scheme() != "https" && !(plain && u.scheme() == "http")) {
+            return Err(OidcError::Answer(format!("its {name} is no https URL")));
+        }
     }
     Ok(found)
 }

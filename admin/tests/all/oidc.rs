@@ -74,7 +74,7 @@ async fn a_flow_is_its_browsers_own_and_works_once() {
     let state = page.split("state=").nth(1).unwrap().split('&').next().unwrap();
     let a = eve.get(&format!("/api/oidc/corp/callback?code=code-1&state={state}")).await;
     assert_eq!(a.problem(), (502, "provider_answer".into()));
-    assert!(house.trail("session.sign_in").await[0].0.as_ref().unwrap().contains("invalid_grant"));
+    assert_eq!(house.trail("session.sign_in").await.len(), 1, "anybody can do that: it fills no trail");
 }
 
 #[tokio::test]
@@ -105,13 +105,13 @@ async fn answers_of_the_provider_and_of_others() {
             state(&page)
         ))
         .await;
-    assert_eq!(a.problem(), (403, "sign_in_refused".into()));
+    assert_eq!(a.problem(), (400, "provider_denied".into()));
     assert!(a.text().contains("access_denied: noentry"), "{}", a.text());
     // RFC 9207
     let page = location(&ada.get("/api/oidc/corp/login").await);
     let query = house.fake.sign_in(&page, person("ada"));
     let a = ada.get(&format!("/api/oidc/corp/callback?{query}&iss=https://evil.example")).await;
-    assert_eq!(a.problem(), (403, "bad_token".into()));
+    assert_eq!(a.problem(), (502, "provider_answer".into()));
     assert_eq!(house.fake.asked("/token"), 0);
     let page = location(&ada.get("/api/oidc/corp/login").await);
     let query = house.fake.sign_in(&page, person("ada"));
@@ -222,6 +222,10 @@ async fn a_provider_that_is_away_or_somebody_else() {
     assert_eq!(house.fake.asked("openid-configuration"), 1, "not asked again at once");
     house.fake.away(false);
     house.fake.describe("issuer", json!("https://evil.example"));
+    let a = Browser { router: house.second(), ..house.browser() }.get("/api/oidc/corp/login").await;
+    assert_eq!(a.problem(), (502, "provider_answer".into()));
+    house.fake.describe("issuer", json!(ISSUER));
+    house.fake.describe("token_endpoint", json!("http://id.example/token"));
     let a = Browser { router: house.second(), ..house.browser() }.get("/api/oidc/corp/login").await;
     assert_eq!(a.problem(), (502, "provider_answer".into()));
 }

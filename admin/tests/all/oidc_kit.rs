@@ -382,14 +382,15 @@ impl House {
         browser
     }
 
-    /// The same; it must be refused, with this code and word in the trail's reason.
+    /// The same; it must be refused, with this code, and for the trail with this word in the reason.
     pub(super) async fn refused(&self, claims: Value, code: &str, word: &str) {
+        let before = self.trail("session.sign_in").await.len();
         let mut browser = self.browser();
         let a = self.sign_in(&mut browser, claims).await;
-        let problem = a.problem();
-        let (reason, _) = self.trail("session.sign_in").await.remove(0);
-        assert_eq!(problem.1, code, "{}: {reason:?}", a.text());
-        assert!(reason.as_ref().is_some_and(|r| r.contains(word)), "{word}: {reason:?}");
+        let trail = self.trail("session.sign_in").await;
+        let reason = trail.first().and_then(|(reason, _)| reason.clone()).unwrap_or_default();
+        assert_eq!((a.problem().1.as_str(), trail.len()), (code, before + 1), "{}: {reason}", a.text());
+        assert!(reason.contains(word), "{word}: {reason}");
         assert!(browser.cookies.is_empty(), "{word}: {:?}", browser.cookies);
         assert!(!a.text().contains(SECRET));
     }

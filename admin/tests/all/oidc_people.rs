@@ -34,7 +34,8 @@ async fn who_is_not_welcome() {
     // userinfo says what the token does not, but not about somebody else
     let bare = json!({"sub": "bob"});
     house.fake.userinfo(json!({"sub": "eve", "email": "bob@example.com", "email_verified": true}));
-    house.refused(bare.clone(), "provider_answer", "somebody else").await;
+    let a = house.sign_in(&mut house.browser(), bare.clone()).await;
+    assert_eq!(a.problem(), (502, "provider_answer".into()));
     // nor on the address in the token
     house.fake.userinfo(json!({"sub": "bob", "email_verified": true, "name": "Bob"}));
     house.refused(json!({"sub": "bob", "email": "bob@example.com"}), "sign_in_refused", "verified").await;

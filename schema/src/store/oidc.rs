@@ -385,7 +385,12 @@ impl Store {
 }
 
 async fn spend(tx: &mut Tx, hash: &[u8; 32], until: OffsetDateTime) -> Result<bool, StoreError> {
-    sqlx::query("DELETE FROM oidc_used WHERE expires_at < now()").execute(&mut **tx).await?;
+    sqlx::query(
+        "DELETE FROM oidc_used WHERE hash IN (
+             SELECT hash FROM oidc_used WHERE expires_at < now() LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+    )
+    .execute(&mut **tx)
+    .await?;
     let made = sqlx::query("INSERT INTO oidc_used (hash, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
         .bind(&hash[..])
         .bind(until)
