@@ -101,7 +101,11 @@ pub(crate) async fn change(
     let version = version.on(old.version)?;
     let settings = body.settings.on(old.settings.clone())?;
     if settings != old.settings {
-        covered(&state, &caller, &settings, Missing::Wrong).await?;
+        // rules that stay may outlive their teams and roles
+        let same = settings.group_rules == old.settings.group_rules
+            && settings.default_roles == old.settings.default_roles;
+        let missing = if same { Missing::Nothing } else { Missing::Wrong };
+        covered(&state, &caller, &settings, missing).await?;
     }
     let secret = match body.client_secret {
         None => old.client_secret.clone(),
