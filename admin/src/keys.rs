@@ -111,7 +111,7 @@ pub(crate) async fn create(
     write::covered(&caller, new.user.or(new.account), &new.surfaces, &new.models, new.team)?;
     let made = state.store().make_key(&new, caller.actor()).await?;
     let setup = ClientSetup::new(&state, secret.secret.expose());
-    Ok(Versioned(StatusCode::CREATED, made.version, KeyWithSecret::new(made, &secret, setup)))
+    Ok(Versioned(StatusCode::CREATED, made.version, KeyWithSecret::new(made, secret.secret.expose(), setup)))
 }
 
 /// Change a key
@@ -176,8 +176,31 @@ pub(crate) async fn rotate(
     let (old, new) =
         state.store().rotate_key(id, version, secret.hash, &secret.prefix, ends, caller.actor()).await?;
     let setup = ClientSetup::new(&state, secret.secret.expose());
-    let (version, new) = (new.version, KeyWithSecret::new(new, &secret, setup));
+    let (version, new) = (new.version, KeyWithSecret::new(new, secret.secret.expose(), setup));
     Ok(Versioned(StatusCode::CREATED, version, Rotated { old: old.into(), new }))
+}
+
+/// Fetch a secret
+///
+/// Of a key that its predecessor's rotation policy has made: the secret is shown this once.
+#[utoipa::path(post, path = "/api/keys/{id}/secret", tag = "keys", operation_id = "fetchKeySecret",
+    params(("id" = Uuid, Path, description = "The key.")),
+    responses((status = 200, description = "The key with its secret.", body = KeyWithSecret)))]
+pub(crate) async fn fetch_secret(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<Uuid>,
+) -> Result<Versioned<KeyWithSecret>, Problem> {
+    let key = find(&state, &caller, Permission::KeysWrite, id).await?;
+    for_whom(&state, &caller, key.user, key.account, key.team).await?;
+    write::covered(&caller, key.owner(), &key.surfaces, &key.models, key.team)?;
+    let fetched = state.store().fetch_waiting_secret(id, state.keyring(), caller.actor()).await?;
+    let Some((key, secret)) = fetched else {
+        let detail = "no secret waits to be fetched: it has been shown already";
+        return Err(Problem::new(StatusCode::CONFLICT, "no_secret", detail));
+    };
+    let setup = ClientSetup::new(&state, &secret);
+    Ok(Versioned(StatusCode::OK, key.version, KeyWithSecret::new(key, &secret, setup)))
 }
 
 /// Defines the routes that take a step.

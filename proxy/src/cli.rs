@@ -13,6 +13,7 @@ mod people;
 mod rekey;
 mod run;
 mod state;
+mod transfer;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -98,6 +99,15 @@ enum Command {
         #[command(flatten)]
         files: Files,
     },
+    /// Print the stored providers, models and settings as a YAML overlay; variables stand for the secrets
+    #[command(
+        after_help = "Example:\n  sallyport export -c config/base.yaml --secrets secrets.env > console.yaml"
+    )]
+    Export(transfer::Export),
+    /// Store the providers, models and settings of YAML overlays; what they do not name stays
+    #[command(after_help = "Example:\n  sallyport import -c config/base.yaml --dry-run console.yaml\n\n\
+        All of it is stored or nothing. What a -c file has is left out: it holds.")]
+    Import(transfer::Import),
     /// Ask providers which models they have
     Models {
         #[command(subcommand)]
@@ -141,6 +151,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Admin { command } => people::run(command),
         Command::Audit { command } => audit::run(&command),
         Command::Rekey { files } => rekey::run(&files),
+        Command::Export(command) => transfer::export(&command),
+        Command::Import(command) => transfer::import(&command),
         Command::Models { command } => models::run(command),
         Command::Migrate { files } => migrate::run(&files.config),
         Command::Config { command: ConfigCommand::Schema } => print(&sallyport_config::json_schema_text()),

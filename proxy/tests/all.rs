@@ -35,6 +35,7 @@ mod e2e {
     mod passthrough;
     mod recorded;
     mod rerank;
+    mod resources;
     mod retries;
     mod state;
     mod stored_responses;

@@ -12,7 +12,7 @@ mod master;
 
 pub use columns::{
     OIDC_CLIENT_SECRET, OIDC_ID_TOKEN, PROVIDER_API_KEY, PROVIDER_SECRETS, RESPONSE_CONTENT, RESPONSE_EVENTS,
-    SEALED, SealedColumn,
+    SEALED, SealedColumn, WAITING_SECRET,
 };
 pub use master::{KeyFileError, KeyId, MasterKey};
 

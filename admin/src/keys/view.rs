@@ -1,7 +1,7 @@
 //! A key as the API shows it.
 
+use super::write::RotationPolicy;
 use crate::state::AdminState;
-use sallyport_config::key::VirtualKey;
 use sallyport_schema::store::virtual_keys::KeyDetail;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -69,6 +69,10 @@ pub(crate) struct Key {
     last_used_at: Option<OffsetDateTime>,
     /// Seconds without use after which it is disabled.
     idle_timeout: Option<i64>,
+    /// When it is replaced by itself.
+    rotation: Option<RotationPolicy>,
+    /// It was made by a policy, and its secret waits to be fetched.
+    secret_waits: bool,
     /// The first of the keys that replaced one another.
     lineage: Uuid,
     /// The key that took over.
@@ -104,6 +108,8 @@ impl From<KeyDetail> for Key {
             expires_at: k.expires_at,
             last_used_at: k.last_used_at,
             idle_timeout: k.idle_timeout,
+            rotation: k.rotation.map(RotationPolicy::from),
+            secret_waits: k.secret_waits,
             lineage: k.lineage,
             replaced_by: k.replaced_by,
         }
@@ -151,8 +157,8 @@ pub(crate) struct KeyWithSecret {
 
 impl KeyWithSecret {
     /// Puts it together.
-    pub(crate) fn new(key: KeyDetail, made: &VirtualKey, setup: ClientSetup) -> Self {
-        Self { key: key.into(), secret: made.secret.expose().to_owned(), setup }
+    pub(crate) fn new(key: KeyDetail, secret: &str, setup: ClientSetup) -> Self {
+        Self { key: key.into(), secret: secret.to_owned(), setup }
     }
 }
 

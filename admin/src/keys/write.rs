@@ -6,8 +6,8 @@ use crate::problem::Problem;
 use sallyport_config::addresses;
 use sallyport_config::key::VirtualKey;
 use sallyport_schema::access::{Assignment, Effect, Grant, Role, Scope};
-use sallyport_schema::store::virtual_keys::{KeyChange, NewKey};
-use serde::{Deserialize, Deserializer};
+use sallyport_schema::store::virtual_keys::{KeyChange, NewKey, Rotation};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -59,6 +59,45 @@ pub(crate) struct CreateKey {
     #[serde(default)]
     #[schema(minimum = 60, maximum = 315360000)]
     idle_timeout: Option<i64>,
+    /// When it is replaced by itself; null: never.
+    #[serde(default)]
+    rotation: Option<RotationPolicy>,
+}
+
+/// When a key is replaced by itself. The new secret waits, sealed, until it is fetched, once; the replaced key stays good
+/// for the grace.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotationPolicy {
+    /// Seconds after which it is replaced: a day to ten years.
+    #[schema(minimum = 86400, maximum = 315360000)]
+    every: i64,
+    /// Seconds that the replaced one stays good: an hour to 90 days; default: 7 days.
+    #[serde(default = "week")]
+    #[schema(minimum = 3600, maximum = 7776000, default = 604800)]
+    grace: i64,
+}
+
+const fn week() -> i64 {
+    7 * 86_400
+}
+
+impl RotationPolicy {
+    fn read(self) -> Result<Rotation, Problem> {
+        if !(86_400..=315_360_000).contains(&self.every) {
+            return Err(wrong("rotation.every: a day (86400) to ten years of seconds"));
+        }
+        if !(3600..=7_776_000).contains(&self.grace) {
+            return Err(wrong("rotation.grace: an hour (3600) to 90 days of seconds"));
+        }
+        Ok(Rotation { every: self.every, grace: self.grace })
+    }
+}
+
+impl From<Rotation> for RotationPolicy {
+    fn from(r: Rotation) -> Self {
+        Self { every: r.every, grace: r.grace }
+    }
 }
 
 /// What changes of a key; what is not named stays.
@@ -88,6 +127,10 @@ pub(crate) struct ChangeKey {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<i64>, minimum = 60, maximum = 315360000)]
     idle_timeout: Option<Option<i64>>,
+    /// When it is replaced by itself; null: never.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<RotationPolicy>)]
+    rotation: Option<Option<RotationPolicy>>,
 }
 
 /// How a key is rotated.
@@ -186,6 +229,7 @@ impl CreateKey {
             metadata: self.metadata,
             expires_at: self.expires_at,
             idle_timeout: self.idle_timeout,
+            rotation: self.rotation.map(RotationPolicy::read).transpose()?,
         })
     }
 }
@@ -213,6 +257,7 @@ impl ChangeKey {
             metadata: self.metadata,
             expires_at: self.expires_at,
             idle_timeout: self.idle_timeout,
+            rotation: self.rotation.map(|r| r.map(RotationPolicy::read).transpose()).transpose()?,
         })
     }
 }

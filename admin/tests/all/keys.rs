@@ -4,6 +4,8 @@ use super::kit::{Answer, call_json, get, managed, send};
 use axum::Router;
 use sallyport_config::key::VirtualKey;
 use sallyport_schema::audit::{Actor, AuditFilter, Verified};
+use sallyport_schema::envelope::{KeyRing, MasterKey};
+use sallyport_schema::store::virtual_keys::FreshSecret;
 use sallyport_schema::testing::TestPg;
 use serde_json::{Value, json};
 
@@ -223,4 +225,70 @@ async fn idle_keys_are_disabled_and_expiry_is_warned_of_once() {
     let filter = AuditFilter { action: Some("key.expires_soon".into()), ..AuditFilter::default() };
     let warned = store.audit_trail(&filter, None, 10).await.unwrap();
     assert_eq!((warned.len(), &warned[0].after.as_ref().unwrap()["days"]), (1, &json!(3)));
+}
+
+/// The issue: "Automatic rotation policy … enforced by a background job that runs once in the fleet, idempotent". The new
+/// secret lies sealed until somebody who may have it fetches it, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_replaces_a_key_and_its_secret_is_fetched_once() {
+    let pg = TestPg::shared().await;
+    let url = pg.database().await;
+    let (router, store) = managed(&url).await;
+    for (rotation, told) in
+        [(json!({"every": 60}), "rotation.every"), (json!({"every": 86400, "grace": 1}), "rotation.grace")]
+    {
+        let bad = post(&router, "/api/keys", json!({"name": "bad", "rotation": rotation})).await;
+        assert!(bad.problem().0 == 422 && bad.text().contains(told), "{}", bad.text());
+    }
+    let wanted = json!({"name": "nightly", "models": ["m"], "rotation": {"every": 86400, "grace": 7200}});
+    let made = post(&router, "/api/keys", wanted).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let old = id(&made);
+    let ring = KeyRing::new(MasterKey::generate().unwrap());
+    let fresh = || {
+        let key = VirtualKey::generate().unwrap();
+        Some(FreshSecret {
+            secret: key.secret.expose().to_owned().into(),
+            hash: key.hash,
+            prefix: key.prefix,
+        })
+    };
+    let chores = Actor::system("chores");
+    assert_eq!(store.rotate_due_keys(&ring, &fresh, &chores).await.unwrap(), Some(0), "not yet");
+    TestPg::execute(&url, "UPDATE virtual_keys SET created_at = now() - interval '2 days'").await;
+    let (one, two) = tokio::join!(
+        store.rotate_due_keys(&ring, &fresh, &chores),
+        store.rotate_due_keys(&ring, &fresh, &chores)
+    );
+    let done: usize = [one, two].into_iter().filter_map(|r| r.unwrap()).sum();
+    assert_eq!(done, 1, "two instances at once replace it once");
+    assert_eq!(store.rotate_due_keys(&ring, &fresh, &chores).await.unwrap(), Some(0));
+
+    let before = get(&router, &format!("/api/keys/{old}")).await.json();
+    let new = before["replaced_by"].as_str().unwrap().to_owned();
+    assert!(before["expires_at"].is_string() && before["state"] == "active", "{before}");
+    let after = get(&router, &format!("/api/keys/{new}")).await.json();
+    assert_eq!(
+        (&after["secret_waits"], &after["models"], &after["lineage"]),
+        (&json!(true), &json!(["m"]), &before["lineage"])
+    );
+    assert_eq!(after["rotation"], json!({"every": 86400, "grace": 7200}));
+    // whoever has another master key learns nothing, and the secret stays
+    let stranger = send(&router, "POST", &format!("/api/keys/{new}/secret"), Some(super::kit::TOKEN)).await;
+    assert_eq!(stranger.problem().0, 409);
+    let (key, secret) =
+        store.fetch_waiting_secret(new.parse().unwrap(), &ring, &Actor::cli()).await.unwrap().unwrap();
+    assert_eq!(
+        VirtualKey::parse(&secret).unwrap(),
+        store.load().await.unwrap().keys.iter().find(|k| k.id == key.id).unwrap().hash
+    );
+    assert!(store.fetch_waiting_secret(key.id, &ring, &Actor::cli()).await.unwrap().is_none());
+    let again = send(&router, "POST", &format!("/api/keys/{new}/secret"), Some(super::kit::TOKEN)).await;
+    assert_eq!(again.problem(), (409, "no_secret".into()));
+    let dump = "SELECT string_agg(t, ' ') FROM (SELECT row_to_json(v)::text t FROM virtual_keys v
+                UNION ALL SELECT row_to_json(a)::text FROM audit_log a) x";
+    let dump = TestPg::value(&url, dump).await;
+    assert!(
+        dump.contains("by its policy") && dump.contains("key.fetch_secret") && !dump.contains(&secret[12..])
+    );
 }

@@ -4,6 +4,7 @@ use super::admin::AdminParts;
 use super::{Failure, Role, state};
 use arc_swap::ArcSwapOption;
 use sallyport_config::assemble::Assembler;
+use sallyport_config::key::VirtualKey;
 use sallyport_config::last_good::LastGood;
 use sallyport_config::live::{self, SnapshotCell};
 use sallyport_config::model::Config;
@@ -30,6 +31,7 @@ use sallyport_schema::log_store::{LogStore, PgLogStore};
 use sallyport_schema::rows::{Change, StoredState};
 use sallyport_schema::spool::{Spool, SpoolHandle, SpoolOptions, SpoolStats};
 use sallyport_schema::store::Store;
+use sallyport_schema::store::virtual_keys::FreshSecret;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -125,7 +127,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     tokio::spawn(publisher.run());
     tokio::spawn(resolve(s.upstreams.clone(), stopped.clone()));
     tokio::spawn(reload_on_hangup(watcher.clone()));
-    tokio::spawn(maintain(log_store.clone(), store.clone(), cell.clone(), stopped.clone()));
+    tokio::spawn(maintain(log_store.clone(), store.clone(), cell.clone(), s.ring.clone(), stopped.clone()));
     gauges(&s.metrics, &cell, &watcher, &spool, &store, &s.health, &kept).map_err(|e| e.to_string())?;
     let admin = AdminParts {
         files: s.files,
@@ -285,13 +287,19 @@ async fn reload_on_hangup(watcher: Arc<Watcher>) {
 }
 
 /// Drops what is past its time (call-log partitions, kept responses, sessions), makes the partitions of the next days,
-/// disables idle keys and warns of those that expire soon.
+/// disables idle keys, replaces those whose policy says so, and warns of those that expire soon.
 async fn maintain(
     log: Arc<PgLogStore>,
     store: Store,
     cell: Arc<SnapshotCell>,
+    ring: Arc<KeyRing>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let fresh = || {
+        let key = VirtualKey::generate().ok()?;
+        let secret = key.secret.expose().to_owned().into();
+        Some(FreshSecret { secret, hash: key.hash, prefix: key.prefix })
+    };
     loop {
         let days = cell.load().config.call_log.retention_days;
         let done = async {
@@ -301,6 +309,10 @@ async fn maintain(
                 .key_chores(&Actor::system("chores"))
                 .await
                 .map_err(|e| format!("idle and expiring keys: {e}"))?;
+            store
+                .rotate_due_keys(&ring, &fresh, &Actor::system("chores"))
+                .await
+                .map_err(|e| format!("keys to be rotated: {e}"))?;
             store.sweep_sessions().await.map_err(|e| format!("old sessions: {e}"))?;
             store.sweep_answers().await.map_err(|e| format!("old answers: {e}"))
         };

@@ -136,6 +136,7 @@ async fn insert(db: &state::Database, c: &Create) -> Result<(VirtualKey, KeyDeta
         metadata: BTreeMap::new(),
         expires_at: c.expires.and_then(|d| now.checked_add(d.try_into().ok()?)),
         idle_timeout: None,
+        rotation: None,
     };
     let made = db.store.make_key(&new, &Actor::cli()).await.map_err(|e| e.to_string())?;
     Ok((key, made))

@@ -60,6 +60,7 @@ pub const TABLE: &[Rule] = &[
     line("GET", "/api/keys/{id}", Permission::KeysRead),
     line("PATCH", "/api/keys/{id}", Permission::KeysWrite),
     line("POST", "/api/keys/{id}/rotate", Permission::KeysWrite),
+    line("POST", "/api/keys/{id}/secret", Permission::KeysWrite),
     line("POST", "/api/keys/{id}/disable", Permission::KeysWrite),
     line("POST", "/api/keys/{id}/enable", Permission::KeysWrite),
     line("POST", "/api/keys/{id}/revoke", Permission::KeysWrite),

@@ -31,6 +31,9 @@ pub const RESPONSE_CONTENT: SealedColumn = column("responses", "content");
 /// The events of a response.
 pub const RESPONSE_EVENTS: SealedColumn = column("responses", "events");
 
+/// The secret of a virtual key that was made by its policy, until somebody fetches it.
+pub const WAITING_SECRET: SealedColumn = column("virtual_keys", "waiting_secret");
+
 /// A second factor.
 const USER_TOTP: SealedColumn = column("users", "totp_secret");
 /// A second factor that is being set up.
@@ -43,13 +46,14 @@ pub const OIDC_ID_TOKEN: SealedColumn =
     SealedColumn { table: "oidc_sessions", key: "session_id", column: "id_token" };
 
 /// All of them that outlast a day (answers that are kept for an `Idempotency-Key` do not).
-pub const SEALED: [SealedColumn; 8] = [
+pub const SEALED: [SealedColumn; 9] = [
     PROVIDER_API_KEY,
     PROVIDER_SECRETS,
     RESPONSE_CONTENT,
     RESPONSE_EVENTS,
     USER_TOTP,
     USER_TOTP_PENDING,
+    WAITING_SECRET,
     OIDC_CLIENT_SECRET,
     OIDC_ID_TOKEN,
 ];

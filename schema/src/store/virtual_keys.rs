@@ -1,6 +1,9 @@
 //! Virtual keys as the admin API manages them: each change with its line in the audit trail.
 
 mod chores;
+mod rotation;
+
+pub use rotation::{FreshSecret, Rotation};
 
 use super::Store;
 use super::tx::Tx;
@@ -63,6 +66,10 @@ pub struct KeyDetail {
     pub replaced_by: Option<Uuid>,
     /// Seconds without use after which it is disabled.
     pub idle_timeout: Option<i64>,
+    /// When it is replaced by itself.
+    pub rotation: Option<Rotation>,
+    /// Its secret waits to be fetched.
+    pub secret_waits: bool,
 }
 
 impl KeyDetail {
@@ -78,7 +85,7 @@ impl KeyDetail {
             "team": self.team, "surfaces": self.surfaces, "models": self.models, "networks": self.networks,
             "tags": self.tags, "metadata": self.metadata,
             "expires_at": self.expires_at.map(OffsetDateTime::unix_timestamp),
-            "idle_timeout": self.idle_timeout, "revoked": self.revoked_at.is_some(),
+            "idle_timeout": self.idle_timeout, "rotation": self.rotation, "revoked": self.revoked_at.is_some(),
             "disabled": self.disabled_at.is_some(), "archived": self.archived_at.is_some(),
             "replaced_by": self.replaced_by,
         })
@@ -114,6 +121,8 @@ pub struct NewKey {
     pub expires_at: Option<OffsetDateTime>,
     /// See [`KeyDetail`].
     pub idle_timeout: Option<i64>,
+    /// See [`KeyDetail`].
+    pub rotation: Option<Rotation>,
 }
 
 /// What changes of a key. The outer None: stays; the inner: is taken away.
@@ -135,6 +144,8 @@ pub struct KeyChange {
     pub expires_at: Option<Option<OffsetDateTime>>,
     /// See [`KeyDetail`].
     pub idle_timeout: Option<Option<i64>>,
+    /// See [`KeyDetail`].
+    pub rotation: Option<Option<Rotation>>,
 }
 
 /// A step in a key's life.
@@ -178,7 +189,8 @@ pub struct KeyFilter {
 const SELECT: &str = "
 SELECT id, name, prefix, user_id, service_account_id, team_id, surfaces, models, networks, tags, metadata, version,
     created_at, created_by, updated_at, expires_at, revoked_at, disabled_at, archived_at, last_used_at,
-    COALESCE(lineage, id) AS lineage, replaced_by, idle_timeout
+    COALESCE(lineage, id) AS lineage, replaced_by, idle_timeout,
+    rotate_every, rotate_grace, waiting_secret IS NOT NULL AS secret_waits
 FROM virtual_keys WHERE ";
 
 fn detail(row: &PgRow) -> Result<KeyDetail, sqlx::Error> {
@@ -206,6 +218,11 @@ fn detail(row: &PgRow) -> Result<KeyDetail, sqlx::Error> {
         lineage: row.try_get("lineage")?,
         replaced_by: row.try_get("replaced_by")?,
         idle_timeout: row.try_get("idle_timeout")?,
+        rotation: match (row.try_get("rotate_every")?, row.try_get("rotate_grace")?) {
+            (Some(every), Some(grace)) => Some(Rotation { every, grace }),
+            _ => None,
+        },
+        secret_waits: row.try_get("secret_waits")?,
     })
 }
 
@@ -316,9 +333,10 @@ impl Store {
             let mut tx = self.begin().await?;
             let before = locked(&mut tx, id, version).await?;
             let c = change.clone();
+            let rotation = c.rotation.unwrap_or(before.rotation);
             sqlx::query(
                 "UPDATE virtual_keys SET name = $2, surfaces = $3, models = $4, networks = $5, tags = $6, metadata = $7,
-                     expires_at = $8, idle_timeout = $9,
+                     expires_at = $8, idle_timeout = $9, rotate_every = $10, rotate_grace = $11,
                      warned_days = CASE WHEN expires_at IS DISTINCT FROM $8 THEN NULL ELSE warned_days END
                  WHERE id = $1",
             )
@@ -331,6 +349,8 @@ impl Store {
             .bind(Json(c.metadata.unwrap_or_else(|| before.metadata.clone())))
             .bind(c.expires_at.unwrap_or(before.expires_at))
             .bind(c.idle_timeout.unwrap_or(before.idle_timeout))
+            .bind(rotation.map(|r| r.every))
+            .bind(rotation.map(|r| r.grace))
             .execute(&mut *tx)
             .await?;
             finish(tx, "key.update", before, actor).await
@@ -369,56 +389,6 @@ impl Store {
         })
         .await
     }
-
-    /// A new secret in the same lineage: a second key like the first, which is good until `grace_ends` (or its own end,
-    /// if that comes first). The old one and the new one.
-    pub async fn rotate_key(
-        &self,
-        id: Uuid,
-        version: Option<i64>,
-        hash: [u8; 32],
-        prefix: &str,
-        grace_ends: OffsetDateTime,
-        actor: &Actor,
-    ) -> Result<(KeyDetail, KeyDetail), StoreError> {
-        self.bounded("rotating a key", async {
-            let mut tx = self.begin().await?;
-            let before = locked(&mut tx, id, version).await?;
-            if before.revoked_at.is_some() || before.replaced_by.is_some() {
-                let why = "it has been revoked or replaced already";
-                return Err(StoreError::Conflict { what: "key", why });
-            }
-            let new = NewKey {
-                hash,
-                prefix: prefix.to_owned(),
-                name: before.name.clone(),
-                user: before.user,
-                account: before.account,
-                team: before.team,
-                surfaces: before.surfaces.clone(),
-                models: before.models.clone(),
-                networks: before.networks.clone(),
-                tags: before.tags.clone(),
-                metadata: before.metadata.clone(),
-                expires_at: before.expires_at,
-                idle_timeout: before.idle_timeout,
-            };
-            let next = Uuid::now_v7();
-            insert(&mut tx, next, Some(before.lineage), &new, actor).await?;
-            sqlx::query(
-                "UPDATE virtual_keys SET replaced_by = $2, expires_at = LEAST(expires_at, $3) WHERE id = $1",
-            )
-            .bind(id)
-            .bind(next)
-            .bind(grace_ends)
-            .execute(&mut *tx)
-            .await?;
-            let made = by_id(&mut tx, next).await?.ok_or_else(|| missing(next))?;
-            let old = finish(tx, "key.rotate", before, actor).await?;
-            Ok((old, made))
-        })
-        .await
-    }
 }
 
 async fn insert(
@@ -430,8 +400,9 @@ async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO virtual_keys (id, name, hash, prefix, user_id, service_account_id, team_id, surfaces, models,
-                                   networks, tags, metadata, expires_at, idle_timeout, lineage, created_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                                   networks, tags, metadata, expires_at, idle_timeout, lineage, created_by,
+                                   rotate_every, rotate_grace)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
     .bind(id)
     .bind(&new.name)
@@ -449,6 +420,8 @@ async fn insert(
     .bind(new.idle_timeout)
     .bind(lineage)
     .bind(&actor.name)
+    .bind(new.rotation.map(|r| r.every))
+    .bind(new.rotation.map(|r| r.grace))
     .execute(&mut **tx)
     .await?;
     Ok(())

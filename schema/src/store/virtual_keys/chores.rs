@@ -4,13 +4,15 @@
 use crate::audit::{Actor, Event};
 use crate::error::StoreError;
 use crate::store::Store;
+use crate::store::tx::Tx;
 use sqlx::Row;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Held by the instance that does the chores.
 const LOCK: i64 = 0x0053_414c_4c59_4b59;
-/// Days before the end of a key at which a warning is due; the shortest first, so that a key gets one warning at a time.
+/// Days before the end of a key at which a warning is due; the shortest first, so that a key gets one warning at a time. One
+/// that has been replaced needs none, unless its successor's secret still waits.
 const WARN: [i32; 3] = [1, 3, 7];
 
 impl Store {
@@ -40,12 +42,7 @@ impl Store {
     pub async fn key_chores(&self, actor: &Actor) -> Result<Option<(usize, usize)>, StoreError> {
         self.bounded("looking after keys", async {
             let mut tx = self.begin().await?;
-            let mine: bool = sqlx::query("SELECT pg_try_advisory_xact_lock($1)")
-                .bind(LOCK)
-                .fetch_one(&mut *tx)
-                .await?
-                .try_get(0)?;
-            if !mine {
+            if !mine(&mut tx).await? {
                 tx.commit().await?;
                 return Ok(None);
             }
@@ -69,7 +66,9 @@ impl Store {
                 // without a new version: a warning is no change of the key
                 let due = sqlx::query(
                     "UPDATE virtual_keys SET warned_days = $1 WHERE revoked_at IS NULL AND disabled_at IS NULL
-                         AND replaced_by IS NULL AND expires_at > now()
+                         AND expires_at > now()
+                         AND (replaced_by IS NULL OR replaced_by IN
+                                  (SELECT id FROM virtual_keys WHERE waiting_secret IS NOT NULL))
                          AND expires_at <= now() + $1 * interval '1 day'
                          AND (warned_days IS NULL OR warned_days > $1)
                      RETURNING id, name, expires_at",
@@ -92,4 +91,10 @@ impl Store {
         })
         .await
     }
+}
+
+/// Whether this instance does the chores now; until the end of the transaction.
+pub(super) async fn mine(tx: &mut Tx) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT pg_try_advisory_xact_lock($1)").bind(LOCK).fetch_one(&mut **tx).await?;
+    Ok(row.try_get(0)?)
 }
