@@ -21,6 +21,7 @@ mod idempotency;
 mod keys;
 mod managed;
 mod models;
+mod oidc;
 mod openapi;
 mod outside;
 mod pace;

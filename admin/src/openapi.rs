@@ -40,6 +40,7 @@ const SCIM: &str = "scim";
         (name = "audit", description = "Who did what, when, from where."),
         (name = "snapshot", description = "What is running."),
         (name = "session", description = "Signing in and out; who one is; the set-up."),
+        (name = "sign-in", description = "Identity providers (OpenID Connect)."),
         (name = "keys", description = "Virtual keys."),
         (name = "scim clients", description = "Directories that provision users and groups."),
         (name = "scim", description = "SCIM 2.0 (RFC 7643, RFC 7644): users and groups for directories."),

@@ -2,6 +2,7 @@
 
 use crate::guard::Guard;
 use crate::health::{Board, Probe};
+use crate::oidc::Oidc;
 use crate::outside::Outside;
 use crate::pace::Pace;
 use crate::sign_in::SignIn;
@@ -73,11 +74,12 @@ struct Inner {
     outside: Arc<dyn Outside>,
     pace: Arc<Pace>,
     cors_origins: Vec<String>,
+    oidc: Oidc,
 }
 
 impl AdminState {
     /// Puts the parts together. `probes` are shown by health in the given order;
-    /// of `rules` is read how people sign in.
+    /// of `rules` is read how people sign in, and how often the API may be asked.
     pub fn new(
         about: About,
         bootstrap: Bootstrap,
@@ -111,6 +113,7 @@ impl AdminState {
             outside,
             pace,
             cors_origins,
+            oidc: Oidc::new(rules),
         }))
     }
 
@@ -146,6 +149,10 @@ impl AdminState {
 
     pub(crate) fn outside(&self) -> &dyn Outside {
         &*self.0.outside
+    }
+
+    pub(crate) fn oidc(&self) -> &Oidc {
+        &self.0.oidc
     }
 
     pub(crate) fn sign_in(&self) -> &SignIn {

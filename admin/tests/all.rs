@@ -8,6 +8,10 @@ mod all {
     mod house;
     mod keys;
     mod kit;
+    mod oidc;
+    mod oidc_kit;
+    mod oidc_logout;
+    mod oidc_people;
     mod passkeys;
     mod people;
     mod postgres;

@@ -16,6 +16,7 @@ mod lease;
 pub(crate) mod load;
 mod migrate;
 mod objects;
+pub mod oidc;
 pub mod passkeys;
 pub mod people;
 mod purge;

@@ -14,8 +14,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Serve TLS.
     pub tls: Option<TlsFiles>,
-    /// URL at which browsers reach the admin service: `https://sallyport.corp`. Passkeys need it, and are good for its
-    /// host alone; without it there are none.
+    /// URL at which browsers reach the admin service: `https://sallyport.corp`. Passkeys (good for its
+    /// host alone) and OpenID Connect need it; without it there are neither.
     pub public_url: Option<String>,
     /// What the admin service calls this place, in sign-in pages and authenticator apps.
     pub site_name: String,

@@ -53,6 +53,21 @@ pub const TABLE: &[Rule] = &[
     // The bootstrap token alone: the handler asks for it.
     line("POST", "/api/setup", Permission::SignedIn),
     line("POST", "/api/users/{id}/password", Permission::UsersReset),
+    // Sign-in providers (OpenID Connect).
+    line("GET", "/api/oidc_presets", Permission::SignInRead),
+    line("GET", "/api/oidc_providers", Permission::SignInRead),
+    line("POST", "/api/oidc_providers", Permission::SignInWrite),
+    line("GET", "/api/oidc_providers/{id}", Permission::SignInRead),
+    line("PATCH", "/api/oidc_providers/{id}", Permission::SignInWrite),
+    line("DELETE", "/api/oidc_providers/{id}", Permission::SignInWrite),
+    line("POST", "/api/oidc_providers/{id}/test", Permission::SignInWrite),
+    line("GET", "/api/oidc_providers/{id}/test", Permission::SignInRead),
+    line("POST", "/api/oidc_providers/{id}/activate", Permission::SignInWrite),
+    line("POST", "/api/oidc_providers/{id}/disable", Permission::SignInWrite),
+    line("GET", "/api/sign_in", Permission::Public),
+    line("GET", "/api/oidc/{slug}/login", Permission::Public),
+    line("GET", "/api/oidc/{slug}/callback", Permission::Public),
+    line("POST", "/api/oidc/{slug}/backchannel_logout", Permission::Public),
     // Virtual keys.
     line("GET", "/api/keys", Permission::KeysRead),
     line("POST", "/api/keys", Permission::KeysWrite),

@@ -298,11 +298,21 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             if let Some(roles) = &change.roles {
-                sqlx::query("DELETE FROM role_assignments WHERE user_id = $1")
-                    .bind(id)
-                    .execute(&mut *tx)
-                    .await?;
-                assign(&mut tx, id, roles, actor).await?;
+                // those that stay remember who gave them
+                let (kept, anew): (Vec<_>, Vec<_>) =
+                    roles.iter().cloned().partition(|r| before.roles.contains(r));
+                let (names, teams): (Vec<_>, Vec<_>) = kept.into_iter().map(|r| (r.role, r.team)).unzip();
+                sqlx::query(
+                    "DELETE FROM role_assignments a WHERE user_id = $1 AND NOT EXISTS (
+                         SELECT 1 FROM unnest($2::text[], $3::uuid[]) AS k(role, team)
+                         WHERE k.role = a.role AND k.team IS NOT DISTINCT FROM a.team_id)",
+                )
+                .bind(id)
+                .bind(names)
+                .bind(teams)
+                .execute(&mut *tx)
+                .await?;
+                assign(&mut tx, id, &anew, actor).await?;
             }
             self.finish(tx, "user.update", before, actor).await
         })

@@ -275,7 +275,7 @@ impl Store {
             }
             sqlx::query(
                 "INSERT INTO team_members (team_id, user_id, role) VALUES ($1, $2, $3)
-                 ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role",
+                 ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role, oidc_provider = NULL",
             )
             .bind(team)
             .bind(user)

@@ -210,6 +210,7 @@ async fn every_column_of_bytes_is_a_hash_or_sealed() {
         "passkey_challenges_used.challenge",
         // a name that an authenticator gave
         "passkeys.credential_id",
+        "oidc_used.hash",
         // an envelope, for a day
         "idempotent_answers.answer",
     ];
