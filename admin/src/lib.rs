@@ -55,5 +55,5 @@ pub use router::router;
 pub use server::{Listener, serve};
 pub use sign_in::{AccountError, display_name, email, password};
 pub use snapshot::SnapshotSource;
-pub use state::{About, AdminState, Stored};
+pub use state::{About, AdminState, Parts, Stored};
 pub use token::Bootstrap;

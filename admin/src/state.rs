@@ -58,6 +58,24 @@ pub struct Stored {
     pub keyring: Arc<KeyRing>,
 }
 
+/// What the service is made of.
+pub struct Parts {
+    /// The process that serves.
+    pub about: About,
+    /// The token that opens everything.
+    pub bootstrap: Bootstrap,
+    /// What is running.
+    pub snapshot: Arc<SnapshotCell>,
+    /// The call log.
+    pub calls: Arc<dyn LogStore>,
+    /// What health asks, in this order.
+    pub probes: Vec<Arc<dyn Probe>>,
+    /// Where what the API manages is kept.
+    pub stored: Stored,
+    /// The way out.
+    pub outside: Arc<dyn Outside>,
+}
+
 /// What the routes share. Cheap to clone.
 #[derive(Clone)]
 pub struct AdminState(Arc<Inner>);
@@ -78,18 +96,9 @@ struct Inner {
 }
 
 impl AdminState {
-    /// Puts the parts together. `probes` are shown by health in the given order;
-    /// of `rules` is read how people sign in, and how often the API may be asked.
-    pub fn new(
-        about: About,
-        bootstrap: Bootstrap,
-        snapshot: Arc<SnapshotCell>,
-        calls: Arc<dyn LogStore>,
-        probes: Vec<Arc<dyn Probe>>,
-        stored: Stored,
-        rules: &Admin,
-        outside: Arc<dyn Outside>,
-    ) -> Self {
+    /// Puts the parts together. Of `rules` is read how people sign in, and how often the API may be asked.
+    pub fn new(parts: Parts, rules: &Admin) -> Self {
+        let Parts { about, bootstrap, snapshot, calls, probes, stored, outside } = parts;
         let sign_in = Arc::new(SignIn::new(rules, &stored.keyring));
         let pace = Arc::new(Pace::new(&rules.rate_limit));
         let cors_origins = rules.cors_origins.clone();

@@ -4,7 +4,7 @@ use super::kit::{Answer, TOKEN, answer, bootstrap, call, call_json, cell, send, 
 use axum::Router;
 use axum::body::Body;
 use http::Request;
-use sallyport_admin::{About, AdminState, Stored, password};
+use sallyport_admin::{About, AdminState, Parts, Stored, password};
 use sallyport_config::model::Admin;
 use sallyport_config::snapshot::Source;
 use sallyport_schema::audit::{Actor, AuditFilter, Event, Verified};
@@ -41,7 +41,18 @@ impl House {
         let cell = cell(&yaml(), Source::Store);
         let outside = Arc::new(sallyport_admin::Nowhere);
         let rules = Admin::default();
-        let state = AdminState::new(about, bootstrap(), cell, log.clone(), vec![], stored, &rules, outside);
+        let state = AdminState::new(
+            Parts {
+                about,
+                bootstrap: bootstrap(),
+                snapshot: cell,
+                calls: log.clone(),
+                probes: vec![],
+                stored,
+                outside,
+            },
+            &rules,
+        );
         Self { _pg: pg, url, store, log, router: sallyport_admin::router(state).unwrap() }
     }
 

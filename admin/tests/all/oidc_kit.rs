@@ -16,7 +16,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::sign::Signer;
-use sallyport_admin::{About, AdminState, Listed, Outside, OutsideError, Stored};
+use sallyport_admin::{About, AdminState, Listed, Outside, OutsideError, Parts, Stored};
 use sallyport_config::model::Admin;
 use sallyport_config::snapshot::{Provider, Source};
 use sallyport_schema::audit::AuditFilter;
@@ -283,7 +283,18 @@ fn service(store: &Store, ring: &Arc<KeyRing>, fake: &Arc<Fake>, home: Option<&s
     let about = About::now("1.2.3", "gate-1", vec![]);
     let rules = Admin { public_url: home.map(|h| h.to_owned()), ..Admin::default() };
     let (log, cell) = (Arc::new(Log::default()), cell(&yaml(), Source::Store));
-    let state = AdminState::new(about, bootstrap(), cell, log, vec![], stored, &rules, fake.clone());
+    let state = AdminState::new(
+        Parts {
+            about,
+            bootstrap: bootstrap(),
+            snapshot: cell,
+            calls: log,
+            probes: vec![],
+            stored,
+            outside: fake.clone(),
+        },
+        &rules,
+    );
     sallyport_admin::router(state).unwrap()
 }
 
