@@ -15,9 +15,12 @@ use sallyport_config::model::RateLimit;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Keys remembered; beyond that those that have been quiet for long are forgotten.
 const MOST: usize = 10_000;
+/// Requests between two looks at how many are remembered.
+const SWEEP: u32 = 1000;
 
 /// The counters.
 #[derive(Debug)]
@@ -28,19 +31,25 @@ pub(crate) struct Pace {
 }
 
 #[derive(Debug)]
-struct Counter<K: Hash + Eq + Clone>(RateLimiter<K, HashMapStateStore<K>, DefaultClock>);
+struct Counter<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, HashMapStateStore<K>, DefaultClock>,
+    taken: AtomicU32,
+}
 
 impl<K: Hash + Eq + Clone> Counter<K> {
     /// So many a minute, all of them at once if need be; 0: any number.
     fn new(a_minute: u32) -> Option<Self> {
-        Some(Self(RateLimiter::hashmap(Quota::per_minute(NonZeroU32::new(a_minute)?))))
+        let limiter = RateLimiter::hashmap(Quota::per_minute(NonZeroU32::new(a_minute)?));
+        Some(Self { limiter, taken: AtomicU32::new(0) })
     }
 
     fn take(&self, key: &K, clock: &DefaultClock) -> Result<(), Problem> {
-        if self.0.len() > MOST {
-            self.0.retain_recent();
+        // Now and then: a sweep walks over all of them.
+        if self.taken.fetch_add(1, Ordering::Relaxed) % SWEEP == 0 && self.limiter.len() > MOST {
+            self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
         }
-        self.0.check_key(key).map_err(|until| {
+        self.limiter.check_key(key).map_err(|until| {
             let wait = until.wait_time_from(clock.now()).as_secs() + 1;
             Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,

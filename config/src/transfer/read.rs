@@ -31,7 +31,7 @@ pub fn read(text: &str) -> Result<Content, TransferError> {
     if text.len() > LONGEST {
         return Err(TransferError::Form(format!("an overlay of more than {LONGEST} bytes")));
     }
-    // Aliases could make a small text a large document: they are not needed here.
+    // (Aliases that would make a small text a large document are bounded by the parser.)
     let value: serde_yaml::Value = serde_yaml::from_str(text).map_err(|e| {
         TransferError::Yaml(e.location().map(|l| format!(" (line {})", l.line())).unwrap_or_default())
     })?;

@@ -146,6 +146,17 @@ fn what_cannot_be_stored_is_refused_and_never_quoted() {
     }
 }
 
+/// A few hundred bytes that would be gigabytes.
+#[test]
+fn aliases_do_not_explode() {
+    let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for n in 1..12 {
+        let refs = vec![format!("*a{}", n - 1); 9].join(", ");
+        text.push_str(&format!("a{n}: &a{n} [{refs}]\n"));
+    }
+    assert!(read(&text).unwrap_err().to_string().contains("not YAML"));
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "(?s).{0,400}") {
