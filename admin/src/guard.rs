@@ -24,6 +24,7 @@ use sallyport_schema::store::scim::ScimClient;
 use sallyport_schema::store::sessions::SignedIn;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What is allowed with a temporary password: to see that it is one, to change it, to leave.
@@ -47,6 +48,8 @@ const BEFORE_FACTOR: [(&str, &str); 8] = [
 pub(crate) struct Guard {
     /// None: nobody gets in.
     bootstrap: Option<Bootstrap>,
+    /// There is a super admin: the token that was made for the set-up opens nothing any more.
+    lapsed: AtomicBool,
     throttle: Throttle,
     pace: Arc<Pace>,
     /// None: only describes the routes.
@@ -84,13 +87,25 @@ impl Guard {
         sign_in: Arc<SignIn>,
     ) -> Self {
         bootstrap.newly_made = None;
-        Self { bootstrap: Some(bootstrap), throttle, pace, people: Some((stored, sign_in)) }
+        Self {
+            bootstrap: Some(bootstrap),
+            lapsed: AtomicBool::new(false),
+            throttle,
+            pace,
+            people: Some((stored, sign_in)),
+        }
     }
 
     /// A guard that accepts no token.
     pub(crate) fn closed() -> Self {
         let pace = Arc::new(Pace::new(&RateLimit::default()));
-        Self { bootstrap: None, throttle: Throttle::new(Limits::default()), pace, people: None }
+        Self {
+            bootstrap: None,
+            lapsed: AtomicBool::new(false),
+            throttle: Throttle::new(Limits::default()),
+            pace,
+            people: None,
+        }
     }
 
     /// What the headers show.
@@ -140,6 +155,29 @@ impl Guard {
     async fn scim(&self, token: &str, from: IpAddr) -> Result<(ScimClient, Effective), Problem> {
         let (stored, _) = self.people.as_ref().ok_or_else(|| self.wrong(token, from))?;
         token::client(stored, token).await?.ok_or_else(|| self.wrong(token, from))
+    }
+
+    /// Whether the bootstrap token still opens something.
+    async fn bootstraps(&self) -> Result<(), Problem> {
+        let over = || {
+            unauthorized(
+                "token_lapsed",
+                "this token was for the set-up: sign in, or set a token of your own as admin.token",
+            )
+        };
+        let Some((stored, _)) =
+            self.people.as_ref().filter(|_| self.bootstrap.as_ref().is_some_and(Bootstrap::lapses))
+        else {
+            return Ok(());
+        };
+        if self.lapsed.load(Ordering::Relaxed) {
+            return Err(over());
+        }
+        if stored.store.super_admins().await? > 0 {
+            self.lapsed.store(true, Ordering::Relaxed);
+            return Err(over());
+        }
+        Ok(())
     }
 
     fn look_at_cookie(&self, headers: &HeaderMap) -> Shown {
@@ -238,7 +276,17 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
     let rule = rule(&post.rules, request.method().as_str(), path).copied();
     let (caller, carrier, stale) = match guard.look(request.headers(), from) {
         Ok(Shown::Nothing) => (nobody(Identity::Anonymous, from, &request), Carrier::Header, None),
-        Ok(Shown::Bootstrap) => (nobody(Identity::Bootstrap, from, &request), Carrier::Header, None),
+        Ok(Shown::Bootstrap) => match guard.bootstraps().await {
+            Ok(()) => (nobody(Identity::Bootstrap, from, &request), Carrier::Header, None),
+            // health, while the store is away: nobody can know
+            Err(why)
+                if why.status().is_server_error()
+                    && rule.is_some_and(|r| r.permission == Permission::Public) =>
+            {
+                (nobody(Identity::Bootstrap, from, &request), Carrier::Header, None)
+            }
+            Err(why) => return why.into_response(),
+        },
         Ok(Shown::Scim(token)) => match guard.scim(&token, from).await {
             Ok((client, effective)) => {
                 let name = format!("scim:{}", client.name);
@@ -340,7 +388,13 @@ mod tests {
     fn guard(failures: u32) -> Guard {
         let b = Bootstrap::ensure(std::path::Path::new("/nonexistent"), Some(&Secret::new(TOKEN))).unwrap();
         let throttle = Throttle::new(Limits { failures, ..Limits::default() });
-        Guard { people: None, bootstrap: Some(b), throttle, pace: Arc::new(Pace::new(&RateLimit::default())) }
+        Guard {
+            people: None,
+            lapsed: AtomicBool::new(false),
+            bootstrap: Some(b),
+            throttle,
+            pace: Arc::new(Pace::new(&RateLimit::default())),
+        }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {

@@ -1,6 +1,6 @@
 //! The bootstrap token: the one credential of the admin API until people can sign in.
 //!
-//! It is made at first start, told to the operator once (by the binary) and kept as SHA-256 only. 256 random bits
+//! It is made at first start, opens everything until there is a super admin and nothing from then on. It is told to the operator once (by the binary) and kept as SHA-256 only. 256 random bits
 //! need no slow hash. A token of the configuration wins over the kept one.
 
 use base64::Engine as _;
@@ -50,6 +50,8 @@ pub enum TokenError {
 #[derive(Clone)]
 pub struct Bootstrap {
     hash: [u8; 32],
+    /// It opens nothing any more once there is a super admin: it was there to make one. A configured one stays.
+    lapses: bool,
     /// The token itself, if this start made it: show it once and drop it.
     pub newly_made: Option<Secret>,
 }
@@ -68,7 +70,7 @@ impl Bootstrap {
         }
         let path = data_dir.join(FILE);
         if let Some(hash) = read(&path)? {
-            return Ok(Self { hash, newly_made: None });
+            return Ok(Self { hash, lapses: true, newly_made: None });
         }
         let mut random = [0_u8; 32];
         openssl::rand::rand_bytes(&mut random)?;
@@ -76,10 +78,10 @@ impl Bootstrap {
         let hash = digest(token.expose());
         let io = |source| TokenError::Io { path: path.clone(), source };
         match write_new(data_dir, &path, &hash).map_err(io)? {
-            Written::Ours => Ok(Self { hash, newly_made: Some(token) }),
+            Written::Ours => Ok(Self { hash, lapses: true, newly_made: Some(token) }),
             // Another process of the same data directory was faster: its token counts.
             Written::Theirs => match read(&path)? {
-                Some(hash) => Ok(Self { hash, newly_made: None }),
+                Some(hash) => Ok(Self { hash, lapses: true, newly_made: None }),
                 None => Err(TokenError::Damaged(path)),
             },
         }
@@ -93,7 +95,12 @@ impl Bootstrap {
         if text.len() < SHORTEST {
             return Err(TokenError::TooShort(text.len()));
         }
-        Ok(Self { hash: digest(text), newly_made: None })
+        Ok(Self { hash: digest(text), lapses: false, newly_made: None })
+    }
+
+    /// Whether it ends with the set-up.
+    pub(crate) const fn lapses(&self) -> bool {
+        self.lapses
     }
 
     /// Whether this is the token. Takes the same time for every wrong one.

@@ -163,6 +163,21 @@ pub(super) async fn reaching(url: &str, outside: Arc<dyn sallyport_admin::Outsid
     (sallyport_admin::router(state).unwrap(), store)
 }
 
+/// An instance on this store, with this token.
+pub(super) fn instance(bootstrap: Bootstrap, store: Store) -> Router {
+    let stored = Stored { store, keyring: nowhere().keyring };
+    let parts = Parts {
+        about: About::now("1.2.3", "gate-1", vec!["base.yaml".into()]),
+        bootstrap,
+        snapshot: cell(&yaml(), Source::Store),
+        calls: Arc::new(Log::default()),
+        probes: Vec::new(),
+        stored,
+        outside: Arc::new(sallyport_admin::Nowhere),
+    };
+    sallyport_admin::router(AdminState::new(parts, &Admin::default())).unwrap()
+}
+
 /// A request with a JSON body, as the holder of the bootstrap token. `extra`: headers.
 pub(super) async fn call_json(
     router: &Router,

@@ -2,10 +2,12 @@
 
 use super::house::{ADA, House, OTHER, PASSWORD};
 use super::kit::TOKEN;
-use sallyport_admin::password;
+use sallyport_admin::{Bootstrap, password};
 use sallyport_schema::audit::{Actor, AuditFilter};
 use sallyport_schema::rows::HeldRole;
+use sallyport_schema::store::Store;
 use sallyport_schema::store::people::PersonChange;
+use sallyport_schema::testing::TestPg;
 use serde_json::json;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -258,4 +260,31 @@ async fn sign_ins_have_no_idempotency_key() {
     }
     assert_ne!(sessions[0], sessions[1]);
     house.sql("DO $$ BEGIN ASSERT NOT EXISTS (SELECT 1 FROM idempotent_answers); END $$").await;
+}
+
+/// The issue: "guarded by a one-time token printed at start".
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_that_was_printed_ends_with_the_set_up() {
+    let pg = TestPg::shared().await;
+    let store = Store::connect(&pg.database().await, 4, Duration::from_secs(20)).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let token = Bootstrap::ensure(dir.path(), None).unwrap().newly_made.unwrap().expose().to_owned();
+    // two instances of one data directory, one of which has never seen the token before the set-up
+    let instance = || {
+        let kept = Bootstrap::ensure(dir.path(), None).unwrap();
+        super::kit::instance(kept, store.clone())
+    };
+    let (one, two) = (instance(), instance());
+    let ask = async |router: &axum::Router| super::kit::send(router, "GET", "/api/users", Some(&token)).await;
+    assert_eq!(ask(&one).await.status, 200);
+    let asked = json!({"email": "root@example.com", "name": "Root", "password": PASSWORD});
+    let setup = http::Request::post("/api/setup")
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {token}"))
+        .body(axum::body::Body::from(asked.to_string()));
+    assert_eq!(super::kit::answer(&one, setup.unwrap()).await.status, 201);
+    for router in [&one, &two, &instance()] {
+        assert_eq!(ask(router).await.problem(), (401, "token_lapsed".into()));
+    }
 }

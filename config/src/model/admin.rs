@@ -19,7 +19,8 @@ pub struct Admin {
     pub public_url: Option<String>,
     /// What the admin service calls this place, in sign-in pages and authenticator apps.
     pub site_name: String,
-    /// Bearer token of the API. Default: made at first start, printed once, kept (hashed) in the data directory.
+    /// Bearer token of the API, which opens everything. Default: made at first start, printed once, kept (hashed) in
+    /// the data directory, good until there is a super admin.
     pub token: Option<Secret>,
     /// Passwords of people.
     pub password: PasswordRules,
