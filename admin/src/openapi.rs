@@ -3,6 +3,11 @@
 //! What the permission table knows is written in from there: which routes need a token, which permission they ask
 //! for, and how they answer without it.
 
+pub(crate) mod foreign;
+#[cfg(test)]
+mod tests;
+mod whole;
+
 use crate::error::AdminError;
 use crate::permission::{Permission, Rule, TABLE};
 use crate::problem::Problem;
@@ -149,9 +154,9 @@ impl Document {
 
 /// As text: the same bytes as the committed file.
 pub(crate) fn text(document: &OpenApi) -> Result<String, AdminError> {
-    let mut text = document.to_pretty_json()?;
-    text.push('\n');
-    Ok(text)
+    let mut whole = serde_json::to_value(document)?;
+    whole::complete(&mut whole);
+    Ok(format!("{whole:#}\n"))
 }
 
 /// This document

@@ -187,6 +187,7 @@ async fn nonsense_is_refused_in_words() {
         ("GET", "/api/users?limit=0", Value::Null, (400, "bad_parameter")),
         ("GET", "/api/users?activ=true", Value::Null, (400, "bad_parameter")),
         ("GET", "/api/users/none", Value::Null, (404, "not_found")),
+        ("GET", "/api/settings/upstream.backoff/history?before=0", Value::Null, (400, "bad_parameter")),
         ("GET", "/api/roles/%00", Value::Null, (404, "not_found")),
         ("GET", "/api/audit?from=yesterday", Value::Null, (400, "bad_parameter")),
         ("GET", &*format!("{user}/effective?surface=chat"), Value::Null, (400, "bad_parameter")),
@@ -195,8 +196,16 @@ async fn nonsense_is_refused_in_words() {
         let a = h.send(TOKEN, method, uri, (!body.is_null()).then_some(body)).await;
         assert_eq!(a.problem(), (problem.0, problem.1.to_owned()), "{method} {uri}");
     }
-    let a = h.send_at(TOKEN, "PATCH", &user, Some(json!({})), Some("W/\"1\"")).await;
-    assert_eq!(a.problem(), (412, "stale_version".into()));
+    for (version, problem) in [
+        ("W/\"1\"", (412, "stale_version")),
+        ("\"another\"", (412, "stale_version")),
+        ("1", (400, "bad_if_match")),
+        ("", (400, "bad_if_match")),
+        ("\"1\", \"2\"", (400, "bad_if_match")),
+    ] {
+        let a = h.send_at(TOKEN, "PATCH", &user, Some(json!({})), Some(version)).await;
+        assert_eq!(a.problem(), (problem.0, problem.1.to_owned()), "{version}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
