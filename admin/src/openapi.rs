@@ -16,7 +16,7 @@ use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use utoipa::openapi::extensions::ExtensionsBuilder;
-use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, OpenApi, Ref, RefOr, Response as Described, ResponseBuilder, Type,
@@ -82,10 +82,31 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         };
         if let Some(operation) = operation {
             dress(operation, rule.permission);
+            if is_keyed(rule) {
+                operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+            }
             refuse(operation, rule);
         }
     }
     document
+}
+
+/// Its answer is kept for those who ask again (see `idempotency`).
+fn is_keyed(rule: &Rule) -> bool {
+    rule.method == "POST" && !rule.permission.is_free()
+}
+
+fn idempotency_key() -> Parameter {
+    let text = openapi::ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(openapi::Required::False)
+        .description(Some(
+            "The same request again with the same key, within a day, gets the same answer and is not carried out again.",
+        ))
+        .schema(Some(text.pattern(Some("^[ -~]+$"))))
+        .build()
 }
 
 fn dress(operation: &mut Operation, permission: Permission) {
@@ -120,14 +141,14 @@ fn refuse(operation: &mut Operation, rule: &Rule) {
         }
     };
     let asks = operation.parameters.as_ref().is_some_and(|p| {
-        p.iter().any(|p| matches!(p, RefOr::T(p) if matches!(p.parameter_in, ParameterIn::Query)))
+        p.iter().any(|p| matches!(p, RefOr::T(p) if matches!(p.parameter_in, ParameterIn::Query | ParameterIn::Header)))
     });
     add(body || asks, "400", "A parameter or the body cannot be read.");
     add(named, "404", "There is no such thing, as far as the caller may see.");
     add(changes, "409", "The state of things does not allow it.");
     add(named && changes, "412", "It is at another version than If-Match says.");
     add(body, "415", "The body is no application/json.");
-    add(body, "422", "A value cannot be.");
+    add(body || is_keyed(rule), "422", "A value cannot be.");
 }
 
 fn problem(description: &str, retry_after: Option<&str>) -> Described {

@@ -80,8 +80,8 @@ pub(super) fn components() -> BTreeMap<String, Value> {
             "description": "A part of the configuration as a YAML file has it: providers, models, and settings at their places.",
             "type": "object",
             "properties": {
-                "providers": { "type": "array", "items": { "$ref": format!("{PREFIX}Provider") } },
-                "models": { "type": "array", "items": { "$ref": format!("{PREFIX}Model") } }
+                "providers": { "type": ["array", "null"], "items": { "$ref": format!("{PREFIX}Provider") } },
+                "models": { "type": ["array", "null"], "items": { "$ref": format!("{PREFIX}Model") } }
             }
         }),
     );
