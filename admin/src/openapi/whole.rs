@@ -3,6 +3,8 @@
 use super::foreign;
 use serde_json::{Map, Value, json};
 
+/// A strong or weak tag, or whatever there is (RFC 9110, 13.1.1; one tag, no list of them).
+const IF_MATCH: &str = "^(\\*|(W/)?\"[^\"]*\")$";
 const REQUEST_ID: &str = "RequestId";
 const ETAG: &str = "ETag";
 const CHALLENGE: &str = "WWW-Authenticate";
@@ -32,6 +34,10 @@ pub(super) fn complete(document: &mut Value) {
                 _ => false,
             };
             tell(operation, has_version);
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            for parameter in parameters.into_iter().flatten().filter(|p| p["name"] == "If-Match") {
+                parameter["schema"] = json!({ "type": "string", "pattern": IF_MATCH });
+            }
         }
     }
 }
