@@ -87,7 +87,9 @@ pub(crate) async fn get(
 ///
 /// In the form of YAML's models.
 #[utoipa::path(post, path = "/api/models", tag = "models", operation_id = "createModel", params(DryRun),
-    request_body(content = ConfigModel, description = "A model as in YAML."),
+    request_body(content = ConfigModel, description = "A model as in YAML.",
+        example = json!({"name": "fast", "routes": [{"provider": "openai", "model": "gpt-5-mini"}],
+                         "price": {"input": 0.25, "output": 2.0}})),
     responses((status = 200, description = "It could be stored (dry_run).", body = ModelResource),
               (status = 201, description = "The model.", body = ModelResource)))]
 pub(crate) async fn create(

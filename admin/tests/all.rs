@@ -7,6 +7,7 @@ mod all {
     mod house;
     mod keys;
     mod kit;
+    mod matrix;
     mod passkeys;
     mod people;
     mod postgres;

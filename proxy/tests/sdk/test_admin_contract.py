@@ -33,9 +33,9 @@ NEVER_WELL = {
     "POST /api/me/totp", "POST /api/me/totp/confirm", "DELETE /api/me/totp",
     "GET /api/me/recovery_codes", "POST /api/me/recovery_codes", "PUT /api/me/password",
     "GET /api/sessions", "DELETE /api/sessions", "DELETE /api/sessions/{id}", "DELETE /api/session",
-    # They need a password that is right, a cookie, a passkey, a secret that waits.
-    "POST /api/session", "POST /api/session/refresh", "POST /api/session/passkey/finish",
-    "POST /api/keys/{id}/secret",
+    # They need a password that is right, a cookie, an address for passkeys, a secret that waits.
+    "POST /api/session", "POST /api/session/refresh", "POST /api/session/passkey/begin",
+    "POST /api/session/passkey/finish", "POST /api/keys/{id}/secret",
 }
 
 
@@ -67,8 +67,8 @@ def admin(directory, simulator):
         "server": {"listen": [f"127.0.0.1:{port}"]},
         "admin": {"listen": f"127.0.0.1:{own}", "token": TOKEN},
         "upstream": {"allow_networks": ["127.0.0.0/8"]},
-        "providers": [{"name": "filed", "kind": "openai", "base_url": simulator + "/v1", "api_key": UPSTREAM_KEY}],
-        "models": [{"name": "gpt-sim", "routes": [{"provider": "filed"}]}],
+        "providers": [{"name": "openai", "kind": "openai", "base_url": simulator + "/v1", "api_key": UPSTREAM_KEY}],
+        "models": [{"name": "gpt-sim", "routes": [{"provider": "openai"}]}],
     }), encoding="utf-8")
     log = home / "sallyport.log"
     command = [binary("SALLYPORT_BIN", "sallyport"), "run", "-c", ROOT / "config" / "base.yaml", "-c", overlay]
@@ -100,7 +100,7 @@ def things(admin: Admin) -> tuple[dict, dict]:
         admin.send("PUT", f"/api/teams/{team}/members/{user}", {"role": "member"})
         provider = {"name": word, "kind": "bedrock", "bedrock": {"region": "us-east-1", "profile": "none"}}
         price = {"input": 1, "output": 2, "long_prompt": {"above": 1000, "input": 2}}
-        model = {"name": word, "routes": [{"provider": "filed"}], "price": price}
+        model = {"name": word, "routes": [{"provider": "openai"}], "price": price}
         role = {"name": word, "grants": [{"scope": "all", "permissions": ["keys.read"]}]}
         return {
             "/api/users/{id}": user,
@@ -115,16 +115,22 @@ def things(admin: Admin) -> tuple[dict, dict]:
     kept = some("kept")
     there = {place: [value] for place, value in kept.items()}
     key = {"name": "kept", "user": kept["{user_id}"], "surfaces": ["chat", "models"], "models": ["gpt-*"]}
-    keys = [admin.send("POST", "/api/keys", key) for _ in range(3)]
+    keys = [admin.send("POST", "/api/keys", key) for _ in range(6)]
     admin.send("PUT", "/api/settings/upstream.backoff", {"value": "200ms"})
-    there["/api/keys/{id}"] = [k["key"]["id"] for k in keys]
+    there["/api/keys/{id}"] = [k["key"]["id"] for k in keys[:3]]
     there["/api/calls/{id}"] = [call(admin, keys[0]["secret"])]
     there["/api/settings/{name}"] = [s["name"] for s in admin.send("GET", "/api/settings")["items"]]
     there["/api/roles/{name}"].append("viewer")
-    there["/api/providers/{name}"].append("filed")
+    there["/api/providers/{name}"].append("openai")
     there["/api/models/{name}"].append("gpt-sim")
     passing = [some(f"passing-{n}") for n in range(3)]
     doomed = there | {place: [p[place] for p in passing] for place in kept}
+    doomed["/api/keys/{id}"] = [k["key"]["id"] for k in keys[3:]]
+    doomed["{user_id}"] = []
+    for n in range(3):
+        leaver = make("/api/users", {"email": f"leaver-{n}@example.com", "name": "Bob"})
+        admin.send("PUT", f"/api/teams/{kept['/api/teams/{id}']}/members/{leaver}", {"role": "member"})
+        doomed["{user_id}"].append(leaver)
     return there, doomed
 
 
@@ -183,7 +189,9 @@ def settings(document: dict, there: dict, doomed: dict) -> str:
         "negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429]",
         "[dictionaries]",
         'any = { values = ["*"] }',
-        'simulator = { values = ["filed"] }',
+        'address = { values = ["root@example.com"] }',
+        'password = { values = ["mauve-otter-93-kayak"] }',
+        'simulator = { values = ["openai"] }',
     ]
     for number, (place, values) in enumerate(there.items()):
         lines.append(f"kept{number} = {{ values = {json.dumps(values)} }}")
@@ -195,16 +203,18 @@ def settings(document: dict, there: dict, doomed: dict) -> str:
             for number, place in enumerate(there):
                 if place in path:
                     name = place[place.index("{") + 1 : -1]
-                    ends = method == "delete" and path.endswith("}")
+                    ends = method == "delete" and path.endswith(place) or path in (place + "/revoke", place + "/archive")
                     bound[f"path.{name}"] = (f"doomed{number}" if ends else f"kept{number}", 0.7)
+            if (method, path) == ("post", "/api/setup"):
+                bound |= {"body.email": ("address", 0.9), "body.password": ("password", 0.9)}
             fixed = {}
             if path.startswith("/api/providers/{name}/"):
                 # Nothing outside is asked.
                 bound["path.name"] = ("simulator", 1.0)
             if (method, path) == ("post", "/api/providers"):
                 fixed["query.test"] = "false"
-            lines += ["[[operations]]", f"include-method = {json.dumps(method.upper())}"]
-            lines += [f"include-path = {json.dumps(path)}", "[operations.parameters]"]
+            name = json.dumps(f"{method.upper()} {path}")
+            lines += ["[[operations]]", f"include-name = {name}", "[operations.parameters]"]
             lines += [f'"{k}" = {{ dictionary = "{d}", probability = {p} }}' for k, (d, p) in bound.items()]
             lines += [f'"{k}" = {v}' for k, v in fixed.items()]
     return "\n".join(lines) + "\n"
