@@ -97,7 +97,8 @@ fn is_keyed(rule: &Rule) -> bool {
 }
 
 fn idempotency_key() -> Parameter {
-    let text = openapi::ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    let text =
+        openapi::ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
     ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)

@@ -87,9 +87,9 @@ pub(crate) async fn get(
 ///
 /// In the form of YAML's providers. Secrets are taken and never shown again. Names of files are refused.
 #[utoipa::path(post, path = "/api/providers", tag = "providers", operation_id = "createProvider",
-    params(CreateQuery), 
+    params(CreateQuery),
     request_body(content = ConfigProvider, description = "A provider as in YAML.",
-        example = json!({"name": "claude", "kind": "anthropic", "api_key": "sk-ant-…"})),
+        example = json!({"name": "claude", "kind": "anthropic", "api_key": "sk-ant-example"})),
     responses((status = 200, description = "It could be stored (dry_run).", body = ProviderResource),
               (status = 201, description = "The provider.", body = ProviderResource)))]
 pub(crate) async fn create(

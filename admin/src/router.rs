@@ -15,8 +15,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use std::collections::HashMap;
 use std::sync::Arc;
-use utoipa::openapi::{RefOr, Schema};
 use utoipa::openapi::path::PathItem;
+use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
@@ -48,8 +48,13 @@ pub(crate) fn describe() -> Result<utoipa::openapi::OpenApi, AdminError> {
 
 /// All routes of the API.
 fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
-    let mut api =
-        Api { router: OpenApiRouter::with_openapi(openapi::head()), guard, table: TABLE, used: Vec::new(), schemas: HashMap::new() };
+    let mut api = Api {
+        router: OpenApiRouter::with_openapi(openapi::head()),
+        guard,
+        table: TABLE,
+        used: Vec::new(),
+        schemas: HashMap::new(),
+    };
     api.add(routes!(health::get))?;
     api.add(routes!(calls::list))?;
     api.add(routes!(calls::get))?;
@@ -185,7 +190,13 @@ mod tests {
     const ONLY_GET_A: &[Rule] = &[Rule { method: "GET", path: "/a", permission: Permission::Public }];
 
     fn api(table: &'static [Rule]) -> Api<()> {
-        Api { router: OpenApiRouter::new(), guard: Arc::new(Guard::closed()), table, used: Vec::new(), schemas: HashMap::new() }
+        Api {
+            router: OpenApiRouter::new(),
+            guard: Arc::new(Guard::closed()),
+            table,
+            used: Vec::new(),
+            schemas: HashMap::new(),
+        }
     }
 
     #[test]

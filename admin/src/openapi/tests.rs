@@ -88,7 +88,8 @@ fn what_is_shown_has_no_place_for_secrets() {
 fn a_patch_may_leave_out_and_remove_everything() {
     let document = made();
     let schemas = &document["components"]["schemas"];
-    for name in ["ConfigProviderPatch", "ConfigModelPatch", "ConfigBedrockSettingsPatch", "ConfigPricePatch"] {
+    for name in ["ConfigProviderPatch", "ConfigModelPatch", "ConfigBedrockSettingsPatch", "ConfigPricePatch"]
+    {
         let schema = &schemas[name];
         assert_eq!((&schema["required"], &schema["additionalProperties"]), (&Value::Null, &json!(false)));
         for (property, node) in schema["properties"].as_object().unwrap() {
@@ -109,7 +110,11 @@ fn answers_tell_their_headers() {
     let document = made();
     let headers = |method: &str, path: &str, status: &str| {
         let all = &document["paths"][path][method]["responses"][status]["headers"];
-        all.as_object().unwrap_or_else(|| panic!("{method} {path} {status}")).keys().cloned().collect::<Vec<_>>()
+        all.as_object()
+            .unwrap_or_else(|| panic!("{method} {path} {status}"))
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
     };
     let id = "x-request-id".to_owned();
     for (method, path, status, more) in [

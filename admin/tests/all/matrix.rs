@@ -228,7 +228,10 @@ impl Town {
                 let mut record = call(time::OffsetDateTime::now_utc());
                 record.user_id = (whose == Whose::Own).then_some(me);
                 record.team_id = (whose == Whose::Team).then_some(self.red);
-                PgLogStore::new(self.house.store.clone()).append(std::slice::from_ref(&record)).await.unwrap();
+                PgLogStore::new(self.house.store.clone())
+                    .append(std::slice::from_ref(&record))
+                    .await
+                    .unwrap();
                 record.id
             }
             "/api/sessions/{id}" if whose == Whose::Own => {
@@ -268,7 +271,8 @@ async fn root(house: &House, method: &str, uri: &str, body: Value) -> Value {
 }
 
 async fn sign_in(house: &House, email: &str) -> Answer {
-    let a = ask(house, None, "POST", "/api/session", Some(json!({"email": email, "password": PASSWORD}))).await;
+    let a =
+        ask(house, None, "POST", "/api/session", Some(json!({"email": email, "password": PASSWORD}))).await;
     assert_eq!(a.status, 200, "{email}: {}", a.text());
     a
 }

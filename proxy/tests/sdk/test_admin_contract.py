@@ -169,7 +169,7 @@ def settings(document: dict, there: dict, doomed: dict) -> str:
         "continue-on-failure = true",
         'headers = { Authorization = "Bearer %s" }' % TOKEN,
         "[generation]",
-        "max-examples = 25",
+        "max-examples = 20",
         "no-shrink = true",
         "deterministic = true",
         'database = "none"',
