@@ -66,6 +66,8 @@ pub(crate) enum Identity {
         /// A role needs a second factor, and there is none.
         must_enrol: bool,
     },
+    /// The token of a SCIM client.
+    Scim,
 }
 
 /// How and when a session began.
@@ -105,7 +107,7 @@ impl Caller {
     pub(crate) fn began(&self) -> Result<&Began, Problem> {
         match &self.0.identity {
             Identity::Person { began, .. } => Ok(began),
-            Identity::Anonymous | Identity::Bootstrap => Err(no_account()),
+            Identity::Anonymous | Identity::Bootstrap | Identity::Scim => Err(no_account()),
         }
     }
 
@@ -144,8 +146,12 @@ impl Caller {
 
     /// Whether it holds the permission, for something at least.
     pub(crate) fn may(&self, permission: Permission) -> bool {
+        // a SCIM client's roles say what it may do by way of SCIM, not here
+        let scim = self.0.identity == Identity::Scim;
         match permission {
             Permission::Public => true,
+            Permission::Scim => scim,
+            _ if scim => false,
             Permission::SignedIn => self.0.identity != Identity::Anonymous,
             _ => !self.reach(permission).is_none(),
         }

@@ -1,7 +1,7 @@
 //! `GET /api/calls`: the call log, newest first.
 
 mod query;
-mod view;
+pub(crate) mod view;
 
 use crate::caller::Caller;
 use crate::params::{Params, Segment};
@@ -91,7 +91,7 @@ pub(crate) async fn get(
 }
 
 /// What the store says, or a problem; within bounds.
-async fn answer<T>(asked: impl Future<Output = Result<T, LogError>>) -> Result<T, Problem> {
+pub(crate) async fn answer<T>(asked: impl Future<Output = Result<T, LogError>>) -> Result<T, Problem> {
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(LogError::BadCursor)) => Err(query::bad_cursor()),

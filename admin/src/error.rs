@@ -34,6 +34,9 @@ pub enum AdminError {
         /// What is wrong.
         reason: String,
     },
+    /// An origin that no header can hold.
+    #[error("admin.cors_origins: `{0}` is no origin")]
+    Origin(String),
     /// A route without a line in the permission table.
     #[error("{method} {path} has no line in the permission table")]
     NoPermission {

@@ -5,8 +5,10 @@
 
 use crate::caller::{Began, Caller, Identity, Peer, RequestId, forbidden};
 use crate::idempotency;
+use crate::pace::Pace;
 use crate::permission::{Permission, Rule};
 use crate::problem::Problem;
+use crate::scim::token;
 use crate::sign_in::{self, Claims, Refused, SignIn, sessions};
 use crate::state::Stored;
 use crate::throttle::{Limits, Throttle};
@@ -15,8 +17,10 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, Method, StatusCode, header};
+use sallyport_config::model::RateLimit;
 use sallyport_schema::access::{Effective, rule};
 use sallyport_schema::audit::{Actor, Event, Outcome};
+use sallyport_schema::store::scim::ScimClient;
 use sallyport_schema::store::sessions::SignedIn;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -44,6 +48,7 @@ pub(crate) struct Guard {
     /// None: nobody gets in.
     bootstrap: Option<Bootstrap>,
     throttle: Throttle,
+    pace: Arc<Pace>,
     /// None: only describes the routes.
     people: Option<(Stored, Arc<SignIn>)>,
 }
@@ -55,6 +60,8 @@ enum Shown {
     Bootstrap,
     /// An access token that is ours.
     Access(Claims, Carrier),
+    /// What looks like the token of a SCIM client.
+    Scim(String),
     /// A cookie that opens nothing any more. Browsers send it along whatever is asked, also for a new sign-in.
     Stale(Problem),
 }
@@ -72,16 +79,18 @@ impl Guard {
     pub(crate) fn new(
         mut bootstrap: Bootstrap,
         throttle: Throttle,
+        pace: Arc<Pace>,
         stored: Stored,
         sign_in: Arc<SignIn>,
     ) -> Self {
         bootstrap.newly_made = None;
-        Self { bootstrap: Some(bootstrap), throttle, people: Some((stored, sign_in)) }
+        Self { bootstrap: Some(bootstrap), throttle, pace, people: Some((stored, sign_in)) }
     }
 
     /// A guard that accepts no token.
     pub(crate) fn closed() -> Self {
-        Self { bootstrap: None, throttle: Throttle::new(Limits::default()), people: None }
+        let pace = Arc::new(Pace::new(&RateLimit::default()));
+        Self { bootstrap: None, throttle: Throttle::new(Limits::default()), pace, people: None }
     }
 
     /// What the headers show.
@@ -109,14 +118,28 @@ impl Guard {
         if self.bootstrap.as_ref().is_some_and(|b| b.matches(token)) {
             return Ok(Shown::Bootstrap);
         }
+        if token::is_one(token) && self.people.is_some() {
+            return Ok(Shown::Scim(token.to_owned()));
+        }
         match self.people.as_ref().map(|(_, sign_in)| sign_in.verify(token)) {
             Some(Ok(claims)) => return Ok(Shown::Access(claims, Carrier::Header)),
             Some(Err(Refused::Expired)) => return Err(expired()),
             Some(Err(Refused::Wrong)) | None => {}
         }
-        self.throttle.failed(from, digest(token), now);
+        Err(self.wrong(token, from))
+    }
+
+    /// A guess.
+    fn wrong(&self, token: &str, from: IpAddr) -> Problem {
+        self.throttle.failed(from, digest(token), Instant::now());
         tracing::warn!(address = %from, "admin API: wrong token");
-        Err(unauthorized("invalid_token", "the token is not valid"))
+        unauthorized("invalid_token", "the token is not valid")
+    }
+
+    /// Whose SCIM token it is.
+    async fn scim(&self, token: &str, from: IpAddr) -> Result<(ScimClient, Effective), Problem> {
+        let (stored, _) = self.people.as_ref().ok_or_else(|| self.wrong(token, from))?;
+        token::client(stored, token).await?.ok_or_else(|| self.wrong(token, from))
     }
 
     fn look_at_cookie(&self, headers: &HeaderMap) -> Shown {
@@ -216,6 +239,15 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
     let (caller, carrier, stale) = match guard.look(request.headers(), from) {
         Ok(Shown::Nothing) => (nobody(Identity::Anonymous, from, &request), Carrier::Header, None),
         Ok(Shown::Bootstrap) => (nobody(Identity::Bootstrap, from, &request), Carrier::Header, None),
+        Ok(Shown::Scim(token)) => match guard.scim(&token, from).await {
+            Ok((client, effective)) => {
+                let name = format!("scim:{}", client.name);
+                let actor = actor("scim", Some(client.id.to_string()), name, from, &request);
+                request.extensions_mut().insert(Arc::new(client));
+                (Caller::new(Identity::Scim, actor, effective), Carrier::Header, None)
+            }
+            Err(why) => return why.into_response(),
+        },
         Ok(Shown::Stale(why)) => (nobody(Identity::Anonymous, from, &request), Carrier::Cookie, Some(why)),
         Ok(Shown::Access(claims, carrier)) => match guard.person(&claims, from, request.headers()).await {
             Ok(found) => {
@@ -236,6 +268,12 @@ pub(crate) async fn stand(State(post): State<Post>, mut request: Request, next: 
         },
         Err(problem) => return problem.into_response(),
     };
+    if *caller.identity() != Identity::Anonymous {
+        let actor = caller.actor();
+        if let Err(problem) = guard.pace.account(actor.id.as_deref().unwrap_or(&actor.name)) {
+            return problem.into_response();
+        }
+    }
     let asked = format!("{} {}", request.method(), request.uri().path());
     let response = match rule {
         Some(rule) if caller.may(rule.permission) => match guard.but(&caller, carrier, &request, &rule) {
@@ -302,7 +340,7 @@ mod tests {
     fn guard(failures: u32) -> Guard {
         let b = Bootstrap::ensure(std::path::Path::new("/nonexistent"), Some(&Secret::new(TOKEN))).unwrap();
         let throttle = Throttle::new(Limits { failures, ..Limits::default() });
-        Guard { people: None, bootstrap: Some(b), throttle }
+        Guard { people: None, bootstrap: Some(b), throttle, pace: Arc::new(Pace::new(&RateLimit::default())) }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {
@@ -314,6 +352,7 @@ mod tests {
             Shown::Nothing => "nothing",
             Shown::Bootstrap => "bootstrap",
             Shown::Access(..) | Shown::Stale(_) => "a session",
+            Shown::Scim(_) => "a SCIM client",
         })
     }
 
@@ -350,7 +389,9 @@ mod tests {
         let request = Request::new(axum::body::Body::empty());
         for p in Permission::ALL {
             assert_eq!(nobody(Identity::Anonymous, A, &request).may(*p), *p == Permission::Public, "{p}");
-            assert!(nobody(Identity::Bootstrap, A, &request).may(*p));
+            assert_eq!(nobody(Identity::Bootstrap, A, &request).may(*p), *p != Permission::Scim);
+            let scim = Caller::new(Identity::Scim, Actor::cli(), Effective::everything());
+            assert_eq!(scim.may(*p), matches!(p, Permission::Public | Permission::Scim), "{p}");
         }
     }
 }

@@ -2,14 +2,16 @@
 //! browser to do nothing with the answer, a request id, a line in the log.
 
 use crate::caller::RequestId;
+use crate::error::AdminError;
 use crate::problem::Problem;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::Limited;
 use std::time::{Duration, Instant};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// Longest time from request head to response head.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,6 +59,28 @@ pub(crate) async fn dress(mut request: Request, next: Next) -> Response {
         headers.insert(REQUEST_ID, id);
     }
     response
+}
+
+/// Pages of these origins may use the API with a token (cookies stay at home). Nobody else's page sees an answer.
+/// None: there are no such origins.
+pub(crate) fn cors(origins: &[String]) -> Result<Option<CorsLayer>, AdminError> {
+    if origins.is_empty() {
+        return Ok(None);
+    }
+    let read = |o: &String| HeaderValue::from_str(o).map_err(|_| AdminError::Origin(o.clone()));
+    let origins = origins.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, REQUEST_ID])
+        .max_age(Duration::from_secs(600));
+    Ok(Some(layer))
 }
 
 /// Ends a request that takes too long.

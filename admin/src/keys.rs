@@ -3,11 +3,12 @@
 //! Whoever manages a key may give it no more than he may call himself; a key that somebody owns is bounded by the
 //! owner's roles besides, at each call. The secret is in the answer that makes it, and nowhere else.
 
+pub(crate) mod bulk;
 mod view;
 mod write;
 
 use crate::caller::Caller;
-use crate::page::{Page, PageQuery};
+use crate::page::{ByAge, Page, PageQuery};
 use crate::params::{Body, Named, Params};
 use crate::problem::Problem;
 use crate::state::AdminState;
@@ -17,12 +18,13 @@ use axum::{Extension, Json};
 use http::StatusCode;
 use sallyport_config::key::VirtualKey;
 use sallyport_schema::access::{Object, Permission};
-use sallyport_schema::store::virtual_keys::{KeyDetail, KeyFilter, KeyStep};
+use sallyport_schema::store::virtual_keys::{KeyDetail, KeyFilter, KeyStep, NewKey};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use utoipa::IntoParams;
 use uuid::Uuid;
-use view::{ClientSetup, Key, KeyWithSecret, Rotated};
+pub(crate) use view::KeyWithSecret;
+use view::{ClientSetup, Key, Rotated};
 use write::{ChangeKey, CreateKey, RotateKey};
 
 /// Which keys.
@@ -44,6 +46,8 @@ pub(crate) struct KeyQuery {
     good: Option<bool>,
     /// Archived ones too.
     archived: bool,
+    /// By age: the oldest first, or the newest.
+    sort: ByAge,
 }
 
 /// Virtual keys
@@ -68,6 +72,7 @@ pub(crate) async fn list(
         archived: query.archived,
         visible: caller.visible(Permission::KeysRead),
         after: page.cursor,
+        newest_first: query.sort.newest_first(),
         limit: limit + 1,
     };
     let rows = state.store().keys(&filter).await?;
@@ -281,6 +286,35 @@ async fn teams_of(
         teams.extend(of.flatten());
     }
     Ok(teams)
+}
+
+/// The set-up's key: its owner's, for everything that he may call.
+pub(crate) async fn first(
+    state: &AdminState,
+    caller: &Caller,
+    user: Uuid,
+    name: String,
+) -> Result<KeyWithSecret, Problem> {
+    let secret = fresh()?;
+    let new = NewKey {
+        hash: secret.hash,
+        prefix: secret.prefix.clone(),
+        name,
+        user: Some(user),
+        account: None,
+        team: None,
+        surfaces: vec!["*".into()],
+        models: vec!["*".into()],
+        networks: None,
+        tags: Vec::new(),
+        metadata: Default::default(),
+        expires_at: None,
+        idle_timeout: None,
+        rotation: None,
+    };
+    let made = state.store().make_key(&new, caller.actor()).await?;
+    let secret = secret.secret.expose();
+    Ok(KeyWithSecret::new(made, secret, ClientSetup::new(state, secret)))
 }
 
 fn fresh() -> Result<VirtualKey, Problem> {

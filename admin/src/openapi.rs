@@ -11,6 +11,7 @@ mod whole;
 use crate::error::AdminError;
 use crate::permission::{Permission, Rule, TABLE};
 use crate::problem::Problem;
+use crate::scim::Failure;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
@@ -24,6 +25,7 @@ use utoipa::openapi::{
 use utoipa::{OpenApi as _, openapi};
 
 const SCHEME: &str = "token";
+const SCIM: &str = "scim";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -43,14 +45,17 @@ const SCHEME: &str = "token";
         (name = "audit", description = "Who did what, when, from where."),
         (name = "snapshot", description = "What is running."),
         (name = "session", description = "Signing in and out; who one is; the set-up."),
+        (name = "sign-in", description = "Identity providers (OpenID Connect)."),
         (name = "keys", description = "Virtual keys."),
+        (name = "scim clients", description = "Directories that provision users and groups."),
+        (name = "scim", description = "SCIM 2.0 (RFC 7643, RFC 7644): users and groups for directories."),
         (name = "providers", description = "Upstream providers: of the files (read-only) and of the store."),
         (name = "models", description = "Models that clients may ask for, with their routes."),
         (name = "settings", description = "Settings of the organisation."),
         (name = "configuration", description = "Export and import as YAML."),
         (name = "api", description = "This document.")
     ),
-    components(schemas(Problem))
+    components(schemas(Problem, Failure))
 )]
 struct Head;
 
@@ -64,6 +69,11 @@ pub(crate) fn head() -> OpenApi {
         .components
         .get_or_insert_with(openapi::Components::new)
         .add_security_scheme(SCHEME, SecurityScheme::Http(bearer));
+    let mut bearer = Http::new(HttpAuthScheme::Bearer);
+    bearer.description = Some("The token of a SCIM client.".into());
+    if let Some(components) = &mut document.components {
+        components.add_security_scheme(SCIM, SecurityScheme::Http(bearer));
+    }
     document.servers = Some(vec![openapi::Server::new("/")]);
     document
 }
@@ -86,6 +96,9 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
                 operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
             }
             refuse(operation, rule);
+            if rule.permission == Permission::Scim {
+                scim(operation);
+            }
         }
     }
     document
@@ -150,6 +163,19 @@ fn refuse(operation: &mut Operation, rule: &Rule) {
     add(named && changes, "412", "It is at another version than If-Match says.");
     add(body, "415", "The body is no application/json.");
     add(body || is_keyed(rule), "422", "A value cannot be.");
+}
+
+/// SCIM has errors of its own, and a token of its own.
+fn scim(operation: &mut Operation) {
+    operation.security = Some(vec![SecurityRequirement::new(SCIM, Vec::<String>::new())]);
+    operation.responses.responses.remove("422");
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (status.starts_with(['4', '5']), response) {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ScimError"))).build();
+            response.content.clear();
+            response.content.insert("application/scim+json".into(), RefOr::T(content));
+        }
+    }
 }
 
 fn problem(description: &str, retry_after: Option<&str>) -> Described {

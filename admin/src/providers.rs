@@ -188,6 +188,24 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The set-up's provider: judged, asked for its models, and sealed.
+pub(crate) async fn first(
+    state: &AdminState,
+    caller: &Caller,
+    document: Map<String, Value>,
+) -> Result<(ProviderRow, Shown), Problem> {
+    let snapshot = state.snapshot().load();
+    let provider = judged(&snapshot, document)?;
+    held("provider", &provider.name, managed::provider_origin(&snapshot, &provider.name))?;
+    if state.store().kept_providers().await?.iter().any(|k| k.row.name == provider.name) {
+        return Err(exists());
+    }
+    let ready = Arc::new(resources::ready(&provider).map_err(wrong)?);
+    test::must_answer(state, caller, &ready).await?;
+    let row = sealed(state, &provider, Uuid::now_v7())?;
+    Ok((row, Shown { before: None, after: Some(shown(&provider)) }))
+}
+
 /// The stored provider of this name.
 async fn find(state: &AdminState, name: &str) -> Result<Kept<ProviderRow>, Problem> {
     let all = state.store().kept_providers().await?;

@@ -5,12 +5,13 @@ use crate::guard::{Guard, Post, stand};
 use crate::harden;
 use crate::host::{self, HostPolicy};
 use crate::openapi::{self, Document};
+use crate::pace;
 use crate::permission::{Rule, TABLE, rule};
 use crate::sign_in::{factor, me, passkey, passkeys, reset, sessions, setup};
 use crate::state::AdminState;
 use crate::{accounts, audit, effective, roles, teams, users};
-use crate::{calls, health, keys, snapshot};
-use crate::{models, providers, settings, transfer};
+use crate::{calls, health, keys, oidc, snapshot};
+use crate::{models, providers, scim, settings, transfer};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use std::collections::HashMap;
@@ -28,17 +29,22 @@ pub fn router(state: AdminState) -> Result<Router, AdminError> {
 
 /// The API for a listener with this policy.
 pub(crate) fn app(state: AdminState, hosts: HostPolicy) -> Result<Router, AdminError> {
+    let paced = from_fn_with_state(state.clone(), pace::by_address);
+    let cors = harden::cors(state.cors_origins())?;
     let (routes, document) = routes(state.guard())?.split_for_parts();
     let document = Document::new(openapi::finish(document))?;
-    Ok(routes
+    let mut routes = routes
         .layer(Extension(document))
         .with_state(state)
         .fallback(harden::no_route)
         .method_not_allowed_fallback(harden::no_method)
         .layer(from_fn(harden::weigh))
         .layer(from_fn(harden::hurry))
-        .layer(from_fn_with_state(hosts, host::check))
-        .layer(from_fn(harden::dress)))
+        .layer(from_fn(scim::speak));
+    if let Some(cors) = cors {
+        routes = routes.layer(cors);
+    }
+    Ok(routes.layer(paced).layer(from_fn_with_state(hosts, host::check)).layer(from_fn(harden::dress)))
 }
 
 /// The routes as OpenAPI describes them, without anything behind them.
@@ -78,7 +84,18 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(passkey::finish))?;
     api.add(routes!(setup::get, setup::post))?;
     api.add(routes!(reset::post))?;
+    api.add(routes!(oidc::presets::list))?;
+    api.add(routes!(oidc::write::list, oidc::write::create))?;
+    api.add(routes!(oidc::write::get, oidc::write::change, oidc::write::delete))?;
+    api.add(routes!(oidc::trial::begin, oidc::trial::get))?;
+    api.add(routes!(oidc::trial::activate))?;
+    api.add(routes!(oidc::trial::disable))?;
+    api.add(routes!(oidc::login::list))?;
+    api.add(routes!(oidc::login::begin))?;
+    api.add(routes!(oidc::login::callback))?;
+    api.add(routes!(oidc::logout::backchannel))?;
     api.add(routes!(keys::list, keys::create))?;
+    api.add(routes!(keys::bulk::post))?;
     api.add(routes!(keys::get, keys::change))?;
     api.add(routes!(keys::rotate))?;
     api.add(routes!(keys::fetch_secret))?;
@@ -89,6 +106,8 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(users::list, users::create))?;
     api.add(routes!(users::get, users::change, users::delete))?;
     api.add(routes!(users::end_sessions))?;
+    api.add(routes!(users::data::export))?;
+    api.add(routes!(users::data::erase))?;
     api.add(routes!(effective::of_user))?;
     api.add(routes!(teams::list, teams::create))?;
     api.add(routes!(teams::get, teams::change, teams::delete))?;
@@ -103,6 +122,21 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(roles::history::list))?;
     api.add(routes!(audit::list))?;
     api.add(routes!(audit::verify))?;
+    api.add(routes!(scim::clients::list, scim::clients::create))?;
+    api.add(routes!(scim::clients::get, scim::clients::change, scim::clients::delete))?;
+    api.add(routes!(scim::clients::rotate))?;
+    api.add(routes!(scim::discovery::config))?;
+    api.add(routes!(scim::discovery::resource_types))?;
+    api.add(routes!(scim::discovery::resource_type))?;
+    api.add(routes!(scim::discovery::schemas))?;
+    api.add(routes!(scim::discovery::schema))?;
+    api.add(routes!(scim::query::search))?;
+    api.add(routes!(scim::users::list, scim::users::create))?;
+    api.add(routes!(scim::users::search))?;
+    api.add(routes!(scim::users::get, scim::users::replace, scim::users::patch, scim::users::delete))?;
+    api.add(routes!(scim::groups::list, scim::groups::create))?;
+    api.add(routes!(scim::groups::search))?;
+    api.add(routes!(scim::groups::get, scim::groups::replace, scim::groups::patch, scim::groups::delete))?;
     api.add(routes!(providers::list, providers::create))?;
     api.add(routes!(providers::get, providers::change, providers::delete))?;
     api.add(routes!(providers::test::post))?;

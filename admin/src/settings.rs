@@ -206,6 +206,15 @@ pub(crate) async fn history(
     Ok(Json(SettingHistory { items: items.collect(), next }))
 }
 
+/// The value, if this setting may have it.
+pub(crate) fn checked(state: &AdminState, name: &str, value: Value) -> Result<Value, Problem> {
+    let setting = known(name)?;
+    let snapshot = state.snapshot().load();
+    held("setting", setting.name, origin(setting, &snapshot))?;
+    setting.with(&snapshot.config, &value).map_err(wrong)?;
+    Ok(value)
+}
+
 fn known(name: &str) -> Result<&'static Setting, Problem> {
     settings::find(name).ok_or_else(no_such)
 }

@@ -22,6 +22,7 @@ mod webauthn;
 
 use crate::problem::Problem;
 pub use account::{AccountError, display_name, email};
+pub(crate) use cookies::find as find_cookie;
 use http::{HeaderMap, StatusCode, header};
 use password::{PasswordError, Policy};
 use sallyport_config::model::{Admin, BindAddress};
@@ -56,7 +57,7 @@ pub(crate) struct SignIn {
     tokens: Tokens,
     policy: Policy,
     turns: Semaphore,
-    max_age: Duration,
+    pub(crate) max_age: Duration,
     temporary: Duration,
     pub(crate) idle: Duration,
     bind: BindAddress,
@@ -152,7 +153,7 @@ impl SignIn {
     }
 
     /// The cookies of a session; without a refresh secret the client keeps the one that it has.
-    fn hand_out(
+    pub(crate) fn hand_out(
         &self,
         headers: &mut HeaderMap,
         session: &sallyport_schema::store::sessions::Session,
@@ -202,7 +203,7 @@ impl From<PasswordError> for Problem {
     }
 }
 
-fn failed() -> Problem {
+pub(crate) fn failed() -> Problem {
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "internal_error",

@@ -2,7 +2,9 @@
 
 use crate::guard::Guard;
 use crate::health::{Board, Probe};
+use crate::oidc::Oidc;
 use crate::outside::Outside;
+use crate::pace::Pace;
 use crate::sign_in::SignIn;
 use crate::throttle::{Limits, Throttle};
 use crate::token::Bootstrap;
@@ -56,6 +58,24 @@ pub struct Stored {
     pub keyring: Arc<KeyRing>,
 }
 
+/// What the service is made of.
+pub struct Parts {
+    /// The process that serves.
+    pub about: About,
+    /// The token that opens everything.
+    pub bootstrap: Bootstrap,
+    /// What is running.
+    pub snapshot: Arc<SnapshotCell>,
+    /// The call log.
+    pub calls: Arc<dyn LogStore>,
+    /// What health asks, in this order.
+    pub probes: Vec<Arc<dyn Probe>>,
+    /// Where what the API manages is kept.
+    pub stored: Stored,
+    /// The way out.
+    pub outside: Arc<dyn Outside>,
+}
+
 /// What the routes share. Cheap to clone.
 #[derive(Clone)]
 pub struct AdminState(Arc<Inner>);
@@ -68,25 +88,28 @@ struct Inner {
     stored: Stored,
     sign_in: Arc<SignIn>,
     guard: Arc<Guard>,
+    tls: bool,
     outside: Arc<dyn Outside>,
+    pace: Arc<Pace>,
+    cors_origins: Vec<String>,
+    oidc: Oidc,
 }
 
 impl AdminState {
-    /// Puts the parts together. `probes` are shown by health in the given order;
-    /// of `rules` is read how people sign in.
-    pub fn new(
-        about: About,
-        bootstrap: Bootstrap,
-        snapshot: Arc<SnapshotCell>,
-        calls: Arc<dyn LogStore>,
-        probes: Vec<Arc<dyn Probe>>,
-        stored: Stored,
-        rules: &Admin,
-        outside: Arc<dyn Outside>,
-    ) -> Self {
+    /// Puts the parts together. Of `rules` is read how people sign in, and how often the API may be asked.
+    pub fn new(parts: Parts, rules: &Admin) -> Self {
+        let Parts { about, bootstrap, snapshot, calls, probes, stored, outside } = parts;
         let sign_in = Arc::new(SignIn::new(rules, &stored.keyring));
+        let pace = Arc::new(Pace::new(&rules.rate_limit));
+        let cors_origins = rules.cors_origins.clone();
         let throttle = Throttle::new(Limits::default());
-        let guard = Arc::new(Guard::new(bootstrap, throttle, stored.clone(), Arc::clone(&sign_in)));
+        let guard = Arc::new(Guard::new(
+            bootstrap,
+            throttle,
+            Arc::clone(&pace),
+            stored.clone(),
+            Arc::clone(&sign_in),
+        ));
         Self(Arc::new(Inner {
             about,
             snapshot,
@@ -95,7 +118,11 @@ impl AdminState {
             stored,
             sign_in,
             guard,
+            tls: rules.tls.is_some(),
             outside,
+            pace,
+            cors_origins,
+            oidc: Oidc::new(rules),
         }))
     }
 
@@ -120,8 +147,21 @@ impl AdminState {
         &self.0.stored.keyring
     }
 
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
+    }
+
+    /// Origins whose pages may use the API.
+    pub(crate) fn cors_origins(&self) -> &[String] {
+        &self.0.cors_origins
+    }
+
     pub(crate) fn outside(&self) -> &dyn Outside {
         &*self.0.outside
+    }
+
+    pub(crate) fn oidc(&self) -> &Oidc {
+        &self.0.oidc
     }
 
     pub(crate) fn sign_in(&self) -> &SignIn {
@@ -130,6 +170,11 @@ impl AdminState {
 
     pub(crate) fn board(&self) -> &Board {
         &self.0.board
+    }
+
+    /// The listener speaks TLS.
+    pub(crate) fn tls(&self) -> bool {
+        self.0.tls
     }
 
     pub(crate) fn guard(&self) -> Arc<Guard> {

@@ -1,7 +1,7 @@
 //! What the tests of the routes that manage people share: a real store, and callers with what the store says they hold.
 
 use crate::caller::{Caller, Identity};
-use crate::state::{About, AdminState, Stored};
+use crate::state::{About, AdminState, Parts, Stored};
 use crate::token::Bootstrap;
 use sallyport_config::SnapshotCell;
 use sallyport_config::model::{Admin, Secret};
@@ -46,14 +46,16 @@ impl World {
         let log = Arc::new(PgLogStore::new(store.clone()));
         let stored = Stored { store: store.clone(), keyring: ring };
         let state = AdminState::new(
-            About::now("1", "test", vec![]),
-            token,
-            cell,
-            log,
-            vec![],
-            stored,
+            Parts {
+                about: About::now("1", "test", vec![]),
+                bootstrap: token,
+                snapshot: cell,
+                calls: log,
+                probes: vec![],
+                stored,
+                outside: Arc::new(crate::outside::Nowhere),
+            },
             &Admin::default(),
-            Arc::new(crate::outside::Nowhere),
         );
         Self { state, store, _pg: pg }
     }

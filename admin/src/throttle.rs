@@ -92,7 +92,7 @@ impl Throttle {
 }
 
 /// An IPv6 host owns a whole /64; an IPv4 address inside IPv6 is the IPv4 address.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,

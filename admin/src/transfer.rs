@@ -1,7 +1,7 @@
 //! Everything that is stored as one YAML overlay, and an overlay into the store.
 
 use crate::caller::Caller;
-use crate::openapi::foreign::ConfigOverlay;
+use crate::openapi::foreign::{ConfigExport, ConfigOverlay};
 use crate::params::{Params, wrong};
 use crate::problem::Problem;
 use crate::providers::DryRun;
@@ -58,7 +58,7 @@ impl From<Step> for StepView {
 ///
 /// The stored providers, models and settings as a YAML overlay. In place of secrets it names variables.
 #[utoipa::path(get, path = "/api/configuration/export", tag = "configuration", operation_id = "exportConfiguration",
-    responses((status = 200, description = "The overlay.", body = ConfigOverlay, content_type = "application/yaml")))]
+    responses((status = 200, description = "The overlay.", body = ConfigExport, content_type = "application/yaml")))]
 pub(crate) async fn export(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

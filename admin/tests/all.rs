@@ -3,16 +3,22 @@
 
 mod all {
     mod authenticator;
+    mod data;
     mod enforced;
     mod house;
     mod keys;
     mod kit;
     mod matrix;
+    mod oidc;
+    mod oidc_kit;
+    mod oidc_logout;
+    mod oidc_people;
     mod passkeys;
     mod people;
     mod postgres;
     mod resources;
     mod routes;
+    mod scim;
     mod second_factor;
     mod sessions;
     mod sign_in;

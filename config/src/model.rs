@@ -9,7 +9,7 @@ mod provider;
 mod responses;
 
 pub use crate::units::{Duration, Secret, Size};
-pub use admin::{Admin, BindAddress, PasswordRules, SecondFactorRules, SessionRules};
+pub use admin::{Admin, BindAddress, PasswordRules, RateLimit, SecondFactorRules, SessionRules};
 pub use kinds::{
     AnthropicSettings, AzureOpenaiSettings, BedrockApi, BedrockSettings, Entra, KindSettings,
     ManagedIdentity, OpenaiCompatibleSettings, OpenaiSettings, VertexSettings, WorkloadIdentity,

@@ -41,6 +41,7 @@ macro_rules! settings {
 }
 
 settings! {
+    "admin.site_name" = admin.site_name;
     "call_log.retention_days" = call_log.retention_days;
     "responses.background.ask_every" = responses.background.ask_every;
     "responses.background.limit" = responses.background.limit;

@@ -2,12 +2,18 @@
 //! the row and the hash before it, so that a row that was changed, taken out or put in is found by `verify`.
 //!
 //! A change and its row are one transaction: there is no change without its row.
+//!
+//! The erasure of a person rewrites what names him in his rows (`erased`); each keeps the hash of what it was.
+
+mod erased;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 use time::OffsetDateTime;
+
+pub(crate) use erased::{erase, erasures};
 
 /// Held while a row is appended: there is one end of the chain. (Any number that nothing else uses.)
 const LOCK: i64 = 0x0053_414c_4c59_4155;
@@ -173,7 +179,7 @@ pub struct AuditRow {
 impl AuditRow {
     /// The hash that the row must have: over the hash before it and the row's fields as a JSON array, the instant in
     /// microseconds, objects as Postgres's jsonb has them.
-    fn digest(&self) -> [u8; 32] {
+    pub(crate) fn digest(&self) -> [u8; 32] {
         let micros = self.at.unix_timestamp_nanos() / 1000;
         let micros = i64::try_from(micros).unwrap_or(i64::MAX);
         let fields = serde_json::json!([
@@ -347,11 +353,13 @@ pub(crate) fn row(row: &PgRow) -> Result<AuditRow, sqlx::Error> {
 pub(crate) struct Follower {
     next: i64,
     head: Vec<u8>,
+    /// What was rewritten, by the event that says so.
+    erased: std::collections::BTreeMap<i64, erased::Sum>,
 }
 
 impl Follower {
     pub(crate) fn new() -> Self {
-        Self { next: 1, head: GENESIS.to_vec() }
+        Self { next: 1, head: GENESIS.to_vec(), erased: std::collections::BTreeMap::new() }
     }
 
     /// Where to read on.
@@ -359,8 +367,8 @@ impl Follower {
         self.next
     }
 
-    /// Takes the next row.
-    pub(crate) fn take(&mut self, row: &AuditRow) -> Result<(), Verified> {
+    /// Takes the next row, with its erasures: the event that says so and the row's hash since, the oldest first.
+    pub(crate) fn take(&mut self, row: &AuditRow, erasures: &[(i64, Vec<u8>)]) -> Result<(), Verified> {
         let broken = |seq, why| Err(Verified::Broken { seq, why });
         if row.seq != self.next {
             return broken(self.next, "the row is missing");
@@ -368,8 +376,19 @@ impl Follower {
         if row.previous != self.head {
             return broken(row.seq, "it does not follow the row before it");
         }
-        if row.hash != row.digest() {
+        let now = erasures.last().map_or(&row.hash, |(_, hash)| hash);
+        if *now != row.digest() {
             return broken(row.seq, "its contents are not those that were written");
+        }
+        for (by, hash) in erasures {
+            if *by <= row.seq {
+                return broken(row.seq, "an erasure that came before it");
+            }
+            self.erased.entry(*by).or_default().add(row.seq, hash);
+        }
+        let sum = self.erased.remove(&row.seq);
+        if (sum.is_some() || row.action == erased::ACTION) && !sum.unwrap_or_default().told_by(row) {
+            return broken(row.seq, "the rows that it says it erased are others");
         }
         self.next += 1;
         self.head.clone_from(&row.hash);
@@ -378,6 +397,9 @@ impl Follower {
 
     /// The end.
     pub(crate) fn whole(self) -> Verified {
+        if let Some((seq, _)) = self.erased.first_key_value() {
+            return Verified::Broken { seq: *seq, why: "an erasure without its event" };
+        }
         Verified::Whole { rows: u64::try_from(self.next - 1).unwrap_or(0), head: hex::encode(self.head) }
     }
 }

@@ -7,6 +7,8 @@
 pub mod accounts;
 mod awaited;
 mod effective;
+mod erase;
+mod export;
 pub mod factor;
 pub mod idempotent;
 mod keys;
@@ -14,12 +16,15 @@ mod lease;
 pub(crate) mod load;
 mod migrate;
 mod objects;
+pub mod oidc;
 pub mod passkeys;
 pub mod people;
+mod purge;
 mod rekey;
 pub mod resources;
 mod responses;
 pub mod roles;
+pub mod scim;
 pub mod sessions;
 pub mod teams;
 mod trail;
@@ -28,7 +33,10 @@ mod upsert;
 pub mod virtual_keys;
 
 pub use awaited::Awaited;
+pub use erase::Erased;
+pub use export::PersonRecords;
 pub use objects::ObjectOwner;
+pub use purge::Purged;
 pub use rekey::Rekeyed;
 pub use responses::{Chain, ResponseRow, ResponseStatus};
 

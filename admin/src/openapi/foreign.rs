@@ -21,7 +21,7 @@ macro_rules! components {
         impl ToSchema for $name {}
     )+ };
 }
-components!(ConfigProvider ConfigProviderPatch ConfigProviderView ConfigModel ConfigModelPatch ConfigSetting ConfigOverlay);
+components!(ConfigProvider ConfigProviderPatch ConfigProviderView ConfigModel ConfigModelPatch ConfigSetting ConfigOverlay ConfigExport);
 
 /// What the names of `$defs` become.
 const PREFIX: &str = "#/components/schemas/Config";
@@ -74,18 +74,23 @@ pub(super) fn components() -> BTreeMap<String, Value> {
     }
     let about = "The value of a setting; `form` of the setting says which of these.";
     made.insert("ConfigSetting".into(), json!({ "description": about, "anyOf": values }));
-    made.insert(
-        "ConfigOverlay".into(),
-        json!({
-            "description": "A part of the configuration as a YAML file has it: providers, models, and settings at their places.",
-            "type": "object",
-            "properties": {
-                "providers": { "type": ["array", "null"], "items": { "$ref": format!("{PREFIX}Provider") } },
-                "models": { "type": ["array", "null"], "items": { "$ref": format!("{PREFIX}Model") } }
-            }
-        }),
-    );
+    let named = json!({ "type": "object", "required": ["name"] });
+    made.insert("ConfigExport".into(), overlay(&named, &named));
+    let at = |name: &str| json!({ "$ref": format!("{PREFIX}{name}") });
+    made.insert("ConfigOverlay".into(), overlay(&at("Provider"), &at("Model")));
     made
+}
+
+/// A file with these providers and models.
+fn overlay(provider: &Value, model: &Value) -> Value {
+    json!({
+        "description": "A part of the configuration as a YAML file has it: providers, models, and settings at their places. In place of secrets it may name variables.",
+        "type": "object",
+        "properties": {
+            "providers": { "type": ["array", "null"], "items": provider },
+            "models": { "type": ["array", "null"], "items": model }
+        }
+    })
 }
 
 struct Definitions(Map<String, Value>);

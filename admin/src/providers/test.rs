@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use utoipa::ToSchema;
 
-/// Longest time for a test: a list may have many pages.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest time for a test: less than a request may take.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How a test ended.
 #[derive(Debug, Serialize, ToSchema)]

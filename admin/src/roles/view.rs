@@ -36,6 +36,12 @@ impl From<HeldRole> for Held {
     }
 }
 
+impl From<Held> for HeldRole {
+    fn from(h: Held) -> Self {
+        Self { role: h.role, team: h.team }
+    }
+}
+
 /// The roles that a body names, each once, with what they open.
 pub(crate) async fn named(
     state: &AdminState,
@@ -46,7 +52,7 @@ pub(crate) async fn named(
     }
     let mut roles: Vec<HeldRole> = Vec::new();
     for h in held {
-        let role = HeldRole { role: h.role, team: h.team };
+        let role = HeldRole::from(h);
         if !roles.contains(&role) {
             roles.push(role);
         }

@@ -102,7 +102,8 @@ pub(crate) async fn begin_totp(
         state.keyring().seal(&USER_TOTP_PENDING.place(person.id), &*secret).map_err(|e| sealing(&e))?;
     state.store().begin_totp(person.id, &sealed, caller.actor()).await?;
     let secret = totp::base32(&*secret);
-    let uri = totp::uri(&secret, &person.email);
+    let site = state.snapshot().load().config.admin.site_name.clone();
+    let uri = totp::uri(&site, &secret, &person.email);
     Ok(Json(TotpSecret { secret, uri }))
 }
 

@@ -106,7 +106,7 @@ pub(crate) async fn get(State(state): State<AdminState>, Extension(caller): Exte
         Identity::Person { session, must_change, must_enrol, .. } => {
             (*must_change, *must_enrol, Some(*session))
         }
-        Identity::Anonymous | Identity::Bootstrap => (false, false, None),
+        Identity::Anonymous | Identity::Bootstrap | Identity::Scim => (false, false, None),
     };
     let person = caller.person();
     Json(Me {

@@ -3,6 +3,7 @@
 use super::account::{Factor, Failed};
 use super::{SignIn, account, agent, cookies, same_site};
 use crate::caller::{Caller, Peer};
+use crate::oidc;
 use crate::params::{Body, Segment};
 use crate::problem::Problem;
 use crate::state::AdminState;
@@ -143,7 +144,7 @@ pub(crate) async fn post(
 }
 
 /// Whoever signs in is nobody yet, whatever he sent along.
-pub(super) fn anonymous(actor: &Actor) -> Actor {
+pub(crate) fn anonymous(actor: &Actor) -> Actor {
     Actor { kind: "anonymous", id: None, name: "anonymous".to_owned(), ..actor.clone() }
 }
 
@@ -219,7 +220,7 @@ impl SignedInAnswer {
 }
 
 /// A refresh secret and its SHA-256.
-fn secret() -> Result<(Zeroizing<String>, [u8; 32]), Problem> {
+pub(crate) fn secret() -> Result<(Zeroizing<String>, [u8; 32]), Problem> {
     let mut random = Zeroizing::new([0_u8; 32]);
     openssl::rand::rand_bytes(&mut *random).map_err(|error| {
         tracing::error!(%error, "no random numbers");
@@ -287,9 +288,12 @@ fn ended() -> Response {
 
 /// Sign out
 ///
-/// Ends the session on the server.
+/// Ends the session on the server. One that came from an identity provider is ended there too by who goes to
+/// `logout_url`.
 #[utoipa::path(delete, path = "/api/session", tag = "session", operation_id = "signOut",
     responses(
+        (status = 200, description = "The session is over here, but not yet at the identity provider.",
+            body = oidc::logout::SignedOut),
         (status = 204, description = "The session is over."),
         (status = 404, description = "The caller has no session: it came with the bootstrap token.", body = Problem,
             content_type = "application/problem+json")))]
@@ -298,8 +302,10 @@ pub(crate) async fn delete(
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
     let (user, session) = caller.session()?;
+    let farewell = oidc::logout::farewell(&state, session).await;
     state.store().end_sessions(user, EndWhich::One(session), "signed out", caller.actor()).await?;
-    let mut response = StatusCode::NO_CONTENT.into_response();
+    let mut response =
+        farewell.map_or_else(|| StatusCode::NO_CONTENT.into_response(), |to| Json(to).into_response());
     cookies::clear(response.headers_mut());
     Ok(response)
 }

@@ -2,8 +2,11 @@
 
 use super::{account, hash};
 use crate::caller::{Caller, Identity, forbidden};
-use crate::params::Body;
+use crate::keys::{self, KeyWithSecret};
+use crate::params::{Body, line};
 use crate::problem::Problem;
+use crate::providers;
+use crate::settings;
 use crate::state::AdminState;
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -11,6 +14,7 @@ use http::StatusCode;
 use sallyport_schema::rows::HeldRole;
 use sallyport_schema::store::people::NewPerson;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -20,6 +24,8 @@ use zeroize::Zeroizing;
 pub(crate) struct SetupStatus {
     /// There is no super admin yet.
     needed: bool,
+    /// What this place is called.
+    site_name: String,
 }
 
 /// The first super admin.
@@ -35,6 +41,18 @@ pub(crate) struct SetupRequest {
     /// Password.
     #[schema(min_length = 12, max_length = 256)]
     password: String,
+    /// What this place is called.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 100)]
+    site_name: Option<String>,
+    /// The first provider, in YAML's form. It is asked for its models first: if it does not answer, nothing is set up.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    provider: Option<Map<String, Value>>,
+    /// The name of a first virtual key, of the super admin's, which may use everything.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
+    key: Option<String>,
 }
 
 /// The super admin that was made.
@@ -44,18 +62,22 @@ pub(crate) struct SetupDone {
     id: Uuid,
     /// E-mail address.
     email: String,
+    /// The first key with its secret, shown this once.
+    key: Option<KeyWithSecret>,
 }
 
 /// Is a set-up needed
 #[utoipa::path(get, path = "/api/setup", tag = "session", operation_id = "getSetup",
     responses((status = 200, description = "Whether there is no super admin yet.", body = SetupStatus)))]
 pub(crate) async fn get(State(state): State<AdminState>) -> Result<Json<SetupStatus>, Problem> {
-    Ok(Json(SetupStatus { needed: state.store().super_admins().await? == 0 }))
+    let site_name = state.snapshot().load().config.admin.site_name.clone();
+    Ok(Json(SetupStatus { needed: state.store().super_admins().await? == 0, site_name }))
 }
 
 /// Set up
 ///
-/// With the bootstrap token, once: makes the first super admin.
+/// With the bootstrap token, once: makes the first super admin, and if so wished names the place and makes a first
+/// provider and a first key.
 #[utoipa::path(post, path = "/api/setup", tag = "session", operation_id = "setUp", request_body = SetupRequest,
     responses(
         (status = 201, description = "There is a super admin now, who can sign in.", body = SetupDone),
@@ -81,6 +103,14 @@ pub(crate) async fn post(
     if state.store().super_admins().await? > 0 {
         return Err(Problem::new(StatusCode::CONFLICT, "set_up", "there is a super admin already: sign in"));
     }
+    let site_name =
+        asked.site_name.map(|name| settings::checked(&state, "admin.site_name", Value::from(name)));
+    let site_name = site_name.transpose()?;
+    let key_name = asked.key.map(|name| line("key", &name)).transpose()?;
+    let provider = match asked.provider {
+        Some(document) => Some(providers::first(&state, &caller, document).await?),
+        None => None,
+    };
     let hash = {
         let _turn = state.sign_in().turn().await?;
         hash(password.to_string()).await?
@@ -92,6 +122,17 @@ pub(crate) async fn post(
         password: Some((hash, None)),
         roles: vec![HeldRole { role: "super_admin".to_owned(), team: None }],
     };
+    // Only one of those who try at once gets past here; the rest is his.
     let person = state.store().create_person(&new, true, caller.actor()).await?;
-    Ok((StatusCode::CREATED, Json(SetupDone { id: person.id, email: person.email })))
+    if let Some(name) = site_name {
+        state.store().put_setting("admin.site_name", Some(&name), None, caller.actor()).await?;
+    }
+    if let Some((row, shown)) = provider {
+        state.store().put_provider(&row, None, &shown, caller.actor()).await?;
+    }
+    let key = match key_name {
+        Some(name) => Some(keys::first(&state, &caller, person.id, name).await?),
+        None => None,
+    };
+    Ok((StatusCode::CREATED, Json(SetupDone { id: person.id, email: person.email, key })))
 }

@@ -66,10 +66,15 @@ pub(crate) fn base32(bytes: &[u8]) -> String {
 }
 
 /// What an app reads from a QR code (github.com/google/google-authenticator/wiki/Key-Uri-Format).
-pub(crate) fn uri(secret: &str, email: &str) -> String {
-    let email: String = url::form_urlencoded::byte_serialize(email.as_bytes()).collect();
+pub(crate) fn uri(site: &str, secret: &str, email: &str) -> String {
+    // A `+` for a space is what forms have, not URIs.
+    let encode = |text: &str| -> String {
+        let text: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        text.replace('+', "%20")
+    };
+    let (site, email) = (encode(site), encode(email));
     format!(
-        "otpauth://totp/Sallyport:{email}?secret={secret}&issuer=Sallyport&algorithm=SHA1&digits=6&period={STEP}"
+        "otpauth://totp/{site}:{email}?secret={secret}&issuer={site}&algorithm=SHA1&digits=6&period={STEP}"
     )
 }
 

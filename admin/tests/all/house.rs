@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, Request};
-use sallyport_admin::{About, AdminState, Stored, password};
+use sallyport_admin::{About, AdminState, Parts, Stored, password};
 use sallyport_config::model::Admin;
 use sallyport_config::snapshot::Source;
 use sallyport_schema::audit::{Actor, AuditFilter};
@@ -41,14 +41,16 @@ pub(super) fn service(store: &Store, ring: &KeyRing, rules: &Admin) -> Router {
     let stored = Stored { store: store.clone(), keyring: Arc::new(ring.clone()) };
     let log = Arc::new(PgLogStore::new(store.clone()));
     let state = AdminState::new(
-        about,
-        bootstrap(),
-        cell(&yaml(), Source::Store),
-        log,
-        vec![],
-        stored,
+        Parts {
+            about,
+            bootstrap: bootstrap(),
+            snapshot: cell(&yaml(), Source::Store),
+            calls: log,
+            probes: vec![],
+            stored,
+            outside: Arc::new(sallyport_admin::Nowhere),
+        },
         rules,
-        Arc::new(sallyport_admin::Nowhere),
     );
     sallyport_admin::router(state).unwrap()
 }

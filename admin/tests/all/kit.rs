@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use sallyport_admin::health::{Check, Detail, Probe, State};
-use sallyport_admin::{About, AdminState, Bootstrap, Stored};
+use sallyport_admin::{About, AdminState, Bootstrap, Parts, Stored};
 use sallyport_config::model::{Admin, Secret};
 use sallyport_config::snapshot::Source;
 use sallyport_config::{Assembler, SnapshotCell};
@@ -101,16 +101,27 @@ models:
 }
 
 pub(super) fn state(log: Arc<dyn LogStore>, probes: Vec<Arc<dyn Probe>>) -> AdminState {
+    state_by(&Admin::default(), log, probes)
+}
+
+/// The API with these rules, and no store.
+pub(super) fn ruled(rules: &Admin) -> Router {
+    sallyport_admin::router(state_by(rules, Arc::new(Log::default()), Vec::new())).unwrap()
+}
+
+fn state_by(rules: &Admin, log: Arc<dyn LogStore>, probes: Vec<Arc<dyn Probe>>) -> AdminState {
     let about = About::now("1.2.3", "gate-1", vec!["base.yaml".into(), "prod.yaml".into()]);
     AdminState::new(
-        about,
-        bootstrap(),
-        cell(&yaml(), Source::Store),
-        log,
-        probes,
-        nowhere(),
-        &Admin::default(),
-        Arc::new(sallyport_admin::Nowhere),
+        Parts {
+            about,
+            bootstrap: bootstrap(),
+            snapshot: cell(&yaml(), Source::Store),
+            calls: log,
+            probes,
+            stored: nowhere(),
+            outside: Arc::new(sallyport_admin::Nowhere),
+        },
+        rules,
     )
 }
 
@@ -138,14 +149,16 @@ pub(super) async fn reaching(url: &str, outside: Arc<dyn sallyport_admin::Outsid
     let stored = Stored { store: store.clone(), keyring: nowhere().keyring };
     let log = Arc::new(Log::default());
     let state = AdminState::new(
-        about,
-        bootstrap(),
-        cell(&yaml(), Source::Store),
-        log,
-        Vec::new(),
-        stored,
+        Parts {
+            about,
+            bootstrap: bootstrap(),
+            snapshot: cell(&yaml(), Source::Store),
+            calls: log,
+            probes: Vec::new(),
+            stored,
+            outside,
+        },
         &Admin::default(),
-        outside,
     );
     (sallyport_admin::router(state).unwrap(), store)
 }

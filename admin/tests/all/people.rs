@@ -4,7 +4,7 @@ use super::kit::{Answer, TOKEN, answer, bootstrap, call, cell, yaml};
 use axum::Router;
 use axum::body::Body;
 use http::Request;
-use sallyport_admin::{About, AdminState, Stored, password};
+use sallyport_admin::{About, AdminState, Parts, Stored, password};
 use sallyport_config::model::Admin;
 use sallyport_config::snapshot::Source;
 use sallyport_schema::access::BUILT_IN;
@@ -38,14 +38,16 @@ impl House {
         let log = Arc::new(PgLogStore::new(store.clone()));
         let cell = cell(&yaml(), Source::Store);
         let state = AdminState::new(
-            about,
-            bootstrap(),
-            cell,
-            log,
-            vec![],
-            stored,
+            Parts {
+                about,
+                bootstrap: bootstrap(),
+                snapshot: cell,
+                calls: log,
+                probes: vec![],
+                stored,
+                outside: Arc::new(sallyport_admin::Nowhere),
+            },
             &Admin::default(),
-            Arc::new(sallyport_admin::Nowhere),
         );
         Self { _pg: pg, store, router: sallyport_admin::router(state).unwrap() }
     }

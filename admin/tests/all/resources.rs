@@ -320,3 +320,30 @@ async fn what_is_exported_is_imported_elsewhere() {
     let form = call_json(&there, "POST", uri, &json!({}), &[("content-type", "text/plain")]).await;
     assert_eq!(form.problem(), (415, "not_yaml".into()));
 }
+
+/// The issue: "First-run set-up: … super admin, site name, optional first provider with a live test, first key".
+#[tokio::test(flavor = "multi_thread")]
+async fn the_set_up_makes_all_that_a_first_call_needs() {
+    let pg = TestPg::shared().await;
+    let (router, store) = reaching(&pg.database().await, Arc::new(World::default())).await;
+    let asked = |key: &str| {
+        json!({"email": "root@example.com", "name": "Root", "password": "mauve-otter-93-kayak", "key": "first",
+               "site_name": "ACME gate", "provider": {"name": "main", "kind": "openai", "api_key": key}})
+    };
+    let refused = json(&router, "POST", "/api/setup", asked("sk-planted-bad")).await;
+    assert_eq!(refused.problem(), (422, "test_failed".into()));
+    assert!(store.load().await.unwrap().users.is_empty(), "nothing is set up by halves");
+    let done = json(&router, "POST", "/api/setup", asked(GOOD)).await;
+    assert_eq!(done.status, 201, "{}", done.text());
+    let secret = done.json()["key"]["secret"].as_str().unwrap().to_owned();
+    assert!(done.json()["key"]["setup"]["curl"].as_str().unwrap().contains(&secret));
+    let stored = store.load().await.unwrap();
+    assert_eq!(
+        (stored.providers.len(), stored.keys.len(), &stored.settings["admin.site_name"]),
+        (1, 1, &json!("ACME gate"))
+    );
+    assert_eq!(stored.keys[0].user_id, Some(stored.users[0].id));
+    let again = json(&router, "POST", "/api/setup", asked(GOOD)).await;
+    assert_eq!(again.problem().0, 409);
+    assert_eq!(store.load().await.unwrap().keys.len(), 1);
+}

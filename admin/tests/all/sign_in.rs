@@ -140,7 +140,8 @@ async fn the_set_up_happens_once() {
     let asked =
         |n: u32| json!({"email": format!("root{n}@example.com"), "name": "Root", "password": PASSWORD});
     let mut anyone = house.browser();
-    assert_eq!(anyone.get("/api/setup").await.json(), json!({"needed": true}));
+    let status = |needed: bool| json!({"needed": needed, "site_name": "Sallyport"});
+    assert_eq!(anyone.get("/api/setup").await.json(), status(true));
     assert_eq!(anyone.send("POST", "/api/setup", Some(asked(0))).await.problem().0, 401);
     let mut holder = house.browser();
     holder.extra.insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
@@ -158,7 +159,7 @@ async fn the_set_up_happens_once() {
     both.sort_unstable();
     assert_eq!(both, [201, 409]);
     let won = if one.status == 201 { &one } else { &two };
-    assert_eq!(anyone.get("/api/setup").await.json(), json!({"needed": false}));
+    assert_eq!(anyone.get("/api/setup").await.json(), status(false));
     assert_eq!(holder.send("POST", "/api/setup", Some(asked(3))).await.problem().0, 409);
     let mut root = house.signed_in(won.json()["email"].as_str().unwrap()).await;
     assert_eq!(root.get("/api/snapshot").await.status, 200);

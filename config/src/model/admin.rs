@@ -14,9 +14,11 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Serve TLS.
     pub tls: Option<TlsFiles>,
-    /// URL at which browsers reach the admin service: `https://sallyport.corp`. Passkeys need it, and are good for its
-    /// host alone; without it there are none.
+    /// URL at which browsers reach the admin service: `https://sallyport.corp`. Passkeys (good for its
+    /// host alone) and OpenID Connect need it; without it there are neither.
     pub public_url: Option<String>,
+    /// What the admin service calls this place, in sign-in pages and authenticator apps.
+    pub site_name: String,
     /// Bearer token of the API. Default: made at first start, printed once, kept (hashed) in the data directory.
     pub token: Option<Secret>,
     /// Passwords of people.
@@ -25,6 +27,28 @@ pub struct Admin {
     pub session: SessionRules,
     /// Second factors of people.
     pub second_factor: SecondFactorRules,
+    /// Origins of other sites whose pages may use the API with a token: `https://tools.corp`. None but those.
+    pub cors_origins: Vec<String>,
+    /// How often the API may be asked.
+    pub rate_limit: RateLimit,
+    /// Days after which deleted users, teams and service accounts, and archived keys, go for good; 0: never.
+    pub purge_after_days: u32,
+}
+
+/// How often the admin API may be asked: requests a minute, all of them at once if need be; 0: any number.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct RateLimit {
+    /// By one address (IPv6: one /64).
+    pub address: u32,
+    /// By one account.
+    pub account: u32,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { address: 3000, account: 1200 }
+    }
 }
 
 impl Default for Admin {
@@ -33,10 +57,14 @@ impl Default for Admin {
             listen: SocketAddr::from(([127, 0, 0, 1], 3001)),
             tls: None,
             public_url: None,
+            site_name: "Sallyport".into(),
             token: None,
             password: PasswordRules::default(),
             session: SessionRules::default(),
             second_factor: SecondFactorRules::default(),
+            cors_origins: Vec::new(),
+            rate_limit: RateLimit::default(),
+            purge_after_days: 30,
         }
     }
 }

@@ -97,6 +97,23 @@ fn sign_in(admin: &Admin, judge: &mut Judge<'_>) {
             judge.error(path, format!("must be from {least} to {most}"));
         }
     }
+    let name = &admin.site_name;
+    if name.trim().is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        judge.error("admin.site_name", "write a name of 1 to 100 characters");
+    }
+    for (i, origin) in admin.cors_origins.iter().enumerate() {
+        let fine = url::Url::parse(origin).is_ok_and(|u| {
+            matches!(u.scheme(), "http" | "https")
+                && u.has_host()
+                && u.origin().ascii_serialization() == *origin
+        });
+        if !fine {
+            judge.error(
+                &format!("admin.cors_origins[{i}]"),
+                "write an origin as browsers send it: scheme, host and port, as in https://tools.corp",
+            );
+        }
+    }
     for (i, secret) in admin.session.secrets.iter().enumerate() {
         if !hard_to_guess(secret.expose()) {
             judge.error(

@@ -4,7 +4,7 @@ use crate::model::Config;
 
 /// The settings that differ and take effect only after a restart.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
-    let pairs: [(&str, bool); 22] = [
+    let pairs: [(&str, bool); 24] = [
         ("data_dir", old.data_dir == new.data_dir),
         ("instance", old.instance == new.instance),
         ("server.listen", old.server.listen == new.server.listen),
@@ -19,6 +19,8 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("admin.password", old.admin.password == new.admin.password),
         ("admin.session", old.admin.session == new.admin.session),
         ("admin.public_url", old.admin.public_url == new.admin.public_url),
+        ("admin.cors_origins", old.admin.cors_origins == new.admin.cors_origins),
+        ("admin.rate_limit", old.admin.rate_limit == new.admin.rate_limit),
         ("admin.second_factor", old.admin.second_factor == new.admin.second_factor),
         ("metrics.listen", old.metrics.listen == new.metrics.listen),
         ("log", old.log == new.log),

@@ -3,7 +3,7 @@
 use super::Failure;
 use super::outside::Gate;
 use sallyport_admin::health::{ConfigurationProbe, PostgresProbe, Probe, SnapshotProbe, SpoolProbe};
-use sallyport_admin::{About, AdminState, Bootstrap, Listener, Stored};
+use sallyport_admin::{About, AdminState, Bootstrap, Listener, Parts, Stored};
 use sallyport_config::live::SnapshotCell;
 use sallyport_config::model::Config;
 use sallyport_config::watch::Watcher;
@@ -44,7 +44,10 @@ impl AdminParts {
         let stored = Stored { store: self.store.clone(), keyring: self.keyring.clone() };
         let outside = Arc::new(Gate::new(self.upstreams.clone(), self.cell.clone()));
         let (cell, log, rules) = (self.cell.clone(), self.log_store.clone(), &config.admin);
-        let state = AdminState::new(about, bootstrap, cell, log, probes, stored, rules, outside);
+        let state = AdminState::new(
+            Parts { about, bootstrap, snapshot: cell, calls: log, probes, stored, outside },
+            rules,
+        );
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {
             let end = async move {

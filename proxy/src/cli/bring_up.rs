@@ -287,7 +287,7 @@ async fn reload_on_hangup(watcher: Arc<Watcher>) {
 }
 
 /// Drops what is past its time (call-log partitions, kept responses, sessions), makes the partitions of the next days,
-/// disables idle keys, replaces those whose policy says so, and warns of those that expire soon.
+/// disables idle keys, replaces those whose policy says so, warns of those that expire soon, purges what was deleted.
 async fn maintain(
     log: Arc<PgLogStore>,
     store: Store,
@@ -301,7 +301,10 @@ async fn maintain(
         Some(FreshSecret { secret, hash: key.hash, prefix: key.prefix })
     };
     loop {
-        let days = cell.load().config.call_log.retention_days;
+        let (days, purge) = {
+            let config = &cell.load().config;
+            (config.call_log.retention_days, config.admin.purge_after_days)
+        };
         let done = async {
             log.maintain(days).await.map_err(|e| format!("call-log partitions: {e}"))?;
             store.expire_responses().await.map_err(|e| format!("old responses: {e}"))?;
@@ -313,6 +316,7 @@ async fn maintain(
                 .rotate_due_keys(&ring, &fresh, &Actor::system("chores"))
                 .await
                 .map_err(|e| format!("keys to be rotated: {e}"))?;
+            erase_and_purge(&store, purge).await?;
             store.sweep_sessions().await.map_err(|e| format!("old sessions: {e}"))?;
             store.sweep_answers().await.map_err(|e| format!("old answers: {e}"))
         };
@@ -326,6 +330,23 @@ async fn maintain(
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             _ = stopped.changed() => return,
+        }
+    }
+}
+
+/// Takes the addresses of erased people out of the call log, and removes what was deleted `days` ago (0: nothing); bit by
+/// bit, so that no statement takes long.
+async fn erase_and_purge(store: &Store, days: u32) -> Result<(), String> {
+    let failed = |e| format!("erased people's calls: {e}");
+    while store.forget_calls(5000).await.map_err(failed)? > 0 {}
+    if days == 0 {
+        return Ok(());
+    }
+    loop {
+        let gone = store.purge(days, &Actor::system("chores")).await;
+        match gone.map_err(|e| format!("deleted users, teams and keys: {e}"))? {
+            Some(gone) if gone.total() > 0 => {}
+            _ => return Ok(()),
         }
     }
 }

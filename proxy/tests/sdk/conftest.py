@@ -25,6 +25,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 DIRECT = os.environ.get("SALLYPORT_SDK_DIRECT") == "1"
 UPSTREAM_KEY = "sk-upstream-secret"
+ADMIN_TOKEN = "spa-sdk-test-token-0123456789"
 AWS_SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
 # One model for each way to an upstream: its provider's kind, where the API begins at the simulator, and the kind's own
@@ -68,6 +69,9 @@ class Server:
     # May use only models whose names begin with allowed-, and not the surface of embeddings.
     narrow_key: str
     direct: bool
+    # The admin service, and its bootstrap token.
+    admin: str = ""
+    admin_token: str = ""
 
 
 def binary(variable: str, name: str) -> str:
@@ -144,7 +148,7 @@ def server(directory, simulator):
     overlay.write_text(json.dumps({
         "data_dir": str(directory / "data"),
         "server": {"listen": [f"127.0.0.1:{port}"]},
-        "admin": {"listen": f"127.0.0.1:{admin}"},
+        "admin": {"listen": f"127.0.0.1:{admin}", "token": ADMIN_TOKEN},
         # The simulator's errors shall reach the SDK, which has retries of its own.
         "upstream": {"allow_networks": ["127.0.0.0/8"], "max_attempts": 1},
         "providers": providers(simulator, KINDS),
@@ -175,7 +179,7 @@ def server(directory, simulator):
         while status(url + "/v1/models", secret) != 200:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
-    yield Server(url, key, narrow, False)
+    yield Server(url, key, narrow, False, f"http://127.0.0.1:{admin}", ADMIN_TOKEN)
     stop(process)
     print(log.read_text())
 

@@ -49,6 +49,8 @@ permissions! {
     Public = "public" Free;
     /// To be signed in: one's own account and sessions.
     SignedIn = "signed_in" Free;
+    /// The token of a SCIM client: no role gives it.
+    Scim = "scim" Free;
     /// Health with its per-dependency detail.
     HealthRead = "health.read" Whole;
     /// The call log.

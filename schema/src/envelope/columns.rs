@@ -39,8 +39,14 @@ pub const USER_TOTP: SealedColumn = column("users", "totp_secret");
 /// A second factor that is being set up.
 pub const USER_TOTP_PENDING: SealedColumn = column("users", "totp_pending");
 
+/// Our secret at a sign-in provider.
+pub const OIDC_CLIENT_SECRET: SealedColumn = column("oidc_providers", "client_secret");
+/// The ID token of a session, which signs out at its provider.
+pub const OIDC_ID_TOKEN: SealedColumn =
+    SealedColumn { table: "oidc_sessions", key: "session_id", column: "id_token" };
+
 /// All of them that outlast a day (answers that are kept for an `Idempotency-Key` do not).
-pub const SEALED: [SealedColumn; 7] = [
+pub const SEALED: [SealedColumn; 9] = [
     PROVIDER_API_KEY,
     PROVIDER_SECRETS,
     RESPONSE_CONTENT,
@@ -48,4 +54,6 @@ pub const SEALED: [SealedColumn; 7] = [
     USER_TOTP,
     USER_TOTP_PENDING,
     WAITING_SECRET,
+    OIDC_CLIENT_SECRET,
+    OIDC_ID_TOKEN,
 ];

@@ -82,7 +82,10 @@ async fn of_account(
 }
 
 /// Those of the roles that are rows. No query where all are built in.
-async fn custom(conn: &mut PgConnection, held: &[HeldRole]) -> Result<HashMap<String, Role>, sqlx::Error> {
+pub(super) async fn custom(
+    conn: &mut PgConnection,
+    held: &[HeldRole],
+) -> Result<HashMap<String, Role>, sqlx::Error> {
     let names: Vec<String> =
         held.iter().filter(|h| built_in(&h.role).is_none()).map(|h| h.role.clone()).collect();
     if names.is_empty() {
@@ -93,7 +96,7 @@ async fn custom(conn: &mut PgConnection, held: &[HeldRole]) -> Result<HashMap<St
     Ok(rows.into_iter().map(|r| (r.name.clone(), role(r))).collect())
 }
 
-fn resolve(held: &HeldRole, custom: &HashMap<String, Role>) -> Option<Assignment> {
+pub(super) fn resolve(held: &HeldRole, custom: &HashMap<String, Role>) -> Option<Assignment> {
     let role = built_in(&held.role).or_else(|| custom.get(&held.role).cloned())?;
     Some(Assignment { role, team: held.team })
 }

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Held while the number of super admins may shrink, so that two at once do not take the last two away.
-const SUPER_ADMINS: i64 = 0x0053_414c_4c59_5341;
+pub(super) const SUPER_ADMINS: i64 = 0x0053_414c_4c59_5341;
 
 /// A user's place in a team.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -93,11 +93,13 @@ pub struct PeopleFilter {
     pub team: Option<Uuid>,
     /// After this id.
     pub after: Option<Uuid>,
+    /// The newest first; `after` is then before that id.
+    pub newest_first: bool,
     /// At most so many.
     pub limit: u32,
 }
 
-const SELECT: &str = "
+pub(super) const SELECT: &str = "
 SELECT u.id, u.email, u.name, u.active, u.source, u.version, u.created_at, u.updated_at, u.last_login_at, u.deleted_at,
     u.password_hash IS NOT NULL AS has_password, u.totp_secret IS NOT NULL AS has_totp, u.epoch,
     EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = u.id) AS has_passkey,
@@ -109,7 +111,7 @@ SELECT u.id, u.email, u.name, u.active, u.source, u.version, u.created_at, u.upd
               WHERE m.user_id = u.id AND t.deleted_at IS NULL), '[]') AS teams
 FROM users u WHERE ";
 
-fn person(row: &PgRow) -> Result<Person, sqlx::Error> {
+pub(super) fn person(row: &PgRow) -> Result<Person, sqlx::Error> {
     Ok(Person {
         id: row.try_get("id")?,
         email: row.try_get("email")?,
@@ -135,7 +137,7 @@ pub(super) async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<Pe
     sqlx::query(sql).bind(id).fetch_optional(conn).await?.as_ref().map(person).transpose()
 }
 
-fn missing(id: Uuid) -> StoreError {
+pub(super) fn missing(id: Uuid) -> StoreError {
     StoreError::NotFound { what: "user", name: id.to_string() }
 }
 
@@ -215,9 +217,12 @@ impl Store {
                 query.push_bind(team).push(")");
             }
             if let Some(after) = filter.after {
-                query.push(" AND u.id > ").push_bind(after);
+                query
+                    .push(if filter.newest_first { " AND u.id < " } else { " AND u.id > " })
+                    .push_bind(after);
             }
-            query.push(" ORDER BY u.id LIMIT ").push_bind(i64::from(filter.limit));
+            query.push(if filter.newest_first { " ORDER BY u.id DESC" } else { " ORDER BY u.id" });
+            query.push(" LIMIT ").push_bind(i64::from(filter.limit));
             let mut lease = self.lease().await?;
             let answer = query.build().fetch_all(&mut *lease).await;
             Ok(lease.settle(answer)?.iter().map(person).collect::<Result<_, _>>()?)
@@ -298,11 +303,21 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             if let Some(roles) = &change.roles {
-                sqlx::query("DELETE FROM role_assignments WHERE user_id = $1")
-                    .bind(id)
-                    .execute(&mut *tx)
-                    .await?;
-                assign(&mut tx, id, roles, actor).await?;
+                // those that stay remember who gave them
+                let (kept, anew): (Vec<_>, Vec<_>) =
+                    roles.iter().cloned().partition(|r| before.roles.contains(r));
+                let (names, teams): (Vec<_>, Vec<_>) = kept.into_iter().map(|r| (r.role, r.team)).unzip();
+                sqlx::query(
+                    "DELETE FROM role_assignments a WHERE user_id = $1 AND NOT EXISTS (
+                         SELECT 1 FROM unnest($2::text[], $3::uuid[]) AS k(role, team)
+                         WHERE k.role = a.role AND k.team IS NOT DISTINCT FROM a.team_id)",
+                )
+                .bind(id)
+                .bind(names)
+                .bind(teams)
+                .execute(&mut *tx)
+                .await?;
+                assign(&mut tx, id, &anew, actor).await?;
             }
             self.finish(tx, "user.update", before, actor).await
         })
@@ -370,7 +385,12 @@ impl Store {
     }
 
     /// The row, locked until the end of the transaction.
-    async fn locked(&self, tx: &mut Tx, id: Uuid, version: Option<i64>) -> Result<Person, StoreError> {
+    pub(super) async fn locked(
+        &self,
+        tx: &mut Tx,
+        id: Uuid,
+        version: Option<i64>,
+    ) -> Result<Person, StoreError> {
         // before the row: everybody takes these two in one order
         lock(tx, SUPER_ADMINS).await?;
         sqlx::query("SELECT 1 FROM users WHERE id = $1 FOR UPDATE").bind(id).execute(&mut **tx).await?;
@@ -381,7 +401,7 @@ impl Store {
         Ok(person)
     }
 
-    async fn finish(
+    pub(super) async fn finish(
         &self,
         mut tx: Tx,
         action: &'static str,
@@ -409,12 +429,12 @@ fn is_super(held: &HeldRole) -> bool {
     held.role == "super_admin" && held.team.is_none()
 }
 
-async fn lock(tx: &mut Tx, what: i64) -> Result<(), StoreError> {
+pub(super) async fn lock(tx: &mut Tx, what: i64) -> Result<(), StoreError> {
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(what).execute(&mut **tx).await?;
     Ok(())
 }
 
-async fn super_admins(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(super) async fn super_admins(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query(
         "SELECT count(DISTINCT u.id) FROM users u JOIN role_assignments a ON a.user_id = u.id
          WHERE a.role = 'super_admin' AND a.team_id IS NULL AND u.active AND u.deleted_at IS NULL",
@@ -425,7 +445,12 @@ async fn super_admins(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
 }
 
 /// Gives roles; a role that does not exist is refused.
-async fn assign(tx: &mut Tx, user: Uuid, roles: &[HeldRole], actor: &Actor) -> Result<(), StoreError> {
+pub(super) async fn assign(
+    tx: &mut Tx,
+    user: Uuid,
+    roles: &[HeldRole],
+    actor: &Actor,
+) -> Result<(), StoreError> {
     for held in roles {
         known(tx, &held.role).await?;
         sqlx::query(

@@ -40,7 +40,7 @@ pub struct Team {
 }
 
 impl Team {
-    fn shown(&self) -> serde_json::Value {
+    pub(super) fn shown(&self) -> serde_json::Value {
         json!({
             "name": self.name, "description": self.description, "active": self.active, "surfaces": self.surfaces,
             "models": self.models, "deleted": self.deleted_at.is_some(),
@@ -76,6 +76,8 @@ pub struct TeamFilter {
     pub visible: Option<Vec<Uuid>>,
     /// After this id.
     pub after: Option<Uuid>,
+    /// The newest first; `after` is then before that id.
+    pub newest_first: bool,
     /// At most so many.
     pub limit: u32,
 }
@@ -95,13 +97,13 @@ pub struct TeamChange {
     pub models: Option<Vec<String>>,
 }
 
-const SELECT: &str = "
+pub(super) const SELECT: &str = "
 SELECT t.id, t.name, t.description, t.active, t.surfaces, t.models, t.source, t.version, t.created_at, t.updated_at,
     t.deleted_at, (SELECT count(*) FROM team_members m JOIN users u ON u.id = m.user_id
                    WHERE m.team_id = t.id AND u.deleted_at IS NULL) AS members
 FROM teams t WHERE ";
 
-fn team(row: &PgRow) -> Result<Team, sqlx::Error> {
+pub(super) fn team(row: &PgRow) -> Result<Team, sqlx::Error> {
     Ok(Team {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
@@ -118,12 +120,12 @@ fn team(row: &PgRow) -> Result<Team, sqlx::Error> {
     })
 }
 
-async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<Team>, sqlx::Error> {
+pub(super) async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<Team>, sqlx::Error> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} t.id = $1 AND t.deleted_at IS NULL"));
     sqlx::query(sql).bind(id).fetch_optional(conn).await?.as_ref().map(team).transpose()
 }
 
-fn missing(id: Uuid) -> StoreError {
+pub(super) fn missing(id: Uuid) -> StoreError {
     StoreError::NotFound { what: "team", name: id.to_string() }
 }
 
@@ -153,9 +155,12 @@ impl Store {
                 query.push(" AND t.id = ANY(").push_bind(visible).push(")");
             }
             if let Some(after) = filter.after {
-                query.push(" AND t.id > ").push_bind(after);
+                query
+                    .push(if filter.newest_first { " AND t.id < " } else { " AND t.id > " })
+                    .push_bind(after);
             }
-            query.push(" ORDER BY t.id LIMIT ").push_bind(i64::from(filter.limit));
+            query.push(if filter.newest_first { " ORDER BY t.id DESC" } else { " ORDER BY t.id" });
+            query.push(" LIMIT ").push_bind(i64::from(filter.limit));
             let mut lease = self.lease().await?;
             let answer = query.build().fetch_all(&mut *lease).await;
             Ok(lease.settle(answer)?.iter().map(team).collect::<Result<_, _>>()?)
@@ -275,7 +280,7 @@ impl Store {
             }
             sqlx::query(
                 "INSERT INTO team_members (team_id, user_id, role) VALUES ($1, $2, $3)
-                 ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role",
+                 ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role, oidc_provider = NULL",
             )
             .bind(team)
             .bind(user)
@@ -365,7 +370,7 @@ async fn raise(tx: &mut Tx, user: Uuid, rights: bool) -> Result<(), StoreError> 
     Ok(())
 }
 
-async fn locked(tx: &mut Tx, id: Uuid, version: Option<i64>) -> Result<Team, StoreError> {
+pub(super) async fn locked(tx: &mut Tx, id: Uuid, version: Option<i64>) -> Result<Team, StoreError> {
     sqlx::query("SELECT 1 FROM teams WHERE id = $1 FOR NO KEY UPDATE").bind(id).execute(&mut **tx).await?;
     let team = by_id(tx, id).await?.ok_or_else(|| missing(id))?;
     if version.is_some_and(|v| v != team.version) {

@@ -1,14 +1,14 @@
 //! Reading the audit trail.
 
 use super::Store;
-use crate::audit::{AuditFilter, AuditRow, Follower, Verified, row};
+use crate::audit::{AuditFilter, AuditRow, Follower, Verified, erasures, row};
 use crate::error::StoreError;
 use sqlx::QueryBuilder;
 use sqlx::postgres::Postgres;
 
 /// Rows that are read at once while the chain is followed.
 const STRETCH: i64 = 2000;
-const COLUMNS: &str = "seq, at, actor_kind, actor_id, actor, address, agent, action, target_kind, target_id, target, \
+pub(super) const COLUMNS: &str = "seq, at, actor_kind, actor_id, actor, address, agent, action, target_kind, target_id, target, \
                        outcome, reason, before, after, request_id, previous, hash";
 
 impl Store {
@@ -59,27 +59,31 @@ impl Store {
         .await
     }
 
-    /// Follows the whole chain, stretch by stretch.
+    /// Follows the whole chain, stretch by stretch, as it is at one instant: an erasure meanwhile is not seen by halves.
     pub async fn audit_verify(&self) -> Result<Verified, StoreError> {
         let mut follower = Follower::new();
+        let mut tx = self.begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *tx).await?;
         loop {
             let from = follower.next();
-            let rows = self
+            let (rows, mut erased) = self
                 .bounded("reading the audit trail", async {
                     let sql =
                         format!("SELECT {COLUMNS} FROM audit_log WHERE seq >= $1 ORDER BY seq LIMIT $2");
-                    let mut lease = self.lease().await?;
                     let sql = sqlx::AssertSqlSafe(sql);
-                    let answer = sqlx::query(sql).bind(from).bind(STRETCH).fetch_all(&mut *lease).await;
-                    let rows = lease.settle(answer)?;
-                    Ok(rows.iter().map(row).collect::<Result<Vec<_>, _>>()?)
+                    let rows = sqlx::query(sql).bind(from).bind(STRETCH).fetch_all(&mut *tx).await?;
+                    let rows = rows.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+                    let to = rows.last().map_or(from, |r| r.seq);
+                    Ok((rows, erasures(&mut tx, from, to).await?))
                 })
                 .await?;
             if rows.is_empty() {
+                tx.commit().await?;
                 return Ok(follower.whole());
             }
             for row in &rows {
-                if let Err(broken) = follower.take(row) {
+                if let Err(broken) = follower.take(row, &erased.remove(&row.seq).unwrap_or_default()) {
+                    tx.commit().await?;
                     return Ok(broken);
                 }
             }

@@ -204,12 +204,16 @@ async fn every_column_of_bytes_is_a_hash_or_sealed() {
         "sessions.refresh_hash",
         "sessions.used_hash",
         "sign_in_failures.subject",
+        "audit_erasures.hash",
         "audit_log.hash",
+        "scim_clients.hash",
+        "scim_clients.old_hash",
         "audit_log.previous",
         "idempotent_answers.request",
         "passkey_challenges_used.challenge",
         // a name that an authenticator gave
         "passkeys.credential_id",
+        "oidc_used.hash",
         // an envelope, for a day
         "idempotent_answers.answer",
     ];

@@ -66,7 +66,7 @@ fn base32_of_the_rfc() {
 #[test]
 fn what_apps_scan() {
     assert_eq!(
-        uri("ABC", "a+b@example.com"),
+        uri("Sallyport", "ABC", "a+b@example.com"),
         "otpauth://totp/Sallyport:a%2Bb%40example.com?secret=ABC&issuer=Sallyport&algorithm=SHA1&digits=6&period=30"
     );
 }
