@@ -65,7 +65,7 @@ def admin(directory, simulator):
     overlay.write_text(json.dumps({
         "data_dir": str(home / "data"),
         "server": {"listen": [f"127.0.0.1:{port}"]},
-        "admin": {"listen": f"127.0.0.1:{own}", "token": TOKEN},
+        "admin": {"listen": f"127.0.0.1:{own}", "token": TOKEN, "rate_limit": {"address": 0, "account": 0}},
         "upstream": {"allow_networks": ["127.0.0.0/8"]},
         "providers": [{"name": "openai", "kind": "openai", "base_url": simulator + "/v1", "api_key": UPSTREAM_KEY}],
         "models": [{"name": "gpt-sim", "routes": [{"provider": "openai"}]}],
