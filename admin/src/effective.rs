@@ -74,6 +74,7 @@ struct Reason {
 
 /// May it be called?
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CallRight)]
 struct Call {
     /// May it?
     allowed: bool,

@@ -53,6 +53,12 @@ pub enum AdminError {
         /// Its path.
         path: &'static str,
     },
+    /// The OpenAPI document would describe one of them by the other.
+    #[error("two schemas of the OpenAPI document are called {name}")]
+    OneName {
+        /// The name.
+        name: String,
+    },
     /// The OpenAPI document cannot be written.
     #[error("the OpenAPI document cannot be written: {0}")]
     Document(#[from] serde_json::Error),

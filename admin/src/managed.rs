@@ -14,6 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 const LIMIT: usize = 50;
 /// Most entries of a page.
 const MOST: usize = 500;
+/// Most characters of a name.
+const LONGEST_NAME: usize = 200;
 
 /// An entry of a list that goes by name.
 pub(crate) trait Entry {
@@ -38,6 +40,7 @@ pub(crate) struct NameQuery {
     /// Those of the files, or those of the store.
     managed: Option<bool>,
     /// By name, forwards or backwards.
+    #[param(inline)]
     sort: Sort,
     /// `next` of the page before.
     #[param(max_length = 200)]
@@ -80,6 +83,9 @@ impl NameQuery {
                 ));
             }
         };
+        if self.cursor.as_ref().is_some_and(|c| c.chars().count() > LONGEST_NAME) {
+            return Err(Problem::bad_request("bad_parameter", "cursor: `next` of a page"));
+        }
         let text = sought(self.text)?.map(|t| t.to_lowercase());
         let backwards = self.sort == Sort::Backwards;
         let behind = |name: &str| match &self.cursor {
@@ -210,6 +216,8 @@ mod tests {
         for limit in [0, 501] {
             assert!(NameQuery { limit: Some(limit), ..NameQuery::default() }.page(all()).is_err());
         }
+        let from = |cursor: String| NameQuery { cursor: Some(cursor), ..NameQuery::default() }.page(all());
+        assert!(from("a".repeat(200)).is_ok() && from("a".repeat(201)).is_err());
     }
 
     #[test]

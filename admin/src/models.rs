@@ -2,6 +2,7 @@
 
 use crate::caller::Caller;
 use crate::managed::{self, Entry, Listing, NameQuery, held, refuse};
+use crate::openapi::foreign::{ConfigModel, ConfigModelPatch};
 use crate::params::{Body, Named, Params, wrong};
 use crate::problem::Problem;
 use crate::providers::DryRun;
@@ -34,7 +35,7 @@ pub(crate) struct ModelResource {
     /// Where it is written: file and line.
     origin: Option<String>,
     /// Its YAML form: `routes`, `price` (dollars per million tokens), `input_multiplier`, `output_multiplier`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = ConfigModel)]
     configuration: Value,
     /// Why it is not used, or what looks wrong with it.
     problems: Vec<String>,
@@ -86,7 +87,9 @@ pub(crate) async fn get(
 ///
 /// In the form of YAML's models.
 #[utoipa::path(post, path = "/api/models", tag = "models", operation_id = "createModel", params(DryRun),
-    request_body(content = Object, description = "A model as in YAML: schema ConfigModel."),
+    request_body(content = ConfigModel, description = "A model as in YAML.",
+        example = json!({"name": "fast", "routes": [{"provider": "openai", "model": "gpt-5-mini"}],
+                         "price": {"input": 0.25, "output": 2.0}})),
     responses((status = 200, description = "It could be stored (dry_run).", body = ModelResource),
               (status = 201, description = "The model.", body = ModelResource)))]
 pub(crate) async fn create(
@@ -119,7 +122,7 @@ pub(crate) async fn create(
 #[utoipa::path(patch, path = "/api/models/{name}", tag = "models", operation_id = "changeModel",
     params(("name" = String, Path, description = "Its name; a `/` in it is written %2F."), DryRun,
            ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
-    request_body(content = Object, description = "What changes of it."),
+    request_body(content = ConfigModelPatch, description = "What changes of it."),
     responses((status = 200, description = "The model.", body = ModelResource)))]
 pub(crate) async fn change(
     State(state): State<AdminState>,

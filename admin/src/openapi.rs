@@ -3,6 +3,11 @@
 //! What the permission table knows is written in from there: which routes need a token, which permission they ask
 //! for, and how they answer without it.
 
+pub(crate) mod foreign;
+#[cfg(test)]
+mod tests;
+mod whole;
+
 use crate::error::AdminError;
 use crate::permission::{Permission, Rule, TABLE};
 use crate::problem::Problem;
@@ -12,7 +17,7 @@ use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use utoipa::openapi::extensions::ExtensionsBuilder;
-use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, OpenApi, Ref, RefOr, Response as Described, ResponseBuilder, Type,
@@ -87,6 +92,9 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         };
         if let Some(operation) = operation {
             dress(operation, rule.permission);
+            if is_keyed(rule) {
+                operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+            }
             refuse(operation, rule);
             if rule.permission == Permission::Scim {
                 scim(operation);
@@ -94,6 +102,25 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         }
     }
     document
+}
+
+/// Its answer is kept for those who ask again (see `idempotency`).
+fn is_keyed(rule: &Rule) -> bool {
+    rule.method == "POST" && !rule.permission.is_free()
+}
+
+fn idempotency_key() -> Parameter {
+    let text =
+        openapi::ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(openapi::Required::False)
+        .description(Some(
+            "The same request again with the same key, within a day, gets the same answer and is not carried out again.",
+        ))
+        .schema(Some(text.pattern(Some("^[ -~]+$"))))
+        .build()
 }
 
 fn dress(operation: &mut Operation, permission: Permission) {
@@ -128,14 +155,14 @@ fn refuse(operation: &mut Operation, rule: &Rule) {
         }
     };
     let asks = operation.parameters.as_ref().is_some_and(|p| {
-        p.iter().any(|p| matches!(p, RefOr::T(p) if matches!(p.parameter_in, ParameterIn::Query)))
+        p.iter().any(|p| matches!(p, RefOr::T(p) if matches!(p.parameter_in, ParameterIn::Query | ParameterIn::Header)))
     });
     add(body || asks, "400", "A parameter or the body cannot be read.");
     add(named, "404", "There is no such thing, as far as the caller may see.");
     add(changes, "409", "The state of things does not allow it.");
     add(named && changes, "412", "It is at another version than If-Match says.");
     add(body, "415", "The body is no application/json.");
-    add(body, "422", "A value cannot be.");
+    add(body || is_keyed(rule), "422", "A value cannot be.");
 }
 
 /// SCIM has errors of its own, and a token of its own.
@@ -175,9 +202,9 @@ impl Document {
 
 /// As text: the same bytes as the committed file.
 pub(crate) fn text(document: &OpenApi) -> Result<String, AdminError> {
-    let mut text = document.to_pretty_json()?;
-    text.push('\n');
-    Ok(text)
+    let mut whole = serde_json::to_value(document)?;
+    whole::complete(&mut whole);
+    Ok(format!("{whole:#}\n"))
 }
 
 /// This document

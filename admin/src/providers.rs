@@ -7,6 +7,7 @@ mod view;
 
 use crate::caller::Caller;
 use crate::managed::{self, Listing, NameQuery, held};
+use crate::openapi::foreign::{ConfigProvider, ConfigProviderPatch};
 use crate::params::{Body, Named, Params, wrong};
 use crate::problem::Problem;
 use crate::state::AdminState;
@@ -86,7 +87,9 @@ pub(crate) async fn get(
 ///
 /// In the form of YAML's providers. Secrets are taken and never shown again. Names of files are refused.
 #[utoipa::path(post, path = "/api/providers", tag = "providers", operation_id = "createProvider",
-    params(CreateQuery), request_body(content = Object, description = "A provider as in YAML: schema ConfigProvider."),
+    params(CreateQuery),
+    request_body(content = ConfigProvider, description = "A provider as in YAML.",
+        example = json!({"name": "claude", "kind": "anthropic", "api_key": "sk-ant-example"})),
     responses((status = 200, description = "It could be stored (dry_run).", body = ProviderResource),
               (status = 201, description = "The provider.", body = ProviderResource)))]
 pub(crate) async fn create(
@@ -123,7 +126,7 @@ pub(crate) async fn create(
 #[utoipa::path(patch, path = "/api/providers/{name}", tag = "providers", operation_id = "changeProvider",
     params(("name" = String, Path, description = "Its name."), DryRun,
            ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
-    request_body(content = Object, description = "What changes of it."),
+    request_body(content = ConfigProviderPatch, description = "What changes of it."),
     responses((status = 200, description = "The provider.", body = ProviderResource)))]
 pub(crate) async fn change(
     State(state): State<AdminState>,

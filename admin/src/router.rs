@@ -14,8 +14,10 @@ use crate::{calls, health, keys, oidc, snapshot};
 use crate::{models, providers, scim, settings, transfer};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
+use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::openapi::path::PathItem;
+use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
@@ -52,8 +54,13 @@ pub(crate) fn describe() -> Result<utoipa::openapi::OpenApi, AdminError> {
 
 /// All routes of the API.
 fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
-    let mut api =
-        Api { router: OpenApiRouter::with_openapi(openapi::head()), guard, table: TABLE, used: Vec::new() };
+    let mut api = Api {
+        router: OpenApiRouter::with_openapi(openapi::head()),
+        guard,
+        table: TABLE,
+        used: Vec::new(),
+        schemas: HashMap::new(),
+    };
     api.add(routes!(health::get))?;
     api.add(routes!(calls::list))?;
     api.add(routes!(calls::get))?;
@@ -149,11 +156,18 @@ struct Api<S> {
     guard: Arc<Guard>,
     table: &'static [Rule],
     used: Vec<Rule>,
+    schemas: HashMap<String, RefOr<Schema>>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// Adds routes behind their guard.
     fn add(&mut self, routes: UtoipaMethodRouter<S>) -> Result<(), AdminError> {
+        for (name, schema) in &routes.0 {
+            match self.schemas.get(name) {
+                Some(other) if other != schema => return Err(AdminError::OneName { name: name.clone() }),
+                _ => drop(self.schemas.insert(name.clone(), schema.clone())),
+            }
+        }
         let mut rules = Vec::new();
         for (path, item) in &routes.1.paths {
             for method in methods(item) {
@@ -210,7 +224,13 @@ mod tests {
     const ONLY_GET_A: &[Rule] = &[Rule { method: "GET", path: "/a", permission: Permission::Public }];
 
     fn api(table: &'static [Rule]) -> Api<()> {
-        Api { router: OpenApiRouter::new(), guard: Arc::new(Guard::closed()), table, used: Vec::new() }
+        Api {
+            router: OpenApiRouter::new(),
+            guard: Arc::new(Guard::closed()),
+            table,
+            used: Vec::new(),
+            schemas: HashMap::new(),
+        }
     }
 
     #[test]
@@ -224,5 +244,39 @@ mod tests {
 
         let e = api(ONLY_GET_A).finish().err().unwrap();
         assert_eq!(e.to_string(), "the permission table names GET /a, which no route serves");
+    }
+
+    mod one {
+        #[derive(serde::Serialize, utoipa::ToSchema)]
+        struct Thing {
+            a: u8,
+        }
+        #[utoipa::path(get, path = "/a", responses((status = 200, body = Thing)))]
+        pub(super) async fn shown() {}
+        #[utoipa::path(get, path = "/b", responses((status = 200, body = Thing)))]
+        pub(super) async fn shown_again() {}
+    }
+
+    mod two {
+        #[derive(serde::Serialize, utoipa::ToSchema)]
+        struct Thing {
+            b: u8,
+        }
+        #[utoipa::path(get, path = "/c", responses((status = 200, body = Thing)))]
+        pub(super) async fn shown() {}
+    }
+
+    #[test]
+    fn two_schemas_of_one_name_are_refused() {
+        const THREE: &[Rule] = &[
+            Rule { method: "GET", path: "/a", permission: Permission::Public },
+            Rule { method: "GET", path: "/b", permission: Permission::Public },
+            Rule { method: "GET", path: "/c", permission: Permission::Public },
+        ];
+        let mut clash = api(THREE);
+        clash.add(routes!(one::shown)).unwrap();
+        clash.add(routes!(one::shown_again)).unwrap();
+        let e = clash.add(routes!(two::shown)).unwrap_err();
+        assert_eq!(e.to_string(), "two schemas of the OpenAPI document are called Thing");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::caller::Caller;
 use crate::managed::{held, written_at};
+use crate::openapi::foreign::ConfigSetting;
 use crate::params::{Body, Named, Params, wrong};
 use crate::problem::Problem;
 use crate::state::AdminState;
@@ -30,10 +31,10 @@ pub(crate) struct SettingView {
     #[schema(value_type = Object)]
     form: Value,
     /// What it is where nobody says anything.
-    #[schema(value_type = Value)]
+    #[schema(value_type = ConfigSetting)]
     default: Value,
     /// What it is.
-    #[schema(value_type = Value)]
+    #[schema(value_type = ConfigSetting)]
     value: Value,
     /// Who says so: `default`, `file`, `store`.
     source: &'static str,
@@ -56,7 +57,7 @@ pub(crate) struct SettingList {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SettingBody {
     /// The value, in the form that the setting says.
-    #[schema(value_type = Value)]
+    #[schema(value_type = ConfigSetting)]
     value: Value,
 }
 
@@ -184,6 +185,9 @@ pub(crate) async fn history(
     Params(query): Params<HistoryQuery>,
 ) -> Result<Json<SettingHistory>, Problem> {
     let setting = known(&name)?;
+    if query.before.is_some_and(|b| b < 1) {
+        return Err(Problem::bad_request("bad_parameter", "before: `next` of a page"));
+    }
     let filter = AuditFilter {
         target_kind: Some("setting".into()),
         target_id: Some(setting.name.into()),

@@ -1,6 +1,7 @@
 //! Everything that is stored as one YAML overlay, and an overlay into the store.
 
 use crate::caller::Caller;
+use crate::openapi::foreign::{ConfigExport, ConfigOverlay};
 use crate::params::{Params, wrong};
 use crate::problem::Problem;
 use crate::providers::DryRun;
@@ -57,7 +58,7 @@ impl From<Step> for StepView {
 ///
 /// The stored providers, models and settings as a YAML overlay. In place of secrets it names variables.
 #[utoipa::path(get, path = "/api/configuration/export", tag = "configuration", operation_id = "exportConfiguration",
-    responses((status = 200, description = "The overlay.", body = String, content_type = "application/yaml")))]
+    responses((status = 200, description = "The overlay.", body = ConfigExport, content_type = "application/yaml")))]
 pub(crate) async fn export(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -91,7 +92,7 @@ pub(crate) async fn export(
 /// does not name stays, what a file has is left out. A secret that is a variable (`${…}`) stays as it is: variables of
 /// the gateway's environment and files of its machine are not read.
 #[utoipa::path(post, path = "/api/configuration/import", tag = "configuration", operation_id = "importConfiguration",
-    params(DryRun), request_body(content = String, content_type = "application/yaml"),
+    params(DryRun), request_body(content = ConfigOverlay, content_type = "application/yaml"),
     responses((status = 200, description = "What was done, or would be.", body = Imported)))]
 pub(crate) async fn import(
     State(state): State<AdminState>,

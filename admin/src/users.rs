@@ -49,7 +49,7 @@ pub(crate) struct UserQuery {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUser {
     /// Kept in lower case.
-    #[schema(max_length = 254, example = "ada@example.com")]
+    #[schema(max_length = 254, format = "email", example = "ada@example.com")]
     email: String,
     /// Display name.
     #[schema(min_length = 1, max_length = 200)]
@@ -65,7 +65,7 @@ pub(crate) struct NewUser {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct UserPatch {
     /// Kept in lower case.
-    #[schema(max_length = 254)]
+    #[schema(max_length = 254, format = "email")]
     email: Option<String>,
     /// Display name.
     #[schema(min_length = 1, max_length = 200)]

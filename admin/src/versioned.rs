@@ -30,7 +30,15 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         if text == "*" {
             return Ok(Self(None));
         }
-        let version = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
+        // A weak tag never matches (RFC 9110, 8.8.3.2).
+        let tag = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"').and_then(|t| t.strip_suffix('"'));
+        let Some(tag) = tag.filter(|t| !t.contains('"')) else {
+            return Err(Problem::bad_request(
+                "bad_if_match",
+                "If-Match: the ETag of an answer, with its quotes",
+            ));
+        };
+        let version = if text.starts_with("W/") { None } else { tag.parse().ok() };
         version.map(|v| Self(Some(v))).ok_or_else(stale)
     }
 }

@@ -8,6 +8,7 @@ mod all {
     mod house;
     mod keys;
     mod kit;
+    mod matrix;
     mod oidc;
     mod oidc_kit;
     mod oidc_logout;

@@ -37,5 +37,5 @@ pub use last_good::LastGood;
 pub use live::SnapshotCell;
 pub use load::{Loaded, load, process_env};
 pub use sallyport_schema::pattern;
-pub use schema_doc::{json_schema, json_schema_text};
+pub use schema_doc::{definitions, json_schema, json_schema_text};
 pub use watch::{ReloadState, Watcher};

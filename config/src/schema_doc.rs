@@ -23,6 +23,14 @@ pub(crate) fn bare() -> Value {
     settings.into_generator().into_root_schema_for::<crate::model::Config>().to_value()
 }
 
+/// The definitions in it, by name: providers, models and what they consist of.
+pub fn definitions() -> Map<String, Value> {
+    match bare().get_mut("$defs").map(Value::take) {
+        Some(Value::Object(all)) => all,
+        _ => Map::new(),
+    }
+}
+
 /// Where not every text is allowed, one with a variable in it is.
 fn admit_variables(node: &mut Value) {
     if let Value::Array(items) = node {

@@ -75,6 +75,7 @@ const fn one() -> u32 {
 
 /// What came of an import.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ImportedModels)]
 pub(crate) struct Imported {
     /// One for each that was wanted, in that order.
     items: Vec<Outcome>,
@@ -82,6 +83,7 @@ pub(crate) struct Imported {
 
 /// What came of one model.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ImportOutcome)]
 pub(crate) struct Outcome {
     /// What clients call it.
     name: String,
@@ -143,6 +145,9 @@ pub(crate) async fn post(
 ) -> Result<Json<Imported>, Problem> {
     if !(1..=MOST).contains(&body.models.len()) {
         return Err(wrong(format!("models: 1 to {MOST} entries")));
+    }
+    if body.models.iter().any(|m| m.weight > 1_000_000) {
+        return Err(wrong("weight: at most 1000000"));
     }
     runnable(&state, &name).await?;
     let snapshot = state.snapshot().load();

@@ -2,6 +2,7 @@
 
 use super::resources;
 use crate::managed::{self, Entry};
+use crate::openapi::foreign::ConfigProviderView;
 use crate::state::AdminState;
 use sallyport_config::model::Provider;
 use sallyport_config::snapshot::Snapshot;
@@ -27,7 +28,7 @@ pub(crate) struct ProviderResource {
     /// Where it is written: file and line.
     origin: Option<String>,
     /// Its YAML form, without secrets.
-    #[schema(value_type = Object)]
+    #[schema(value_type = ConfigProviderView)]
     configuration: Map<String, Value>,
     /// The secrets that are set.
     secrets: Vec<NamedSecret>,

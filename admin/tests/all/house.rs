@@ -1,6 +1,6 @@
 //! An admin service with people who sign in, for the tests of all that has to do with it.
 
-use super::kit::{Answer, Log, answer, bootstrap, cell, yaml};
+use super::kit::{Answer, answer, bootstrap, cell, yaml};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -10,6 +10,7 @@ use sallyport_config::model::Admin;
 use sallyport_config::snapshot::Source;
 use sallyport_schema::audit::{Actor, AuditFilter};
 use sallyport_schema::envelope::{KeyRing, MasterKey};
+use sallyport_schema::log_store::PgLogStore;
 use sallyport_schema::rows::HeldRole;
 use sallyport_schema::store::Store;
 use sallyport_schema::store::people::{NewPerson, Person};
@@ -38,7 +39,7 @@ pub(super) struct House {
 pub(super) fn service(store: &Store, ring: &KeyRing, rules: &Admin) -> Router {
     let about = About::now("1.2.3", "gate-1", vec![]);
     let stored = Stored { store: store.clone(), keyring: Arc::new(ring.clone()) };
-    let log = Arc::new(Log::default());
+    let log = Arc::new(PgLogStore::new(store.clone()));
     let state = AdminState::new(
         Parts {
             about,

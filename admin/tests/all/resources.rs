@@ -231,6 +231,9 @@ async fn the_import_wizard_makes_models_of_what_the_provider_has() {
         llama.routes.iter().map(|r| r.upstream_model.as_deref()).collect::<Vec<_>>(),
         [Some("meta/llama-3"), Some("gpt-5-mini")]
     );
+    let heavy = json!({"models": [{"name": "gpt-5-mini", "weight": 1_000_001}]});
+    let heavy = json(&router, "POST", "/api/providers/main/models", heavy).await;
+    assert_eq!(heavy.problem(), (422, "bad_value".into()), "also where nothing would come of it");
     let away = get(&router, "/api/providers/nobody/models").await;
     assert_eq!(away.problem().0, 404);
     let of_file = get(&router, "/api/providers/openai/models").await;
