@@ -124,7 +124,7 @@ impl Route {
 
     /// What is done to oneself, or to the team that all the rest needs.
     fn ends_it(&self, whose: Whose) -> bool {
-        let done = self.method == "DELETE" || self.path.ends_with("/password");
+        let done = self.method == "DELETE" || ["/password", "/erase"].iter().any(|e| self.path.ends_with(e));
         let kind = self.owned.is_some_and(|(p, ..)| matches!(*p, "/api/users/{id}" | "/api/teams/{id}"));
         done && kind && whose == Whose::Own && !self.path.contains("{user_id}")
     }
