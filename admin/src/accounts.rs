@@ -1,7 +1,7 @@
 //! Service accounts: owners of keys that are no people.
 
 use crate::caller::{Caller, forbidden};
-use crate::page::{Page, PageQuery};
+use crate::page::{ByAge, Page, PageQuery};
 use crate::params::{Body, Named, Params, line, prose, sought, wrong};
 use crate::permission::Permission;
 use crate::problem::Problem;
@@ -31,7 +31,9 @@ pub(crate) struct AccountQuery {
     active: Option<bool>,
     /// Of this team.
     team: Option<Uuid>,
-    /// `next` of the page before.
+    /// By age: the oldest first, or the newest.
+    sort: ByAge,
+    /// `next` of the page before, in the same order.
     cursor: Option<Uuid>,
     /// Entries of the page.
     #[param(minimum = 1, maximum = 500, default = 50)]
@@ -117,6 +119,7 @@ pub(crate) async fn list(
         visible: caller.visible(Permission::AccountsRead),
         team: query.team,
         after: query.cursor,
+        newest_first: query.sort.newest_first(),
         limit: limit + 1,
     };
     let rows = state.store().service_accounts(&filter).await?;

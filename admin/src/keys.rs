@@ -3,11 +3,12 @@
 //! Whoever manages a key may give it no more than he may call himself; a key that somebody owns is bounded by the
 //! owner's roles besides, at each call. The secret is in the answer that makes it, and nowhere else.
 
+pub(crate) mod bulk;
 mod view;
 mod write;
 
 use crate::caller::Caller;
-use crate::page::{Page, PageQuery};
+use crate::page::{ByAge, Page, PageQuery};
 use crate::params::{Body, Named, Params};
 use crate::problem::Problem;
 use crate::state::AdminState;
@@ -45,6 +46,8 @@ pub(crate) struct KeyQuery {
     good: Option<bool>,
     /// Archived ones too.
     archived: bool,
+    /// By age: the oldest first, or the newest.
+    sort: ByAge,
 }
 
 /// Virtual keys
@@ -71,6 +74,7 @@ pub(crate) async fn list(
         archived: query.archived,
         visible: caller.visible(Permission::KeysRead),
         after: page.cursor,
+        newest_first: query.sort.newest_first(),
         limit: limit + 1,
     };
     let rows = state.store().keys(&filter).await?;

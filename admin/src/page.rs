@@ -10,6 +10,26 @@ const LIMIT: u32 = 50;
 /// Most entries of a page.
 const MOST: u32 = 500;
 
+/// The order of a list by id, which is by age.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
+#[schema(as = Age)]
+pub(crate) enum ByAge {
+    /// The oldest first.
+    #[default]
+    #[serde(rename = "id")]
+    Oldest,
+    /// The newest first.
+    #[serde(rename = "-id")]
+    Newest,
+}
+
+impl ByAge {
+    /// Is the newest first?
+    pub(crate) fn newest_first(self) -> bool {
+        self == Self::Newest
+    }
+}
+
 /// Which page.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]

@@ -88,6 +88,7 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(oidc::login::callback))?;
     api.add(routes!(oidc::logout::backchannel))?;
     api.add(routes!(keys::list, keys::create))?;
+    api.add(routes!(keys::bulk::post))?;
     api.add(routes!(keys::get, keys::change))?;
     api.add(routes!(keys::rotate))?;
     api.add(routes!(keys::fetch_secret))?;

@@ -3,7 +3,7 @@
 pub(crate) mod members;
 
 use crate::caller::{Caller, forbidden};
-use crate::page::{Page, PageQuery};
+use crate::page::{ByAge, Page, PageQuery};
 use crate::params::{Body, Named, Params, line, prose, sought};
 use crate::permission::Permission;
 use crate::problem::Problem;
@@ -30,7 +30,9 @@ pub(crate) struct TeamQuery {
     text: Option<String>,
     /// Active ones, or the others.
     active: Option<bool>,
-    /// `next` of the page before.
+    /// By age: the oldest first, or the newest.
+    sort: ByAge,
+    /// `next` of the page before, in the same order.
     cursor: Option<Uuid>,
     /// Entries of the page.
     #[param(minimum = 1, maximum = 500, default = 50)]
@@ -126,6 +128,7 @@ pub(crate) async fn list(
         active: query.active,
         visible: (!all).then(|| teams.into_iter().collect()),
         after: query.cursor,
+        newest_first: query.sort.newest_first(),
         limit: limit + 1,
     };
     let rows = state.store().teams(&filter).await?;

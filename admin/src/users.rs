@@ -4,7 +4,7 @@ pub(crate) mod data;
 mod view;
 
 use crate::caller::{Caller, forbidden};
-use crate::page::{Page, PageQuery};
+use crate::page::{ByAge, Page, PageQuery};
 use crate::params::{Body, Named, Params, line, sought};
 use crate::permission::Permission;
 use crate::problem::Problem;
@@ -35,7 +35,9 @@ pub(crate) struct UserQuery {
     active: Option<bool>,
     /// Members of this team.
     team: Option<Uuid>,
-    /// `next` of the page before.
+    /// By age: the oldest first, or the newest.
+    sort: ByAge,
+    /// `next` of the page before, in the same order.
     cursor: Option<Uuid>,
     /// Entries of the page.
     #[param(minimum = 1, maximum = 500, default = 50)]
@@ -92,6 +94,7 @@ pub(crate) async fn list(
         visible: caller.visible(Permission::UsersRead),
         team: query.team,
         after: query.cursor,
+        newest_first: query.sort.newest_first(),
         limit: limit + 1,
     };
     let people = state.store().people(&filter).await?;

@@ -3,11 +3,13 @@
 
 use sallyport_config::last_good::Frozen;
 use sallyport_config::snapshot::Source;
-use sallyport_config::{Assembler, LastGood, load};
+use sallyport_config::{Assembler, LastGood, Loaded, load};
 use sallyport_schema::envelope::{KeyRing, MasterKey};
 use sallyport_schema::rows::{Change, KeyRow, StoredState};
+use sallyport_schema::store::Store;
+use sallyport_schema::testing::TestPg;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -95,5 +97,40 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let read = last_good.read()?.map_or(0, |s| s.keys.len());
     eprintln!("{read} keys read in {:?}", began.elapsed());
     std::fs::remove_dir_all(&dir)?;
+    tokio::runtime::Runtime::new()?.block_on(from_postgres(&loaded))
+}
+
+/// The same from a Postgres of its own, with 1000 models of two routes each: what a start waits for.
+async fn from_postgres(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
+    let pg = TestPg::start().await;
+    let url = pg.database().await;
+    TestPg::execute(
+        &url,
+        "ALTER TABLE virtual_keys DISABLE TRIGGER ALL; ALTER TABLE models DISABLE TRIGGER ALL;
+         ALTER TABLE routes DISABLE TRIGGER ALL;
+         INSERT INTO models (name) SELECT 'model-' || g FROM generate_series(1, 1000) g;
+         INSERT INTO routes (model_id, provider, upstream_model)
+             SELECT id, 'p' || n, name FROM models, generate_series(1, 2) n;
+         INSERT INTO virtual_keys (name, hash, prefix, surfaces, models, expires_at)
+             SELECT 'team key ' || g, sha256(g::text::bytea), 'sp-' || lpad(g::text, 8, '0'),
+                    '{chat,messages,responses}', ARRAY(SELECT 'model-' || i || '*' FROM generate_series(1, g % 20) i),
+                    now() + interval '1 year' FROM generate_series(1, 100000) g;
+         ANALYZE",
+    )
+    .await;
+    let store = Store::connect(&url, 2, Duration::from_secs(60)).await?;
+    for _ in 0..3 {
+        let began = Instant::now();
+        let state = store.load().await?;
+        let read = began.elapsed();
+        let counts = (state.keys.len(), state.models.len());
+        let ring = Arc::new(KeyRing::new(MasterKey::generate()?));
+        let assembler = Assembler::new(loaded, state, Source::Store, ring);
+        let models = assembler.snapshot().models.all().count();
+        eprintln!(
+            "{counts:?} rows read from Postgres in {read:?}, serving ({models} models) after {:?}",
+            began.elapsed()
+        );
+    }
     Ok(())
 }

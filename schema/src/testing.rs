@@ -81,6 +81,20 @@ impl TestPg {
         conn.close().await.unwrap();
     }
 
+    /// Every row of every table, as text; bytes in hex.
+    pub async fn dump(url: &str) -> String {
+        let tables =
+            "SELECT string_agg(quote_ident(tablename), ',') FROM pg_tables WHERE schemaname = 'public'";
+        let mut dump = String::new();
+        for table in Self::value(url, tables).await.split(',') {
+            let rows =
+                format!("SELECT COALESCE(string_agg(row_to_json(t)::text, E'\\n'), '') FROM {table} t");
+            dump.push_str(&Self::value(url, &rows).await);
+            dump.push('\n');
+        }
+        dump
+    }
+
     /// The first column of the first row, as text.
     pub async fn value(url: &str, sql: &str) -> String {
         let mut conn = connect(url).await;

@@ -292,3 +292,67 @@ async fn a_policy_replaces_a_key_and_its_secret_is_fetched_once() {
         dump.contains("by its policy") && dump.contains("key.fetch_secret") && !dump.contains(&secret[12..])
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_keys_take_one_step() {
+    let pg = TestPg::shared().await;
+    let (router, store) = managed(&pg.database().await).await;
+    let mut all = Vec::new();
+    for name in ["a", "b", "lost", "c"] {
+        let tags = if name == "lost" { json!([]) } else { json!(["lost"]) };
+        all.push(id(&post(&router, "/api/keys", json!({"name": name, "tags": tags})).await));
+    }
+    let step = async |body: Value| post(&router, "/api/keys/steps", body).await;
+    let good = async || store.load().await.unwrap().keys.iter().filter(|k| k.revoked_at.is_none()).count();
+    let dry = step(json!({"step": "revoke", "tag": "lost", "dry_run": true})).await.json();
+    assert_eq!((dry["items"].as_array().unwrap().len(), good().await), (3, 4), "by tag, not by name: {dry}");
+    let done = step(json!({"step": "revoke", "tag": "lost"})).await.json();
+    assert!(
+        done["items"].as_array().unwrap().iter().all(|i| i["done"] == true) && done["more"] == false,
+        "{done}"
+    );
+    assert_eq!(good().await, 1);
+    assert_eq!(step(json!({"step": "revoke", "tag": "lost"})).await.json()["items"], json!([]));
+    let nobody = uuid::Uuid::now_v7();
+    let mixed = step(json!({"step": "disable", "ids": [all[2], nobody, all[2]]})).await.json();
+    let outcomes: Vec<_> = mixed["items"].as_array().unwrap().iter().map(|i| i["done"].clone()).collect();
+    assert_eq!(outcomes, [json!(true), json!(false)], "{mixed}");
+    for bad in [
+        json!({"step": "revoke"}),
+        json!({"step": "revoke", "ids": [nobody], "tag": "x"}),
+        json!({"step": "burn", "tag": "x"}),
+    ] {
+        assert_eq!(step(bad).await.problem().0, 422);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_go_both_ways() {
+    let pg = TestPg::shared().await;
+    let (router, _) = managed(&pg.database().await).await;
+    for n in 0..5 {
+        post(&router, "/api/keys", json!({"name": format!("k{n}")})).await;
+        post(&router, "/api/teams", json!({"name": format!("t{n}")})).await;
+        post(&router, "/api/service_accounts", json!({"name": format!("s{n}")})).await;
+        let user = json!({"email": format!("u{n}@example.com"), "name": "U"});
+        assert_eq!(post(&router, "/api/users", user).await.status, 201);
+    }
+    for list in ["keys", "teams", "service_accounts", "users"] {
+        let whole = ids(&router, &format!("/api/{list}")).await;
+        assert_eq!(whole.len(), 5, "{list}");
+        for (sort, wanted) in [("id", whole.clone()), ("-id", whole.iter().rev().cloned().collect())] {
+            let (mut got, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = get(&router, &format!("/api/{list}?limit=2&sort={sort}{cursor}")).await.json();
+                got.extend(
+                    page["items"].as_array().unwrap().iter().map(|i| i["id"].as_str().unwrap().to_owned()),
+                );
+                match page["next"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => break,
+                }
+            }
+            assert_eq!(got, wanted, "{list} {sort}");
+        }
+    }
+}

@@ -2,9 +2,10 @@
 
 use super::support::answer::json;
 use super::support::client::{Answer, Client};
-use super::support::gateway::{ADMIN_TOKEN, Gateway, Setup};
+use super::support::gateway::{ADMIN_TOKEN, Gateway, MASTER_KEY, Setup};
 use super::support::stub::{Received, Stub};
 use super::support::wait::until;
+use sallyport_schema::testing::TestPg;
 use serde_json::{Value, json as object};
 
 const PLANTED: &str = "sk-planted-in-the-console";
@@ -148,4 +149,45 @@ async fn export_and_import() {
     std::fs::write(&bad, "models: [{name: x, routes: [{provider: console, weight: 9999999}]}]").unwrap();
     let failed = other.cli_told(&["import"], &[bad.to_str().unwrap()], "").await;
     assert!(!failed.status.success());
+}
+
+/// "Key rotation under traffic": while calls go on, all that is sealed is sealed anew; afterwards the old key is not
+/// needed any more, and nothing that was planted stands in the database in clear.
+#[tokio::test]
+async fn rekey_under_traffic() {
+    const NEW: &str = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=";
+    let stub = Stub::answering(|r| provider(&r)).await;
+    let old = Gateway::start(object!({})).await;
+    made(&old, &stub.url()).await;
+    let database = old.database.clone().unwrap();
+    let ring = object!({"encryption": {"master_key": NEW, "previous_keys": [MASTER_KEY]}});
+    let both = Setup::new(ring).on(&database).start().await;
+    let key = both.key.clone();
+    until("the model", || async { (chat(&both, &key, "house").await.status() == 200).then_some(()) }).await;
+
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let traffic = async {
+        let mut calls = 0;
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let answer = chat(&both, &key, "house").await;
+            assert_eq!(answer.status(), 200, "call {calls}: {}", answer.text());
+            calls += 1;
+        }
+        calls
+    };
+    let rekey = async {
+        let told = both.cli_ok(&["rekey"], &[]).await;
+        assert!(told.contains("providers.api_key: 1 sealed anew"), "{told}");
+        let again = both.cli_ok(&["rekey"], &[]).await;
+        assert!(again.contains("providers.api_key: 0 sealed anew"), "{again}");
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let (calls, ()) = tokio::join!(traffic, rekey);
+    assert!(calls > 10, "only {calls} calls went on meanwhile");
+
+    let alone = Setup::new(object!({"encryption": {"master_key": NEW}})).on(&database).start().await;
+    assert_eq!(chat(&alone, &alone.key, "house").await.status(), 200);
+    let dump = TestPg::dump(database.url()).await;
+    let hex: String = PLANTED.bytes().map(|b| format!("{b:02x}")).collect();
+    assert!(dump.contains("console") && !dump.contains(PLANTED) && !dump.contains(&hex), "a secret in clear");
 }

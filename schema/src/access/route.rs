@@ -71,6 +71,7 @@ pub const TABLE: &[Rule] = &[
     // Virtual keys.
     line("GET", "/api/keys", Permission::KeysRead),
     line("POST", "/api/keys", Permission::KeysWrite),
+    line("POST", "/api/keys/steps", Permission::KeysWrite),
     line("GET", "/api/keys/{id}", Permission::KeysRead),
     line("PATCH", "/api/keys/{id}", Permission::KeysWrite),
     line("POST", "/api/keys/{id}/rotate", Permission::KeysWrite),

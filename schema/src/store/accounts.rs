@@ -58,6 +58,8 @@ pub struct AccountFilter {
     pub team: Option<Uuid>,
     /// After this id.
     pub after: Option<Uuid>,
+    /// The newest first; `after` is then before that id.
+    pub newest_first: bool,
     /// At most so many.
     pub limit: u32,
 }
@@ -148,9 +150,12 @@ impl Store {
                 query.push(" AND s.team_id = ").push_bind(team);
             }
             if let Some(after) = filter.after {
-                query.push(" AND s.id > ").push_bind(after);
+                query
+                    .push(if filter.newest_first { " AND s.id < " } else { " AND s.id > " })
+                    .push_bind(after);
             }
-            query.push(" ORDER BY s.id LIMIT ").push_bind(i64::from(filter.limit));
+            query.push(if filter.newest_first { " ORDER BY s.id DESC" } else { " ORDER BY s.id" });
+            query.push(" LIMIT ").push_bind(i64::from(filter.limit));
             let mut lease = self.lease().await?;
             let answer = query.build().fetch_all(&mut *lease).await;
             Ok(lease.settle(answer)?.iter().map(account).collect::<Result<_, _>>()?)

@@ -93,6 +93,8 @@ pub struct PeopleFilter {
     pub team: Option<Uuid>,
     /// After this id.
     pub after: Option<Uuid>,
+    /// The newest first; `after` is then before that id.
+    pub newest_first: bool,
     /// At most so many.
     pub limit: u32,
 }
@@ -215,9 +217,12 @@ impl Store {
                 query.push_bind(team).push(")");
             }
             if let Some(after) = filter.after {
-                query.push(" AND u.id > ").push_bind(after);
+                query
+                    .push(if filter.newest_first { " AND u.id < " } else { " AND u.id > " })
+                    .push_bind(after);
             }
-            query.push(" ORDER BY u.id LIMIT ").push_bind(i64::from(filter.limit));
+            query.push(if filter.newest_first { " ORDER BY u.id DESC" } else { " ORDER BY u.id" });
+            query.push(" LIMIT ").push_bind(i64::from(filter.limit));
             let mut lease = self.lease().await?;
             let answer = query.build().fetch_all(&mut *lease).await;
             Ok(lease.settle(answer)?.iter().map(person).collect::<Result<_, _>>()?)

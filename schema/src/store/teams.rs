@@ -76,6 +76,8 @@ pub struct TeamFilter {
     pub visible: Option<Vec<Uuid>>,
     /// After this id.
     pub after: Option<Uuid>,
+    /// The newest first; `after` is then before that id.
+    pub newest_first: bool,
     /// At most so many.
     pub limit: u32,
 }
@@ -153,9 +155,12 @@ impl Store {
                 query.push(" AND t.id = ANY(").push_bind(visible).push(")");
             }
             if let Some(after) = filter.after {
-                query.push(" AND t.id > ").push_bind(after);
+                query
+                    .push(if filter.newest_first { " AND t.id < " } else { " AND t.id > " })
+                    .push_bind(after);
             }
-            query.push(" ORDER BY t.id LIMIT ").push_bind(i64::from(filter.limit));
+            query.push(if filter.newest_first { " ORDER BY t.id DESC" } else { " ORDER BY t.id" });
+            query.push(" LIMIT ").push_bind(i64::from(filter.limit));
             let mut lease = self.lease().await?;
             let answer = query.build().fetch_all(&mut *lease).await;
             Ok(lease.settle(answer)?.iter().map(team).collect::<Result<_, _>>()?)

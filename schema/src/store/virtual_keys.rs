@@ -182,6 +182,8 @@ pub struct KeyFilter {
     pub visible: Option<(Vec<Uuid>, Option<Uuid>)>,
     /// After this id.
     pub after: Option<Uuid>,
+    /// The newest first; `after` is then before that id.
+    pub newest_first: bool,
     /// At most so many.
     pub limit: u32,
 }
@@ -263,7 +265,7 @@ impl Store {
                 (" AND service_account_id = ", filter.account),
                 (" AND team_id = ", filter.team),
                 (" AND COALESCE(lineage, id) = ", filter.lineage),
-                (" AND id > ", filter.after),
+                (if filter.newest_first { " AND id < " } else { " AND id > " }, filter.after),
             ];
             for (clause, id) in owners {
                 if let Some(id) = id {
@@ -284,7 +286,8 @@ impl Store {
                     .push(") OR service_account_id IN (SELECT id FROM service_accounts WHERE team_id = ANY(");
                 query.push_bind(teams).push(")))");
             }
-            query.push(" ORDER BY id LIMIT ").push_bind(i64::from(filter.limit));
+            query.push(if filter.newest_first { " ORDER BY id DESC" } else { " ORDER BY id" });
+            query.push(" LIMIT ").push_bind(i64::from(filter.limit));
             let mut lease = self.lease().await?;
             let answer = query.build().fetch_all(&mut *lease).await;
             Ok(lease.settle(answer)?.iter().map(detail).collect::<Result<_, _>>()?)
