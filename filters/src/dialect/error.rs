@@ -113,9 +113,7 @@ pub fn pass_on(
     let r = Rejection::upstream(kind, "upstream_error", message);
     let body = match dialect {
         Dialect::OpenAi | Dialect::Responses => {
-            // A number says no more than the status does.
-            let word = |code: &&str| code.bytes().any(|b| !b.is_ascii_digit());
-            let code = error.code.as_deref().filter(word).or(error.kind.as_deref());
+            let code = error.code.as_deref().filter(|c| is_word(c)).or(error.kind.as_deref());
             json(&OpenAi { error: OpenAiError { code, ..openai(&r) } })
         }
         Dialect::Anthropic => json(&anthropic(&r, request_id)),
@@ -173,7 +171,16 @@ struct ResponsesEvent<'a> {
 }
 
 fn openai(r: &Rejection) -> OpenAiError<'_> {
-    let kind = match r.kind {
+    OpenAiError {
+        message: &r.message,
+        r#type: openai_word(r.kind),
+        param: r.param.as_deref(),
+        code: Some(r.code),
+    }
+}
+
+const fn openai_word(kind: ErrorKind) -> &'static str {
+    match kind {
         // OpenAI tells a wrong key and a missing model as invalid requests too, apart by status and code.
         ErrorKind::InvalidRequest
         | ErrorKind::Authentication
@@ -186,8 +193,7 @@ fn openai(r: &Rejection) -> OpenAiError<'_> {
         ErrorKind::Internal | ErrorKind::Upstream | ErrorKind::Unavailable | ErrorKind::UpstreamTimeout => {
             "server_error"
         }
-    };
-    OpenAiError { message: &r.message, r#type: kind, param: r.param.as_deref(), code: Some(r.code) }
+    }
 }
 
 #[derive(Serialize)]
@@ -210,7 +216,12 @@ struct AnthropicError<'a> {
 }
 
 fn anthropic<'a>(r: &'a Rejection, request_id: &'a str) -> Anthropic<'a> {
-    let kind = match r.kind {
+    let error = AnthropicError { r#type: anthropic_word(r.kind), message: &r.message };
+    Anthropic { r#type: "error", error, request_id }
+}
+
+const fn anthropic_word(kind: ErrorKind) -> &'static str {
+    match kind {
         ErrorKind::InvalidRequest | ErrorKind::Method => "invalid_request_error",
         ErrorKind::Authentication => "authentication_error",
         ErrorKind::Permission => "permission_error",
@@ -220,8 +231,27 @@ fn anthropic<'a>(r: &'a Rejection, request_id: &'a str) -> Anthropic<'a> {
         ErrorKind::Internal | ErrorKind::Upstream => "api_error",
         ErrorKind::Unavailable => "overloaded_error",
         ErrorKind::RequestTimeout | ErrorKind::UpstreamTimeout => "timeout_error",
-    };
-    Anthropic { r#type: "error", error: AnthropicError { r#type: kind, message: &r.message }, request_id }
+    }
+}
+
+/// A provider's error in mid-stream, put into the words that the encoder of the client's dialect writes: the provider's
+/// own (`modelStreamErrorException`, 424) mean nothing there, or something else.
+pub fn reword(kind: ErrorKind, e: &mut UpstreamError, dialect: Dialect) {
+    match dialect {
+        Dialect::OpenAi | Dialect::Responses => {
+            let theirs = e.kind.replace(openai_word(kind).to_owned());
+            e.code = e.code.take().filter(|c| is_word(c)).or(theirs);
+        }
+        Dialect::Anthropic => e.kind = Some(anthropic_word(kind).to_owned()),
+        // The encoder finds Google's word by the status.
+        Dialect::Gemini => (e.kind, e.code) = (None, Some(kind.status().to_string())),
+        Dialect::Cohere => {}
+    }
+}
+
+/// A number says no more than the status does.
+fn is_word(code: &str) -> bool {
+    code.bytes().any(|b| !b.is_ascii_digit())
 }
 
 /// These types always serialise.

@@ -1,8 +1,10 @@
 //! Errors of an upstream in the words of the client's dialect.
 
 use crate::codec::{Wire, converse, gemini};
+use crate::dialect::error::reword;
 use crate::dialect::fault::{self, Fault, UpstreamError};
 use crate::rejection::ErrorKind;
+use crate::surface::Dialect;
 use http::{HeaderMap, StatusCode};
 
 /// What an upstream's error answer says.
@@ -72,3 +74,22 @@ pub fn stream_fault(e: &UpstreamError) -> (StatusCode, ErrorKind, Fault) {
     let status = crate::sse::status_of(e);
     (status, kind_of(status), fault::fault_of(status, e))
 }
+
+/// An error event in the client's words.
+pub(super) fn for_client(front: Wire, e: &UpstreamError) -> UpstreamError {
+    let (_, kind, fault) = stream_fault(e);
+    // A refused key is not the client's.
+    let kind = if fault == Fault::CredentialsOrCredit { ErrorKind::Upstream } else { kind };
+    let dialect = match front {
+        Wire::Chat => Dialect::OpenAi,
+        Wire::Responses => Dialect::Responses,
+        Wire::Messages => Dialect::Anthropic,
+        Wire::Gemini | Wire::Converse => Dialect::Gemini,
+    };
+    let mut e = e.clone();
+    reword(kind, &mut e, dialect);
+    e
+}
+
+#[cfg(test)]
+mod tests;

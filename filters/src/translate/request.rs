@@ -4,7 +4,7 @@ use super::aside::Aside;
 use super::fields;
 use super::schemas;
 use super::way::Back;
-use crate::codec::chat::{self, ChatOptions};
+use crate::codec::chat::{self, ChatOptions, Thoughts};
 use crate::codec::custom_tools::{self, CustomTools};
 use crate::codec::responses::{self, Echo, Kept};
 use crate::codec::tool_names::{self, NameMap, Rules};
@@ -14,7 +14,8 @@ use crate::ir::block::{Body, Thinking};
 use crate::ir::{Conversation, Loss, Losses, Origin};
 use crate::rejection::{ErrorKind, Rejection};
 use crate::surface::Surface;
-use sallyport_config::model::ProviderKind;
+use sallyport_config::model::{KindSettings, ProviderKind};
+use sallyport_config::snapshot::Provider;
 use std::sync::Arc;
 
 /// One attempt's translation: what the way back must know of the way there.
@@ -128,7 +129,8 @@ impl Translation {
         }
         let openai = matches!(target.provider.kind, ProviderKind::Openai | ProviderKind::AzureOpenai);
         let wire = back.wire;
-        let free_text = wire == Wire::Responses || (wire == Wire::Chat && openai);
+        let chat = (wire == Wire::Chat).then(|| chat_options(&target.provider));
+        let free_text = wire == Wire::Responses || chat.as_ref().is_some_and(|o| o.custom_tools);
         let custom = if free_text { CustomTools::default() } else { custom_tools::wrap(&mut c, &mut losses) };
         let rules = match wire {
             Wire::Chat => Rules::CHAT,
@@ -140,10 +142,7 @@ impl Translation {
         let names = tool_names::flatten(&mut c, &rules);
         schemas::suit(&mut c, front, wire, openai, &mut losses);
         let body = match wire {
-            Wire::Chat => {
-                let options = if openai { ChatOptions::openai() } else { compatible(&target.provider.host) };
-                chat::encode_request(&c, &served, &options, &mut losses)
-            }
+            Wire::Chat => chat::encode_request(&c, &served, &chat.unwrap_or_default(), &mut losses),
             Wire::Responses => {
                 responses::encode_request(&c, &served, &responses::RequestOptions::default(), &mut losses)
             }
@@ -249,6 +248,17 @@ fn kept(x: &Exchange, front: Wire) -> Option<Kept> {
     })
 }
 
+/// What a provider that speaks Chat takes.
+fn chat_options(provider: &Provider) -> ChatOptions {
+    match &provider.settings {
+        KindSettings::AzureOpenai(s) => {
+            s.api_version.as_deref().map_or_else(ChatOptions::openai, ChatOptions::azure)
+        }
+        KindSettings::Openai(_) => ChatOptions::openai(),
+        _ => compatible(&provider.host),
+    }
+}
+
 /// What is known of a compatible server by its host's name.
 fn compatible(host: &str) -> ChatOptions {
     let is = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|h| h.ends_with('.'));
@@ -258,8 +268,16 @@ fn compatible(host: &str) -> ChatOptions {
         () if is("groq.com") => ChatOptions::groq(),
         () if is("openrouter.ai") => ChatOptions::openrouter(),
         () if is("googleapis.com") => ChatOptions::gemini(),
+        () if at_home(host) => ChatOptions { thoughts: Thoughts::Both, ..ChatOptions::compatible() },
         () => ChatOptions::compatible(),
     }
+}
+
+/// Is it a server of one's own (an address, a name without a domain, a service in a cluster), not a hosted service?
+fn at_home(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let inside = [".local", ".internal", ".svc", ".lan", ".localhost"].iter().any(|end| host.ends_with(end));
+    inside || !host.contains('.') || host.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// A Chat client from before tools gets `function_call` back.

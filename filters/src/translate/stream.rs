@@ -1,6 +1,6 @@
 //! Streamed answers: the upstream's bytes in, the client's out.
 
-use super::error::stream_fault;
+use super::error::{for_client, stream_fault};
 use super::reply::unreadable;
 use super::request::Translation;
 use super::way::{Back, Framing};
@@ -302,10 +302,13 @@ impl Stream {
         if self.error.is_some() {
             return;
         }
-        match &event {
+        match &mut event {
             StreamEvent::Tokens(t) => self.tokens = Some(*t),
             StreamEvent::End => self.ended = true,
-            StreamEvent::Error(e) => self.error = Some(e.clone()),
+            StreamEvent::Error(e) => {
+                let told = for_client(self.translation.front, e);
+                self.error = Some(std::mem::replace(e, told));
+            }
             _ => {}
         }
         if let StreamEvent::Start { id, .. } = &mut event {

@@ -60,7 +60,7 @@ fn is_hint(path: &str) -> bool {
 pub(super) fn call_id<'a>(id: &'a str, options: &ChatOptions) -> Cow<'a, str> {
     let (fits, length) = match options.short_ids {
         true => (id.len() == 9 && id.bytes().all(|c| c.is_ascii_alphanumeric()), 9),
-        false => (!options.account || id.len() <= 40, 24),
+        false => (options.long_ids || id.len() <= 40, 24),
     };
     if fits {
         return Cow::Borrowed(id);

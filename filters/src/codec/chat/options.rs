@@ -5,8 +5,12 @@
 pub enum Thoughts {
     /// Not at all (OpenAI: they stay with the provider).
     Omit,
-    /// As `reasoning_content` (DeepSeek, vLLM, Kimi, GLM).
+    /// As `reasoning_content` (DeepSeek, SGLang, llama.cpp, Kimi, GLM).
     Content,
+    /// As `reasoning_content` and, under its newer name, as `reasoning`: vLLM since 0.16 and Ollama read that alone.
+    /// Hosted services that check every field refuse it.
+    /// <https://docs.vllm.ai/en/stable/features/reasoning_outputs/>
+    Both,
     /// As `reasoning_details` with their proofs, and `reasoning` (OpenRouter).
     Details,
     /// As `thinking` parts of the content (Mistral).
@@ -22,6 +26,8 @@ pub enum ReasoningWords {
     Object,
     /// `thinking: {type}` (DeepSeek, GLM, Kimi).
     Switch,
+    /// Not at all.
+    None,
 }
 
 /// How a server is told where a prompt cache ends.
@@ -79,6 +85,10 @@ pub struct ChatOptions {
     pub cache: CacheWords,
     /// Accepts only tool call ids of nine letters and digits.
     pub short_ids: bool,
+    /// Accepts tool call ids of more than 40 characters.
+    pub long_ids: bool,
+    /// Knows `parallel_tool_calls`.
+    pub parallel: bool,
     /// Wants to be asked for usage in streams (else it refuses the question, and tells anyway).
     pub stream_options: bool,
     /// Takes texts only as one string, not as parts.
@@ -93,7 +103,7 @@ pub struct ChatOptions {
 }
 
 impl ChatOptions {
-    /// OpenAI and Azure.
+    /// OpenAI.
     pub const fn openai() -> Self {
         Self {
             max_completion_tokens: true,
@@ -116,6 +126,8 @@ impl ChatOptions {
             web_search: true,
             cache: CacheWords::None,
             short_ids: false,
+            long_ids: false,
+            parallel: true,
             stream_options: true,
             flat_text: false,
             system_anywhere: true,
@@ -137,7 +149,32 @@ impl ChatOptions {
             files: false,
             video: true,
             web_search: false,
+            long_ids: true,
             system_anywhere: false,
+            ..Self::openai()
+        }
+    }
+
+    /// Azure's dated API, which answers 400 to every field that it does not know ("Unknown parameter: 'store'").
+    /// `version`: one from before the Responses API (2025-03-01-preview), as in `2024-10-21`.
+    /// <https://learn.microsoft.com/azure/ai-services/openai/api-version-deprecation>,
+    /// `createChatCompletionRequest` in
+    /// <https://github.com/Azure/azure-rest-api-specs/tree/main/specification/cognitiveservices/data-plane/AzureOpenAI/inference>
+    pub fn azure(version: &str) -> Self {
+        // With o1-preview came the new limit, the switch for parallel calls and usage in streams; with o1 the effort
+        // and the role `developer`.
+        let (preview, o1) = (version >= "2024-09-01", version >= "2024-12-01");
+        Self {
+            max_completion_tokens: preview,
+            parallel: preview,
+            stream_options: preview,
+            developer: o1,
+            reasoning: if o1 { ReasoningWords::Effort } else { ReasoningWords::None },
+            account: false,
+            service_tier: false,
+            custom_tools: false,
+            files: false,
+            web_search: false,
             ..Self::openai()
         }
     }

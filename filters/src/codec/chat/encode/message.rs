@@ -241,6 +241,10 @@ fn thought<'a>(
             losses.hint(b.at.0.to_string(), "the model's provider does not take thoughts of earlier turns");
         }
         Thoughts::Content => append(&mut out.reasoning_content),
+        Thoughts::Both => {
+            append(&mut out.reasoning_content);
+            append(&mut out.reasoning);
+        }
         Thoughts::Details => {
             append(&mut out.reasoning);
             thoughts::write(t, &mut out.reasoning_details);
@@ -252,7 +256,8 @@ fn thought<'a>(
             }
         }
     }
-    let unsaid = matches!(o.thoughts, Thoughts::Content | Thoughts::Parts) && t.signature.is_some();
+    let unsaid =
+        matches!(o.thoughts, Thoughts::Content | Thoughts::Both | Thoughts::Parts) && t.signature.is_some();
     if unsaid {
         losses.hint(b.at.0.to_string(), "the proof of a thought means nothing to another provider");
     }

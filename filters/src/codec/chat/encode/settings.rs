@@ -85,7 +85,12 @@ pub(super) fn encode<'a>(s: &'a Settings, o: &ChatOptions, out: &mut RequestOut<
         say("response_format", Some(Field::Format(answer(f, o, losses))));
     }
     // Without tools OpenAI refuses the switch, and it means nothing.
-    say("parallel_tool_calls", parallel_tools.filter(|_| has_tools).map(Field::Bool));
+    let parallel = parallel_tools.filter(|_| has_tools);
+    if o.parallel {
+        say("parallel_tool_calls", parallel.map(Field::Bool));
+    } else if parallel == Some(false) {
+        losses.add("parallel_tools", NONE);
+    }
     if o.service_tier {
         // Anthropic's word for "no priority".
         let word = service_tier.as_deref().map(|t| if t == "standard_only" { "default" } else { t });
@@ -174,6 +179,13 @@ fn thinking<'a>(r: &Reasoning, o: &ChatOptions, losses: &mut Losses) -> (&'stati
                 exclude: (summary.as_deref() == Some("omitted")).then_some(true),
             };
             ("reasoning", Some(Field::Reasoning(out)))
+        }
+        ReasoningWords::None => {
+            // Not to be asked to think is no loss.
+            if summary.is_some() || !off && (word.is_some() || *enabled == Some(true) || *adaptive) {
+                losses.hint("reasoning", NONE);
+            }
+            ("reasoning", None)
         }
         ReasoningWords::Switch => {
             if summary.is_some() {

@@ -184,6 +184,40 @@ fn words_of_each_server() {
     assert!(losses.0.iter().any(|l| l.field == "reasoning_effort" && l.harmless));
 }
 
+/// Azure's dated versions refuse what is not in their specification, even `"store":false`.
+#[test]
+fn azures_dated_versions_are_told_what_they_know() {
+    let c = asked(
+        r#"{"model":"m","max_tokens":9,"reasoning_effort":"high","user":"u","store":false,"verbosity":"low",
+        "service_tier":"auto","prompt_cache_key":"k","parallel_tool_calls":false,"stream":true,
+        "tools":[{"type":"function","function":{"name":"f"}}],"messages":[{"role":"developer","content":"d"},
+          {"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBERi0="}}]}]}"#,
+    );
+    let told = |version: &str| {
+        let (json, losses) = told(&c, &ChatOptions::azure(version));
+        let mut names: Vec<String> = json.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        let role = json["messages"][0]["role"].as_str().unwrap().to_owned();
+        let lost: Vec<_> = losses.0.iter().filter(|l| !l.harmless).map(|l| l.field.clone()).collect();
+        let hints: Vec<_> = losses.0.iter().filter(|l| l.harmless).map(|l| l.field.clone()).collect();
+        (names, role, lost, hints)
+    };
+    let document = "messages[1].content[0]";
+    let always = ["service_tier", "verbosity", "prompt_cache_key"];
+    let (names, role, lost, hints) = told("2024-10-21");
+    let known =
+        ["max_completion_tokens", "messages", "model", "parallel_tool_calls", "stream", "stream_options"];
+    assert_eq!(names, [&known[..], &["tools", "user"]].concat());
+    assert_eq!((role.as_str(), &lost[..]), ("system", &[document.to_owned()][..]));
+    assert_eq!(hints, [&["reasoning"][..], &always].concat());
+    let (names, role, _, hints) = told("2024-12-01-preview");
+    assert!(names.contains(&"reasoning_effort".to_owned()), "{names:?}");
+    assert_eq!((role.as_str(), &hints[..]), ("developer", &always.map(str::to_owned)[..]));
+    let (names, _, lost, _) = told("2024-06-01");
+    assert_eq!(names, ["max_tokens", "messages", "model", "stream", "tools", "user"]);
+    assert_eq!(lost, [document, "parallel_tools"]);
+}
+
 /// Every way to ask for thoughts.
 #[test]
 fn ways_to_ask_for_thoughts() {

@@ -102,6 +102,9 @@ fn thoughts_for_each_server() {
         asked(r#"{"model":"m","messages":[{"role":"assistant","content":"x","reasoning_content":"Hm."}]}"#);
     let message = |o| told(&c, &o).0["messages"][0].clone();
     assert_eq!(message(ChatOptions::deepseek())["reasoning_content"], "Hm.");
+    assert!(message(ChatOptions::compatible()).get("reasoning").is_none(), "hosted ones refuse it");
+    let both = message(ChatOptions { thoughts: Thoughts::Both, ..ChatOptions::compatible() });
+    assert_eq!((&both["reasoning_content"], &both["reasoning"]), (&"Hm.".into(), &"Hm.".into()));
     assert_eq!(message(ChatOptions::openrouter())["reasoning_details"][0]["text"], "Hm.");
     assert_eq!(message(ChatOptions::mistral())["content"][0]["thinking"][0]["text"], "Hm.");
     assert_eq!(message(ChatOptions::openai()), serde_json::json!({"role": "assistant", "content": "x"}));
