@@ -32,6 +32,7 @@ pub(crate) struct AccountQuery {
     /// Of this team.
     team: Option<Uuid>,
     /// By age: the oldest first, or the newest.
+    #[param(inline)]
     sort: ByAge,
     /// `next` of the page before, in the same order.
     cursor: Option<Uuid>,

@@ -47,6 +47,7 @@ pub(crate) struct KeyQuery {
     /// Archived ones too.
     archived: bool,
     /// By age: the oldest first, or the newest.
+    #[param(inline)]
     sort: ByAge,
 }
 

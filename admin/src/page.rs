@@ -12,7 +12,6 @@ const MOST: u32 = 500;
 
 /// The order of a list by id, which is by age.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
-#[schema(as = Age)]
 pub(crate) enum ByAge {
     /// The oldest first.
     #[default]

@@ -31,6 +31,7 @@ pub(crate) struct TeamQuery {
     /// Active ones, or the others.
     active: Option<bool>,
     /// By age: the oldest first, or the newest.
+    #[param(inline)]
     sort: ByAge,
     /// `next` of the page before, in the same order.
     cursor: Option<Uuid>,

@@ -36,6 +36,7 @@ pub(crate) struct UserQuery {
     /// Members of this team.
     team: Option<Uuid>,
     /// By age: the oldest first, or the newest.
+    #[param(inline)]
     sort: ByAge,
     /// `next` of the page before, in the same order.
     cursor: Option<Uuid>,
