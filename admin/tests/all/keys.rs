@@ -61,7 +61,7 @@ async fn a_change_needs_the_version_that_it_was_made_for() {
     assert_eq!(changed.json()["networks"], json!(["10.0.0.0/8"]));
     assert_ne!(changed.headers["etag"], etag.as_str());
     assert_eq!(patch(json!({"name": "late"}), &etag).await.problem(), (412, "stale_version".into()));
-    assert_eq!(patch(json!({"name": "late"}), "rubbish").await.problem(), (412, "stale_version".into()));
+    assert_eq!(patch(json!({"name": "late"}), "rubbish").await.problem(), (400, "bad_if_match".into()));
     let cleared = patch(json!({"networks": null, "expires_at": null}), "*").await.json();
     assert_eq!((&cleared["networks"], &cleared["expires_at"]), (&Value::Null, &Value::Null));
     assert_eq!(cleared["models"], json!(["a"]), "what is not named stays");
