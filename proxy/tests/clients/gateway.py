@@ -82,7 +82,7 @@ def _gateway(directory: pathlib.Path, upstream: str):
     overlay.write_text(json.dumps({
         "data_dir": str(directory / "data"),
         "server": {"listen": [f"127.0.0.1:{port}"]},
-        "admin": {"listen": f"127.0.0.1:{admin}", "token": ADMIN_TOKEN},
+        "admin": {"listen": f"127.0.0.1:{admin}", "token": ADMIN_TOKEN, "rate_limit": {"address": 0, "account": 0}},
         # A refusal of the simulator's shall show, not be tried again.
         "upstream": {"allow_networks": ["127.0.0.0/8"], "max_attempts": 1},
         # Codex brings OpenAI's own web search along, which no compatible server has: it is left out and named.

@@ -148,7 +148,7 @@ def server(directory, simulator):
     overlay.write_text(json.dumps({
         "data_dir": str(directory / "data"),
         "server": {"listen": [f"127.0.0.1:{port}"]},
-        "admin": {"listen": f"127.0.0.1:{admin}", "token": ADMIN_TOKEN},
+        "admin": {"listen": f"127.0.0.1:{admin}", "token": ADMIN_TOKEN, "rate_limit": {"address": 0, "account": 0}},
         # The simulator's errors shall reach the SDK, which has retries of its own.
         "upstream": {"allow_networks": ["127.0.0.0/8"], "max_attempts": 1},
         "providers": providers(simulator, KINDS),
