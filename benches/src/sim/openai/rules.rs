@@ -15,10 +15,11 @@ use std::collections::HashSet;
 pub(super) fn chat(turn: &Turn<'_>) -> Result<(), Fault> {
     let mut body = read(turn)?;
     if turn.behaviour.reasoning_content {
-        // servers that show thoughts take them back
+        // servers that show thoughts take them back, under the name of old or of today
         let messages = body.get_mut("messages").and_then(Value::as_array_mut).into_iter().flatten();
         messages.filter_map(Value::as_object_mut).for_each(|message| {
             message.remove("reasoning_content");
+            message.remove("reasoning");
         });
     }
     strict::check(Body::Chat, &body).map_err(|wrong| Fault::wrong(Dialect::OpenAi, &wrong))?;
