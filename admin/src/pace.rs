@@ -45,7 +45,7 @@ impl<K: Hash + Eq + Clone> Counter<K> {
 
     fn take(&self, key: &K, clock: &DefaultClock) -> Result<(), Problem> {
         // Now and then: a sweep walks over all of them.
-        if self.taken.fetch_add(1, Ordering::Relaxed) % SWEEP == 0 && self.limiter.len() > MOST {
+        if self.taken.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP) && self.limiter.len() > MOST {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }

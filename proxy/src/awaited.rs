@@ -216,7 +216,7 @@ impl Awaiting {
             error_code: error.map(|(_, code)| code.to_owned()),
             usage,
             estimated,
-            cost_nanos: usage.and_then(|u| cost_of(&snapshot, names, &u)),
+            cost_nanos: usage.and_then(|u| cost_of(snapshot, names, &u)),
             duration_us: took.whole_microseconds().try_into().unwrap_or(0),
             ..a.call.follow_up(&snapshot.config.instance_name())
         };
