@@ -53,7 +53,7 @@ async fn made(gateway: &Gateway, url: &str) {
 
 #[tokio::test]
 async fn what_is_made_at_one_instance_serves_at_the_other() {
-    let stub = Stub::answering(|r| provider(&r)).await;
+    let stub = Stub::answering(provider).await;
     let one = Gateway::start(object!({})).await;
     let two = Setup::new(object!({})).on(one.database.as_ref().unwrap()).start().await;
     let url = stub.url();
@@ -101,7 +101,7 @@ async fn what_is_made_at_one_instance_serves_at_the_other() {
 /// the store it changes nothing.
 #[tokio::test]
 async fn export_and_import() {
-    let stub = Stub::answering(|r| provider(&r)).await;
+    let stub = Stub::answering(provider).await;
     let one = Gateway::start(object!({})).await;
     made(&one, &stub.url()).await;
     admin(&one, "PUT", "/api/settings/upstream.max_attempts", &object!({"value": 4})).await.expect(200);
@@ -156,7 +156,7 @@ async fn export_and_import() {
 #[tokio::test]
 async fn rekey_under_traffic() {
     const NEW: &str = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=";
-    let stub = Stub::answering(|r| provider(&r)).await;
+    let stub = Stub::answering(provider).await;
     let old = Gateway::start(object!({})).await;
     made(&old, &stub.url()).await;
     let database = old.database.clone().unwrap();
