@@ -64,7 +64,8 @@ def metered(gateway):
     """Checks that a tool loop's calls are in the call log with tokens and cost; gives them."""
 
     def metered(model: str, before: int) -> list:
-        calls = gateway.calls(model, before + 2)[before:]
+        # A count of the agent before may come into the log late; it has no usage.
+        calls = [c for c in gateway.calls(model, before + 2)[before:] if c["surface"] != "count_tokens"]
         for call in calls:
             assert call["status"] == 200 and call["error_code"] is None, call
             assert call["usage"]["input"] > 1000 and call["usage"]["output"] > 0, call
