@@ -12,7 +12,11 @@ use super::tx::Tx;
 use crate::audit::{Actor, Event};
 use crate::error::StoreError;
 use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
+use std::collections::HashMap;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// A row with what the admin API adds.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +82,29 @@ impl Store {
 async fn finish(mut tx: Tx, event: &Event, actor: &Actor) -> Result<(), StoreError> {
     tx.note(actor, event).await?;
     tx.commit().await
+}
+
+/// Rows with what the admin API adds, by name. `about`: asks for id, version and instants of all of them.
+async fn kept<R>(
+    conn: &mut PgConnection,
+    about: &'static str,
+    rows: Vec<R>,
+    id: fn(&R) -> Uuid,
+    name: fn(&R) -> &str,
+) -> Result<Vec<Kept<R>>, sqlx::Error> {
+    let mut known = HashMap::new();
+    for row in sqlx::query(about).fetch_all(conn).await? {
+        let times: (i64, OffsetDateTime, OffsetDateTime) =
+            (row.try_get("version")?, row.try_get("created_at")?, row.try_get("updated_at")?);
+        known.insert(row.try_get::<Uuid, _>("id")?, times);
+    }
+    let add = |row: R| {
+        let (version, created_at, updated_at) = known.get(&id(&row)).copied()?;
+        Some(Kept { row, version, created_at, updated_at })
+    };
+    let mut all: Vec<_> = rows.into_iter().filter_map(add).collect();
+    all.sort_by(|a, b| name(&a.row).cmp(name(&b.row)));
+    Ok(all)
 }
 
 fn meanwhile(what: &'static str) -> StoreError {

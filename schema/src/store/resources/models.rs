@@ -1,14 +1,12 @@
 //! Stored models with their routes.
 
-use super::{Kept, Shown, finish, meanwhile};
+use super::{Kept, Shown, finish, kept, meanwhile};
 use crate::audit::{Actor, Event};
 use crate::error::StoreError;
 use crate::rows::ModelRow;
 use crate::store::{Store, load};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
-use std::collections::HashMap;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 impl Store {
@@ -70,20 +68,8 @@ impl Store {
 
 async fn read(conn: &mut PgConnection) -> Result<Vec<Kept<ModelRow>>, sqlx::Error> {
     let rows = load::models(conn, None).await?;
-    let mut about = HashMap::new();
-    for row in sqlx::query("SELECT id, version, created_at, updated_at FROM models").fetch_all(conn).await? {
-        let id: Uuid = row.try_get("id")?;
-        let times: (i64, OffsetDateTime, OffsetDateTime) =
-            (row.try_get("version")?, row.try_get("created_at")?, row.try_get("updated_at")?);
-        about.insert(id, times);
-    }
-    let kept = |row: ModelRow| {
-        let (version, created_at, updated_at) = about.get(&row.id).copied()?;
-        Some(Kept { row, version, created_at, updated_at })
-    };
-    let mut all: Vec<_> = rows.into_iter().filter_map(kept).collect();
-    all.sort_by(|a, b| a.row.name.cmp(&b.row.name));
-    Ok(all)
+    let about = "SELECT id, version, created_at, updated_at FROM models";
+    kept(conn, about, rows, |r| r.id, |r| &r.name).await
 }
 
 pub(super) async fn write(
