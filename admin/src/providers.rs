@@ -99,15 +99,7 @@ pub(crate) async fn create(
     Body(body): Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     let snapshot = state.snapshot().load();
-    let provider = judged(&snapshot, body)?;
-    held("provider", &provider.name, managed::provider_origin(&snapshot, &provider.name))?;
-    if state.store().kept_providers().await?.iter().any(|k| k.row.name == provider.name) {
-        return Err(exists());
-    }
-    if query.test {
-        let ready = Arc::new(resources::ready(&provider).map_err(wrong)?);
-        test::must_answer(&state, &caller, &ready).await?;
-    }
+    let provider = new(&state, &caller, &snapshot, body, query.test).await?;
     let row = sealed(&state, &provider, Uuid::now_v7())?;
     if query.dry_run {
         return Ok(Json(ProviderResource::unsaved(&provider, &snapshot)).into_response());
@@ -195,15 +187,29 @@ pub(crate) async fn first(
     document: Map<String, Value>,
 ) -> Result<(ProviderRow, Shown), Problem> {
     let snapshot = state.snapshot().load();
-    let provider = judged(&snapshot, document)?;
-    held("provider", &provider.name, managed::provider_origin(&snapshot, &provider.name))?;
-    if state.store().kept_providers().await?.iter().any(|k| k.row.name == provider.name) {
-        return Err(exists());
-    }
-    let ready = Arc::new(resources::ready(&provider).map_err(wrong)?);
-    test::must_answer(state, caller, &ready).await?;
+    let provider = new(state, caller, &snapshot, document, true).await?;
     let row = sealed(state, &provider, Uuid::now_v7())?;
     Ok((row, Shown { before: None, after: Some(shown(&provider)) }))
+}
+
+/// A provider that could be stored: judged, of a name that is free, and if so wished asked for its models.
+async fn new(
+    state: &AdminState,
+    caller: &Caller,
+    snapshot: &Snapshot,
+    document: Map<String, Value>,
+    test: bool,
+) -> Result<Provider, Problem> {
+    let provider = judged(snapshot, document)?;
+    held("provider", &provider.name, managed::provider_origin(snapshot, &provider.name))?;
+    if state.store().kept_providers().await?.iter().any(|k| k.row.name == provider.name) {
+        return Err(Problem::new(StatusCode::CONFLICT, "exists", "there is one of this name already"));
+    }
+    if test {
+        let ready = Arc::new(resources::ready(&provider).map_err(wrong)?);
+        test::must_answer(state, caller, &ready).await?;
+    }
+    Ok(provider)
 }
 
 /// The stored provider of this name.
@@ -233,8 +239,4 @@ fn sealed(state: &AdminState, provider: &Provider, id: Uuid) -> Result<ProviderR
         tracing::error!(%error, "a provider was not sealed");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the secrets could not be sealed")
     })
-}
-
-fn exists() -> Problem {
-    Problem::new(StatusCode::CONFLICT, "exists", "there is one of this name already")
 }

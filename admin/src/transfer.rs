@@ -11,9 +11,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use http::{HeaderMap, StatusCode, header};
-use sallyport_config::resources::{model_of, opened};
-use sallyport_config::settings;
-use sallyport_config::transfer::{Content, Current, Step, overlay, plan, read};
+use sallyport_config::transfer::{Current, Step, overlay, plan, read};
 use sallyport_schema::audit::Event;
 use serde::Serialize;
 use serde_json::Value;
@@ -63,17 +61,10 @@ pub(crate) async fn export(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
-    let current = current(&state).await?;
-    let mut content = Content::default();
-    for kept in &current.providers {
-        content.providers.push(opened(&kept.row, state.keyring()).map_err(|e| {
-            let detail = format!("the provider {} cannot be exported: {e}", kept.row.name);
-            Problem::new(StatusCode::CONFLICT, "unreadable", detail)
-        })?);
-    }
-    content.models = current.models.iter().map(|k| model_of(&k.row)).collect();
-    let known = current.settings.into_iter().filter(|s| settings::find(&s.key).is_some());
-    content.settings = known.map(|s| (s.key, s.value)).collect();
+    let content = Current::read(state.store()).await?.content(state.keyring()).map_err(|e| {
+        let detail = format!("the provider {} cannot be exported: {}", e.name, e.why);
+        Problem::new(StatusCode::CONFLICT, "unreadable", detail)
+    })?;
     let out = overlay(&content).map_err(|error| {
         tracing::error!(%error, "the export was not written");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the export could not be written")
@@ -114,7 +105,7 @@ pub(crate) async fn import(
     let text = std::str::from_utf8(&body)
         .map_err(|_| Problem::bad_request("bad_body", "the overlay is not text in UTF-8"))?;
     let content = read(text).map_err(|e| wrong(e.to_string()))?;
-    let current = current(&state).await?;
+    let current = Current::read(state.store()).await?;
     let plan = plan(&current, content, &state.snapshot().load(), state.keyring());
     if !plan.errors.is_empty() {
         return Err(wrong(plan.errors.join("; ")));
@@ -127,12 +118,4 @@ pub(crate) async fn import(
         steps: plan.steps.into_iter().map(StepView::from).collect(),
         warnings: plan.warnings,
     }))
-}
-
-async fn current(state: &AdminState) -> Result<Current, Problem> {
-    Ok(Current {
-        providers: state.store().kept_providers().await?,
-        models: state.store().kept_models().await?,
-        settings: state.store().stored_settings().await?,
-    })
 }

@@ -68,6 +68,11 @@ pub fn check_model<'a>(providers: impl Iterator<Item = &'a Provider>, m: &Model)
     Checked::from(validate::model(providers, m, &Document::default(), &HashSet::new()))
 }
 
+/// Whether a model that a provider lists can have an entry of its own name here.
+pub fn is_model_name(name: &str) -> bool {
+    !name.contains('*') && validate::check_model_name(name).is_ok()
+}
+
 /// The whole provider as YAML has it, secrets in clear.
 pub fn written(p: &Provider) -> Map<String, Value> {
     let mut whole = match serde_json::to_value(p) {

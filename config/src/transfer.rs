@@ -12,7 +12,9 @@ use crate::resources::{self, bare, check_model, check_provider, fingerprints, me
 use crate::settings;
 use crate::snapshot::Snapshot;
 use sallyport_schema::envelope::KeyRing;
+use sallyport_schema::error::StoreError;
 use sallyport_schema::rows::{ModelRow, ProviderRow};
+use sallyport_schema::store::Store;
 use sallyport_schema::store::resources::{Batch, Kept, Shown, StoredSetting};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -41,6 +43,46 @@ pub struct Current {
     pub models: Vec<Kept<ModelRow>>,
     /// Settings.
     pub settings: Vec<StoredSetting>,
+}
+
+/// A stored provider that cannot be read, and why. Holds no secret.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("provider {name}: {why}")]
+pub struct Unreadable {
+    /// Its name.
+    pub name: String,
+    /// Why: its secrets are sealed with another key.
+    pub why: String,
+}
+
+impl Current {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn read(store: &Store) -> Result<Self, StoreError> {
+        Ok(Self {
+            providers: store.kept_providers().await?,
+            models: store.kept_models().await?,
+            settings: store.stored_settings().await?,
+        })
+    }
+
+    /// What an export holds: all of it but settings that are none any more.
+    ///
+    /// # Errors
+    /// A provider cannot be read.
+    pub fn content(self, keyring: &KeyRing) -> Result<Content, Unreadable> {
+        let mut content = Content::default();
+        for kept in &self.providers {
+            let opened = resources::opened(&kept.row, keyring);
+            content.providers.push(opened.map_err(|why| Unreadable { name: kept.row.name.clone(), why })?);
+        }
+        content.models = self.models.iter().map(|k| resources::model_of(&k.row)).collect();
+        let known = self.settings.into_iter().filter(|s| settings::find(&s.key).is_some());
+        content.settings = known.map(|s| (s.key, s.value)).collect();
+        Ok(content)
+    }
 }
 
 /// What an import does to one thing.

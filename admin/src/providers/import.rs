@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use sallyport_config::model::{Model, Route};
-use sallyport_config::resources::{check_model, model_of, model_row, shown_model};
+use sallyport_config::resources::{check_model, is_model_name, model_of, model_row, shown_model};
 use sallyport_schema::store::resources::{Batch, Shown};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -113,8 +113,7 @@ pub(crate) async fn list(
     let all = listed.len();
     let items: Vec<Offered> = listed
         .into_iter()
-        .filter(|m| !m.name.contains('*') && (1..=200).contains(&m.name.len()))
-        .filter(|m| !m.name.chars().any(|c| c.is_control() || c.is_whitespace()))
+        .filter(|m| is_model_name(&m.name))
         .map(|m| Offered {
             known: if snapshot.config.models.iter().any(|c| c.name == m.name) {
                 Some("file")

@@ -4,6 +4,7 @@ use super::{Failure, Files, load, print, runtime};
 use clap::Subcommand;
 use sallyport_config::assemble::configured;
 use sallyport_config::model::ProviderKind;
+use sallyport_config::resources::is_model_name;
 use sallyport_proxy::upstream::Upstreams;
 use sallyport_proxy::upstream::list::{self, Listed};
 use std::fmt::Write;
@@ -42,18 +43,11 @@ pub(super) fn run(command: Models) -> Result<ExitCode, Failure> {
         let upstreams = Upstreams::new(settings, &scratch).map_err(|e| e.to_string())?;
         list::models(&upstreams, &provider, settings).await.map_err(|e| format!("{name}: {e}"))
     })?;
-    let (good, bad): (Vec<Listed>, Vec<Listed>) = listed.into_iter().partition(|m| is_name(&m.name));
+    let (good, bad): (Vec<Listed>, Vec<Listed>) = listed.into_iter().partition(|m| is_model_name(&m.name));
     if !bad.is_empty() {
         eprintln!("{} names that no model can have here are left out", bad.len());
     }
     print(&if yaml { overlay(&name, provider.kind, &good) } else { table(&name, &good) })
-}
-
-/// What the configuration takes for a model's name.
-fn is_name(name: &str) -> bool {
-    (1..=200).contains(&name.len())
-        && !name.contains('*')
-        && !name.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
 fn table(provider: &str, models: &[Listed]) -> String {
@@ -110,7 +104,7 @@ mod tests {
     #[test]
     fn an_overlay_that_is_taken() {
         let names = ["gpt-5", "1.0", "yes", "a: b", "a#b", "${HOME}", "\"q\"", "arn:aws:x/y", "null", "é"];
-        let good: Vec<Listed> = names.iter().map(|n| model(n)).filter(|m| is_name(&m.name)).collect();
+        let good: Vec<Listed> = names.iter().map(|n| model(n)).filter(|m| is_model_name(&m.name)).collect();
         assert_eq!(good.len(), names.len() - 1, "a name has no spaces");
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("models.yaml");
@@ -120,6 +114,6 @@ mod tests {
         let want: Vec<&str> = good.iter().map(|m| m.name.as_str()).collect();
         assert_eq!(got, want);
         assert!(loaded.config.models.iter().all(|m| m.routes[0].provider == "p"));
-        assert!(!is_name("") && !is_name("a*") && !is_name("a\nb"));
+        assert!(!is_model_name("") && !is_model_name("a*") && !is_model_name("a\nb"));
     }
 }

@@ -4,8 +4,6 @@ use super::{Failure, Files, load, print, runtime, state};
 use clap::Args;
 use sallyport_config::Loaded;
 use sallyport_config::assemble::assemble;
-use sallyport_config::resources::{model_of, opened};
-use sallyport_config::settings;
 use sallyport_config::snapshot::Source;
 use sallyport_config::transfer::{Content, Current, Plan, of_config, overlay, plan};
 use sallyport_schema::audit::{Actor, Event};
@@ -45,15 +43,8 @@ pub(super) fn export(command: &Export) -> Result<ExitCode, Failure> {
     let out = runtime(2)?.block_on(async {
         let db = state::open(&loaded.config).await?;
         let read = async {
-            let current = current(&db.store).await?;
-            let mut content = Content::default();
-            for kept in &current.providers {
-                let provider = opened(&kept.row, &ring);
-                content.providers.push(provider.map_err(|e| format!("provider {}: {e}", kept.row.name))?);
-            }
-            content.models = current.models.iter().map(|k| model_of(&k.row)).collect();
-            let known = current.settings.into_iter().filter(|s| settings::find(&s.key).is_some());
-            content.settings = known.map(|s| (s.key, s.value)).collect();
+            let current = Current::read(&db.store).await.map_err(|e| e.to_string())?;
+            let content = current.content(&ring).map_err(|e| e.to_string())?;
             let out = overlay(&content).map_err(|e| e.to_string())?;
             let event = Event::done("configuration.export");
             db.store.note(&Actor::cli(), &event).await.map_err(|e| e.to_string())?;
@@ -121,7 +112,8 @@ async fn store(store: &Store, loaded: &Loaded, wanted: Content, dry_run: bool) -
     let ring = state::key_ring(&loaded.config)?;
     let state = store.load().await.map_err(|e| e.to_string())?;
     let snapshot = assemble(loaded, state, Source::Store, Arc::new(ring.clone()));
-    let plan = plan(&current(store).await?, wanted, &snapshot, &ring);
+    let current = Current::read(store).await.map_err(|e| e.to_string())?;
+    let plan = plan(&current, wanted, &snapshot, &ring);
     if !plan.errors.is_empty() {
         return Err(format!("nothing was imported:\n  {}", plan.errors.join("\n  ")));
     }
@@ -129,15 +121,6 @@ async fn store(store: &Store, loaded: &Loaded, wanted: Content, dry_run: bool) -
         store.apply_batch(&plan.batch, &Actor::cli()).await.map_err(|e| e.to_string())?;
     }
     Ok(plan)
-}
-
-async fn current(store: &Store) -> Result<Current, Failure> {
-    let told = |e: sallyport_schema::error::StoreError| e.to_string();
-    Ok(Current {
-        providers: store.kept_providers().await.map_err(told)?,
-        models: store.kept_models().await.map_err(told)?,
-        settings: store.stored_settings().await.map_err(told)?,
-    })
 }
 
 /// One line for each place that changes.

@@ -63,19 +63,15 @@ pub async fn fetch(
     let endpoint = Endpoint::new(Arc::new(provider), &settings, Authorizer::none());
     let failed = |why: String| FetchError::Failed { authority: endpoint.provider.authority.to_string(), why };
     let room = AtomicUsize::new(MAX_ANSWER);
-    let asked = Box::pin(ask(ups, &endpoint, &parts.method, &out, &settings, &room));
-    let got = match tokio::time::timeout(PATIENCE, asked).await {
-        Err(_) => return Err(failed(format!("no whole answer within {PATIENCE:?}"))),
-        // A pooled connection that was closed meanwhile.
-        Ok(Err(WholeError::Broken { stale: true, .. })) => {
-            let again = Box::pin(ask(ups, &endpoint, &parts.method, &out, &settings, &room));
-            match tokio::time::timeout(PATIENCE, again).await {
-                Err(_) => return Err(failed(format!("no whole answer within {PATIENCE:?}"))),
-                Ok(got) => got,
-            }
-        }
-        Ok(got) => got,
+    let once = || {
+        tokio::time::timeout(PATIENCE, Box::pin(ask(ups, &endpoint, &parts.method, &out, &settings, &room)))
     };
+    let mut got = once().await;
+    // A pooled connection that was closed meanwhile.
+    if matches!(got, Ok(Err(WholeError::Broken { stale: true, .. }))) {
+        got = once().await;
+    }
+    let got = got.map_err(|_| failed(format!("no whole answer within {PATIENCE:?}")))?;
     let got = got.map_err(|e| failed(e.to_string()))?;
     let mut response = Response::new(got.body);
     *response.status_mut() = got.status;
