@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod error;
 pub mod log_store;
 pub mod pattern;
+pub mod redis;
 pub mod rows;
 pub mod spool;
 pub mod store;
