@@ -85,6 +85,8 @@ pub(super) struct Reader {
     owed: bool,
     /// … but not before this.
     next: Instant,
+    /// When everything was read last.
+    last: Instant,
     backoff: Backoff,
 }
 
@@ -92,7 +94,8 @@ impl Reader {
     pub(super) fn new(teller: Arc<Teller>, pulse: Option<Arc<Pulse>>) -> Self {
         let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
         // Without LISTEN nobody else does the first load.
-        Self { teller, owed: pulse.is_none(), pulse, next: Instant::now(), backoff }
+        let now = Instant::now();
+        Self { teller, owed: pulse.is_none(), pulse, next: now, last: now, backoff }
     }
 
     /// Runs until nobody reads the changes any more.
@@ -103,7 +106,7 @@ impl Reader {
             tokio::select! {
                 () = hints.arrived.notified() => {}
                 () = tokio::time::sleep_until(self.next), if self.owed => {}
-                () = tokio::time::sleep(POLL), if alone && !self.owed => self.owed = true,
+                () = tokio::time::sleep_until(self.last + POLL), if alone && !self.owed => self.owed = true,
                 // `alone` may be another
                 _ = state.changed() => continue,
             }
@@ -153,7 +156,8 @@ impl Reader {
                 (began.elapsed() * 10).clamp(PAUSE[0], PAUSE[1])
             }
         };
-        self.next = Instant::now() + wait;
+        self.last = Instant::now();
+        self.next = self.last + wait;
         told
     }
 }
