@@ -6,7 +6,7 @@
 mod address;
 mod keeper;
 
-pub use address::check_url;
+pub use address::check;
 
 use crate::changes::ConnectionState;
 use ::redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};

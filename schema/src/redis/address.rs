@@ -3,9 +3,9 @@
 use super::RedisError;
 use ::redis::{Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
-/// Judges a URL, without connecting. `authorities`: some are configured, which is of use with TLS only.
-pub fn check_url(url: &str, authorities: bool) -> Result<(), RedisError> {
-    read(url, authorities).map(drop)
+/// Judges a URL and the authorities (PEM) that are trusted with it, without connecting.
+pub fn check(url: &str, authorities: Option<Vec<u8>>) -> Result<(), RedisError> {
+    client(url, authorities).map(drop)
 }
 
 /// A client that connects later.

@@ -23,9 +23,8 @@ fn urls() {
         "redis+unix:///run/redis.sock?db=3",
         "valkeys://cache.corp:6379/0",
     ] {
-        check_url(good, false).expect(good);
+        check(good, None).expect(good);
     }
-    check_url("rediss://cache.corp", true).unwrap();
     for bad in [
         "",
         "cache.corp:6379",
@@ -37,11 +36,12 @@ fn urls() {
         "rediss://:s3cret@cache.corp/#insecure",
         "redis://:s3cret@cache.corp?protocol=s3cret",
     ] {
-        let error = check_url(bad, false).expect_err(bad).to_string();
+        let error = check(bad, None).expect_err(bad).to_string();
         assert!(error.contains("rediss://") && !error.contains("s3cret"), "{bad}: {error}");
     }
     // without TLS nobody would ask them
-    check_url("redis://cache.corp", true).unwrap_err();
+    let error = check("redis://cache.corp", Some(Vec::new())).unwrap_err();
+    assert!(matches!(error, RedisError::BadUrl(_)), "{error}");
 }
 
 #[tokio::test]
