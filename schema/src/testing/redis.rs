@@ -75,7 +75,8 @@ impl TestRedis {
         redis::cmd("PUBSUB").arg("CHANNELS").query_async(&mut connection).await.expect("channels")
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
         self.dir.path().join("redis.sock")
     }
 }
