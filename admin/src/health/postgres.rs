@@ -51,7 +51,9 @@ impl Probe for PostgresProbe {
             (Some(reason), ConnectionState::Disconnected { since, .. }) => {
                 (State::Failing, Some(reason), since.min(answers_since))
             }
-            (Some(reason), ConnectionState::Connected | ConnectionState::Off) => (State::Failing, Some(reason), answers_since),
+            (Some(reason), ConnectionState::Connected | ConnectionState::Off) => {
+                (State::Failing, Some(reason), answers_since)
+            }
             (None, ConnectionState::Disconnected { since, reason }) => {
                 let so = match self.store.relayed().state() {
                     ConnectionState::Connected => "changes are not heard by LISTEN, they come by Redis alone",

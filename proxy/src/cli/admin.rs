@@ -2,7 +2,9 @@
 
 use super::Failure;
 use super::outside::Gate;
-use sallyport_admin::health::{ConfigurationProbe, PostgresProbe, Probe, RedisProbe, SnapshotProbe, SpoolProbe};
+use sallyport_admin::health::{
+    ConfigurationProbe, PostgresProbe, Probe, RedisProbe, SnapshotProbe, SpoolProbe,
+};
 use sallyport_admin::{About, AdminState, Bootstrap, Listener, Parts, Stored};
 use sallyport_config::live::SnapshotCell;
 use sallyport_config::model::Config;

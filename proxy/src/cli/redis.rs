@@ -30,8 +30,7 @@ pub(super) fn start(config: &Config) -> Result<Option<Redis>, Failure> {
 pub(super) fn gauges(metrics: &Metrics, redis: &Redis, store: &Store) -> Result<(), prometheus::Error> {
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let state = redis.state();
-    metrics
-        .gauge("redis_connected", "1: Redis answers", move || i64::from(state.borrow().is_connected()))?;
+    metrics.gauge("redis_connected", "1: Redis answers", move || i64::from(state.borrow().is_connected()))?;
     let s = store.clone();
     metrics.gauge("redis_subscribed", "1: changes are heard by Redis", move || {
         i64::from(s.relayed().state().is_connected())

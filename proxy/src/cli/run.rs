@@ -27,9 +27,11 @@ pub(super) fn run(files: &[PathBuf], role: Role) -> Result<ExitCode, Failure> {
     }
     let config = loaded.config.clone();
     if !config.database.listen && role != Role::Proxy {
-        return Err("database.listen: false is for `sallyport run --role proxy` only: what listens tells the others \
+        return Err(
+            "database.listen: false is for `sallyport run --role proxy` only: what listens tells the others \
                     by Redis, and that is done where the changes are made"
-            .into());
+                .into(),
+        );
     }
     let dir = prepare_dir(&config.data_dir.0)?;
     if role != Role::Admin {

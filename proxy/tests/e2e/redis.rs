@@ -14,7 +14,10 @@ use tokio::net::{TcpListener, UnixStream};
 
 fn redis(overlay: &Value, url: &str) -> Value {
     // a busy machine is no broken Redis
-    with(overlay.clone(), object!({"redis": {"url": url, "connect_timeout": "10s", "command_timeout": "10s"}}))
+    with(
+        overlay.clone(),
+        object!({"redis": {"url": url, "connect_timeout": "10s", "command_timeout": "10s"}}),
+    )
 }
 
 /// A port of 127.0.0.1 where that Redis answers in TLS.
@@ -141,7 +144,11 @@ async fn redis_dies_and_comes_back() {
         one.cli_ok(&["keys", "revoke"], &[&prefix]).await;
         let revoked = Instant::now();
         one.until_status(&key, |status| status == 401).await;
-        assert!(revoked.elapsed() <= Duration::from_secs(1), "NOTIFY needs no Redis: {:?}", revoked.elapsed());
+        assert!(
+            revoked.elapsed() <= Duration::from_secs(1),
+            "NOTIFY needs no Redis: {:?}",
+            revoked.elapsed()
+        );
         // and who has nothing but Redis finds it by reading
         quiet.until_status(&key, |status| status == 401).await;
     }

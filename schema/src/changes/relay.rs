@@ -38,7 +38,11 @@ pub struct Relayed {
 
 impl Relayed {
     pub(crate) fn new() -> Self {
-        Self { state: watch::Sender::new(ConnectionState::Off), reads: AtomicU64::new(0), ignored: AtomicU64::new(0) }
+        Self {
+            state: watch::Sender::new(ConnectionState::Off),
+            reads: AtomicU64::new(0),
+            ignored: AtomicU64::new(0),
+        }
     }
 
     /// Whether changes are heard by Redis; `Off`: not configured.
@@ -63,13 +67,13 @@ impl Relayed {
 
     fn down(&self, reason: String) {
         self.state.send_modify(|state| {
-            let since = match state {
-                ConnectionState::Disconnected { since, .. } => *since,
-                _ => {
-                    tracing::warn!(reason, "changes are not heard by Redis");
-                    OffsetDateTime::now_utc()
-                }
+            let (since, old) = match state {
+                ConnectionState::Disconnected { since, reason } => (*since, Some(reason.as_str())),
+                _ => (OffsetDateTime::now_utc(), None),
             };
+            if old != Some(reason.as_str()) {
+                tracing::warn!(reason, "changes are not heard by Redis");
+            }
             *state = ConnectionState::Disconnected { since, reason };
         });
     }
@@ -88,10 +92,16 @@ pub(super) struct Relay {
 impl Relay {
     /// Begins to publish what [`tell`](Self::tell) is given, and to hear. `pulse`: the heartbeat, if this process
     /// listens.
-    pub(super) fn start(store: Store, redis: Redis, teller: Arc<Teller>, pulse: Option<Arc<Pulse>>) -> Arc<Self> {
+    pub(super) fn start(
+        store: Store,
+        redis: Redis,
+        teller: Arc<Teller>,
+        pulse: Option<Arc<Pulse>>,
+    ) -> Arc<Self> {
         store.relayed().state.send_replace(ConnectionState::starting());
         let channel = OnceCell::new();
-        let relay = Arc::new(Self { store, redis, channel, hints: Hints::default(), outbox: Outbox::default() });
+        let relay =
+            Arc::new(Self { store, redis, channel, hints: Hints::default(), outbox: Outbox::default() });
         let (this, reader) = (relay.clone(), Reader::new(teller.clone(), pulse));
         tokio::spawn(async move {
             tokio::select! {

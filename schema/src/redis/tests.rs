@@ -58,7 +58,9 @@ async fn it_is_away_it_comes_it_goes_it_comes_back() {
     server.kill();
     let redis = Redis::start(options(&server.url())).unwrap();
     let mut state = redis.state();
-    let away = state.wait_for(|s| matches!(s, ConnectionState::Disconnected { reason, .. } if reason != "not connected yet"));
+    let away = state.wait_for(
+        |s| matches!(s, ConnectionState::Disconnected { reason, .. } if reason != "not connected yet"),
+    );
     away.await.unwrap();
     assert!(redis.connection().is_none());
     assert!(!redis.publish("c", &["m".to_owned()]).await.unwrap());

@@ -58,7 +58,10 @@ async fn listening(store: &Store) {
 async fn channel(server: &TestRedis) -> String {
     let name = server.channels().await.pop().expect("a subscription");
     let parts: Vec<_> = name.split(':').collect();
-    assert!(parts.len() == 3 && parts[0] == "test" && parts[1].len() == 16 && parts[2] == "changes", "{name}");
+    assert!(
+        parts.len() == 3 && parts[0] == "test" && parts[1].len() == 16 && parts[2] == "changes",
+        "{name}"
+    );
     name
 }
 

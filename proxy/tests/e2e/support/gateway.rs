@@ -103,7 +103,8 @@ impl Setup {
         }
         write(directory.path(), "test.yaml", &test);
         write(directory.path(), "overlay.yaml", &self.overlay);
-        let words: Vec<&str> = std::iter::once("run").chain(self.role.iter().flat_map(|r| ["--role", *r])).collect();
+        let words: Vec<&str> =
+            std::iter::once("run").chain(self.role.iter().flat_map(|r| ["--role", *r])).collect();
         let mut process = Process::start(&command(directory.path(), &self.env, &words));
         process.gently = self.embedded;
         let [port, admin_port] = [ports[0].number(), ports[1].number()];
