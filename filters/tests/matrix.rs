@@ -9,6 +9,8 @@ mod data;
 mod golden;
 #[path = "matrix/laws.rs"]
 mod laws;
+#[path = "matrix/reasoning_field.rs"]
+mod reasoning_field;
 #[path = "matrix/second.rs"]
 mod second;
 #[path = "matrix/show.rs"]
