@@ -5,6 +5,8 @@
 mod call;
 #[path = "matrix/data.rs"]
 mod data;
+#[path = "matrix/first.rs"]
+mod first;
 #[path = "matrix/golden.rs"]
 mod golden;
 #[path = "matrix/laws.rs"]

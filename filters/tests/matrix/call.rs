@@ -93,7 +93,7 @@ impl Upstream {
         translate::way(&self.target.provider, model, surface(front)).unwrap()
     }
 
-    fn back(&self, front: Wire) -> Back {
+    pub(crate) fn back(&self, front: Wire) -> Back {
         self.way(front).back(&self.target.provider).unwrap()
     }
 }
