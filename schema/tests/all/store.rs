@@ -101,7 +101,8 @@ async fn metadata_that_is_no_text_is_loaded_as_it_is_written() {
     let store = Store::connect(&url, 2, Duration::from_secs(10)).await.unwrap();
     store.migrate().await.unwrap();
     store.create_key(&rows::key("sp-AbCdEf12"), None).await.unwrap();
-    TestPg::execute(&url, r#"UPDATE virtual_keys SET metadata = '{"a": 1, "b": {"c": null}, "d": "x"}'"#).await;
+    TestPg::execute(&url, r#"UPDATE virtual_keys SET metadata = '{"a": 1, "b": {"c": null}, "d": "x"}'"#)
+        .await;
     let keys = store.load().await.unwrap().keys;
     let texts = [("a", "1"), ("b", r#"{"c":null}"#), ("d", "x")].map(|(k, v)| (k.to_owned(), v.to_owned()));
     assert_eq!(keys[0].labels.metadata, texts.into());
