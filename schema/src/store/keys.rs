@@ -6,7 +6,6 @@ use crate::audit::Actor;
 use crate::error::StoreError;
 use crate::rows::KeyRow;
 use sqlx::Row;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 impl Store {
@@ -37,7 +36,7 @@ impl Store {
             .bind(key.networks.as_deref())
             .bind(key.disabled_at)
             .bind(&key.labels.tags)
-            .bind(Json(&key.labels.metadata))
+            .bind(sqlx::types::Json(&key.labels.metadata))
             .execute(&mut *lease)
             .await;
             lease.settle(answer).map(drop)
