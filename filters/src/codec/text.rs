@@ -98,23 +98,33 @@ fn escapes<'a>(text: &'a [u8], out: &mut impl Buffer) -> &'a [u8] {
 }
 
 /// Writes one byte that must be escaped (they are all ASCII) to where there is room; gives back how long that is.
+#[inline]
 fn escaped(byte: u8, to: &mut [u8]) -> usize {
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        b'\n' => b'n',
-        b'\t' => b't',
-        b'\r' => b'r',
-        0x08 => b'b',
-        0x0c => b'f',
-        control => {
+    match LETTERS[usize::from(byte)] {
+        0 => {
             let hex = |n: u8| b"0123456789abcdef"[usize::from(n & 15)];
-            to[..LONGEST].copy_from_slice(&[b'\\', b'u', b'0', b'0', hex(control >> 4), hex(control)]);
-            return LONGEST;
+            to[..LONGEST].copy_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte)]);
+            LONGEST
         }
-    };
-    to[..2].copy_from_slice(&[b'\\', short]);
-    2
+        letter => {
+            to[..2].copy_from_slice(&[b'\\', letter]);
+            2
+        }
+    }
 }
+
+/// The letters of the short escapes.
+const LETTERS: [u8; 256] = {
+    let mut letters = [0; 256];
+    letters[b'"' as usize] = b'"';
+    letters[b'\\' as usize] = b'\\';
+    letters[b'\n' as usize] = b'n';
+    letters[b'\t' as usize] = b't';
+    letters[b'\r' as usize] = b'r';
+    letters[0x08] = b'b';
+    letters[0x0c] = b'f';
+    letters
+};
 
 /// Bytes that are looked at at once: as many as a number holds.
 const WORD: usize = 8;

@@ -26,14 +26,23 @@ pub(in crate::codec) fn unescape(inside: &str) -> Result<Cow<'_, str>, Half> {
     let mut out = vec![0; inside.len() + WORD];
     out[..at].copy_from_slice(&inside.as_bytes()[..at]);
     let (mut len, mut rest, mut quiet) = (at, &inside.as_bytes()[at..], 0);
-    while let Some((word, more)) = rest.split_first_chunk::<WORD>() {
-        out[len..len + WORD].copy_from_slice(word);
+    while let Some((word, more)) = rest.split_first_chunk::<WORD>()
+        && let Some(to) = out[len..].first_chunk_mut()
+    {
+        *to = *word;
         let marks = equal(u64::from_le_bytes(*word), b'\\');
         if marks != 0 {
             let at = first(marks);
             len += at;
-            (len, rest) = escape(&rest[at + 1..], &mut out, len)?;
             quiet = 0;
+            match rest[at + 1..].split_first() {
+                Some((b'u', more)) => (len, rest) = unit(more, &mut out, len)?,
+                Some((letter, more)) => {
+                    out[len] = MEANS[usize::from(*letter)];
+                    (len, rest) = (len + 1, more);
+                }
+                None => return Err(Half),
+            }
             continue;
         }
         (len, rest, quiet) = (len + WORD, more, quiet + 1);
@@ -45,35 +54,42 @@ pub(in crate::codec) fn unescape(inside: &str) -> Result<Cow<'_, str>, Half> {
         }
     }
     while let Some((byte, more)) = rest.split_first() {
-        if *byte == b'\\' {
-            (len, rest) = escape(more, &mut out, len)?;
-        } else {
-            out[len] = *byte;
-            (len, rest) = (len + 1, more);
-        }
+        (len, rest) = match (byte, more) {
+            (b'\\', [b'u', more @ ..]) => unit(more, &mut out, len)?,
+            (b'\\', [letter, more @ ..]) => {
+                out[len] = MEANS[usize::from(*letter)];
+                (len + 1, more)
+            }
+            (b'\\', []) => return Err(Half),
+            (byte, more) => {
+                out[len] = *byte;
+                (len + 1, more)
+            }
+        };
     }
     out.truncate(len);
     String::from_utf8(out).map(Cow::Owned).map_err(|_| Half)
 }
 
-/// Writes what a backslash and the next letters stand for to its place; gives back where that ends, and what is behind
-/// the letters.
-fn escape<'a>(rest: &'a [u8], out: &mut [u8], at: usize) -> Result<(usize, &'a [u8]), Half> {
-    let (letter, more) = rest.split_first().ok_or(Half)?;
-    out[at] = match letter {
-        b'n' => b'\n',
-        b't' => b'\t',
-        b'r' => b'\r',
-        b'b' => 0x08,
-        b'f' => 0x0c,
-        b'u' => return unit(more, out, at),
-        // Quote, backslash, slash.
-        itself => *itself,
-    };
-    Ok((at + 1, more))
-}
+/// What a letter behind a backslash stands for: quote, backslash and slash for themselves.
+const MEANS: [u8; 256] = {
+    let mut means = [0; 256];
+    let mut letter = 0;
+    while letter < 256 {
+        means[letter] = letter as u8;
+        letter += 1;
+    }
+    means[b'n' as usize] = b'\n';
+    means[b't' as usize] = b'\t';
+    means[b'r' as usize] = b'\r';
+    means[b'b' as usize] = 0x08;
+    means[b'f' as usize] = 0x0c;
+    means
+};
 
-/// A character by its number: one of four digits, or two that are a pair.
+/// Writes a character by its number, of four digits or two such numbers that are a pair, to its place; gives back where
+/// it ends, and what is behind the digits.
+#[cold]
 fn unit<'a>(rest: &'a [u8], out: &mut [u8], at: usize) -> Result<(usize, &'a [u8]), Half> {
     let number = |at: &'a [u8]| {
         let (digits, more) = at.split_first_chunk::<4>()?;
