@@ -197,3 +197,36 @@ fn request_60k_chat_to_anthropic(b: Bencher) {
         )
     });
 }
+
+fn responses_request() -> Vec<u8> {
+    responses::encode_request(
+        &conversation(),
+        "gpt-5",
+        &responses::RequestOptions::default(),
+        &mut Losses::default(),
+    )
+}
+
+#[divan::bench]
+fn request_60k_responses_to_anthropic(b: Bencher) {
+    let body = responses_request();
+    b.counter(BytesCount::new(body.len())).bench(|| {
+        let c = responses::decode_request(&body).unwrap();
+        messages::encode_request(
+            &c,
+            "claude-sonnet-5",
+            &messages::RequestOptions::default(),
+            &mut Losses::default(),
+        )
+    });
+}
+
+/// To a server that speaks Chat only, as most that are compatible with OpenAI do.
+#[divan::bench]
+fn request_60k_responses_to_chat(b: Bencher) {
+    let body = responses_request();
+    b.counter(BytesCount::new(body.len())).bench(|| {
+        let c = responses::decode_request(&body).unwrap();
+        chat::encode_request(&c, "gpt-5", &chat::ChatOptions::compatible(), &mut Losses::default())
+    });
+}

@@ -47,7 +47,7 @@ impl<'o> Out<'o> {
     /// `{"variant":`
     fn variant(&mut self, variant: &str) {
         self.out.push(b'{');
-        text::quote(variant, |piece| self.out.extend_from_slice(piece.as_bytes()));
+        text::quote(variant, self.out);
         self.out.push(b':');
     }
 }
@@ -57,7 +57,7 @@ struct Pieces<'o>(&'o mut Vec<u8>);
 
 impl Write for Pieces<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        text::escape(piece, |p| self.0.extend_from_slice(p.as_bytes()));
+        text::escape(piece, self.0);
         Ok(())
     }
 }
@@ -102,8 +102,7 @@ impl<'o> Serializer for Out<'o> {
         if self.raw {
             return self.put(s);
         }
-        self.out.reserve(s.len() + 2);
-        text::quote(s, |piece| self.out.extend_from_slice(piece.as_bytes()));
+        text::quote(s, self.out);
         Ok(())
     }
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Done {
@@ -222,7 +221,7 @@ impl Many<'_> {
             return value.serialize(Out { out: self.out, raw: true });
         }
         self.comma();
-        text::quote(key, |piece| self.out.extend_from_slice(piece.as_bytes()));
+        text::quote(key, self.out);
         self.out.push(b':');
         self.value(value)
     }

@@ -37,7 +37,8 @@ pub(super) fn write(json: &mut Json, c: &Conversation, model: &str, options: &Op
     }
     config.end_object();
     if config.out.len() > 2 {
-        json.raw_member("generationConfig", &String::from_utf8_lossy(&config.out));
+        json.key("generationConfig");
+        json.written(&config.out);
     }
     json.maybe("serviceTier", top.service_tier);
     if !top.labels.is_empty() {

@@ -134,11 +134,12 @@ pub(super) fn write(json: &mut Json, c: &Conversation, model: Model, options: &O
         json.array();
         if any_function {
             json.object();
-            json.raw_member("functionDeclarations", &String::from_utf8_lossy(&functions.out));
+            json.key("functionDeclarations");
+            json.written(&functions.out);
             json.end_object();
         }
         if any_server {
-            json.raw(&String::from_utf8_lossy(&servers.out));
+            json.written(&servers.out);
         }
         json.end_array();
     }

@@ -64,7 +64,7 @@ impl Json {
     /// A text.
     pub(super) fn text(&mut self, text: &str) {
         self.separate();
-        text::quote(text, |piece| self.out.extend_from_slice(piece.as_bytes()));
+        text::quote(text, &mut self.out);
     }
 
     /// Anything that serialises.
@@ -80,6 +80,12 @@ impl Json {
     pub(super) fn raw(&mut self, text: &str) {
         self.separate();
         self.out.extend_from_slice(text.as_bytes());
+    }
+
+    /// A value written elsewhere.
+    pub(super) fn written(&mut self, value: &[u8]) {
+        self.separate();
+        self.out.extend_from_slice(value);
     }
 
     /// A member.

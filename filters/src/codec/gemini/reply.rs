@@ -196,7 +196,7 @@ pub(super) fn part(json: &mut Json, b: &Block, media_next: bool, sealed: Option<
             // An answer has no place to note that another provider's file cannot be told.
             if media::write(&mut inner, m, kind, "", &options, true, &mut Losses::default()) {
                 json.object();
-                json.raw(&String::from_utf8_lossy(&inner.out[1..]));
+                json.written(&inner.out[1..]);
                 json.maybe("thoughtSignature", sealed);
                 json.end_object();
             }

@@ -191,7 +191,7 @@ impl Encoder {
         let mut probe = Json::default();
         let _ = reply::part(&mut probe, &held.block, false, seal);
         if !probe.out.is_empty() {
-            self.part(choice, out, |json| json.raw(&String::from_utf8_lossy(&probe.out)));
+            self.part(choice, out, |json| json.written(&probe.out));
         }
     }
 

@@ -1,6 +1,7 @@
 //! A request read just so deep that every mistake can be named by its path, and every unknown member is still there:
 //! objects as lists of their members, values as the text they came as. One pass over the bytes.
 
+use crate::codec::text::{inside, unescape};
 use crate::ir::Raw;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -256,12 +257,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
 
 /// A string out of a member's text; None: it is something else.
 pub(super) fn string(text: &str) -> Option<Cow<'_, str>> {
-    // The text is JSON. Without escapes, what is between the quotes is the string.
-    match text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
-        Some(plain) if memchr::memchr(b'\\', plain.as_bytes()).is_none() => Some(Cow::Borrowed(plain)),
-        Some(_) => serde_json::from_str(text).ok().map(Cow::Owned),
-        None => None,
-    }
+    inside(text).and_then(|t| unescape(t).ok())
 }
 
 /// A value of a known shape out of a member's text.

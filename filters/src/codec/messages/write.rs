@@ -52,8 +52,7 @@ impl Sink for Vec<u8> {
         self.extend_from_slice(bytes);
     }
     fn string(&mut self, s: &str) {
-        self.reserve(s.len() + 2);
-        text::quote(s, |piece| self.put(piece.as_bytes()));
+        text::quote(s, self);
     }
 }
 
@@ -62,8 +61,7 @@ impl Sink for &mut BytesMut {
         self.extend_from_slice(bytes);
     }
     fn string(&mut self, s: &str) {
-        self.reserve(s.len() + 2);
-        text::quote(s, |piece| self.put(piece.as_bytes()));
+        text::quote(s, *self);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::decode_request::keep;
 use super::item::{self, Item, Turn};
-use super::json::{Str, join, parse, raw, required};
+use super::json::{StrOrList, join, parse, raw, required, string};
 use super::{carry, media, tools};
 use crate::codec::DecodeError;
 use crate::ir::block::{Body, CallKind, ToolResult};
@@ -10,15 +10,16 @@ use crate::ir::{Block, Conversation, Message, Origin, Role, Spot};
 use serde_json::value::RawValue;
 
 /// Reads `input`.
-pub(super) fn read_input(input: &RawValue, c: &mut Conversation) -> Result<(), DecodeError> {
-    if input.get().starts_with('"') {
-        let text: Str<'_> = parse(input.get(), "input")?;
-        let at = Spot::new("input");
-        let content = vec![Block::text(text.into_string()).at(at.clone())];
-        c.messages.push(Message { at, ..Message::new(Role::User, content) });
-        return Ok(());
-    }
-    let list: Vec<&RawValue> = parse(input.get(), "input")?;
+pub(super) fn read_input(input: StrOrList<'_>, c: &mut Conversation) -> Result<(), DecodeError> {
+    let list = match input {
+        StrOrList::Str(text) => {
+            let at = Spot::new("input");
+            let content = vec![Block::text(text.into_string()).at(at.clone())];
+            c.messages.push(Message { at, ..Message::new(Role::User, content) });
+            return Ok(());
+        }
+        StrOrList::List(list) => list,
+    };
     let mut reader = Reader { turn: Turn { strict: true, ..Turn::default() }, ..Reader::default() };
     for (i, text) in list.into_iter().enumerate() {
         reader.item(text, &format!("input[{i}]"), c)?;
@@ -151,8 +152,7 @@ impl<'a> Reader<'a> {
     /// A string, or parts of the client's side.
     fn contents(&mut self, text: &'a RawValue, path: &str) -> Result<Vec<Block>, DecodeError> {
         if text.get().starts_with('"') {
-            let text: Str<'_> = parse(text.get(), path)?;
-            return Ok(vec![Block::text(text.into_string()).at(Spot::new(path))]);
+            return Ok(vec![Block::text(string(text, path)?).at(Spot::new(path))]);
         }
         let parts: Vec<&'a RawValue> = parse(text.get(), path)?;
         let mut blocks = Vec::with_capacity(parts.len());

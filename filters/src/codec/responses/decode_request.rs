@@ -4,7 +4,7 @@
 //! message; a string as `content` is one text part; `user` is the older name of `safety_identifier`; tools that come
 //! inside the input (`additional_tools`) join `tools`.
 
-use super::json::{Str, join, object, parse_body, raw, required};
+use super::json::{Str, StrOrList, join, object, parse_body, raw, required};
 use super::{decode_input, tools};
 use crate::codec::DecodeError;
 use crate::ir::settings::{Effort, Format, Reasoning};
@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 object! {
     Request {
         model "model": Str<'de>,
-        input "input": &'de RawValue,
+        input "input": StrOrList<'de>,
         instructions "instructions": Str<'de>,
         tools "tools": Vec<&'de RawValue>,
         tool_choice "tool_choice": &'de RawValue,

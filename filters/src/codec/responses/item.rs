@@ -4,7 +4,7 @@
 //! the id of a reasoning item, which belongs to its sealed thought.
 
 use super::carry::{self, Found};
-use super::json::{Str, join, object, parse, raw, required};
+use super::json::{Str, join, object, parse, raw, required, string};
 use super::{annotation, media};
 use crate::codec::DecodeError;
 use crate::ir::block::{Body, CacheTtl, CallKind, ServerKind, ToolCall};
@@ -87,7 +87,7 @@ impl<'a> Turn<'a> {
     /// A member that is a string in this kind of item.
     fn text(&self, value: Option<&RawValue>, path: &str, key: &str) -> Result<String, DecodeError> {
         let Some(value) = value else { return self.need(None, path, key) };
-        Ok(parse::<Str<'_>>(value.get(), &join(path, key))?.into_string())
+        Ok(string(value, &join(path, key))?.into_owned())
     }
 
     fn push(&mut self, body: Body, path: &str) {
@@ -176,8 +176,8 @@ impl<'a> Turn<'a> {
         let content = self.need(item.content.map(Some), path, "content")?;
         if let Some(content) = content {
             if content.get().starts_with('"') {
-                let text: Str<'_> = parse(content.get(), &at)?;
-                self.blocks.push(Block::text(text.into_string()).at(Spot::new(at)));
+                let text = string(content, &at)?;
+                self.blocks.push(Block::text(text).at(Spot::new(at)));
             } else {
                 let parts: Vec<&RawValue> = parse(content.get(), &at)?;
                 for (i, part) in parts.into_iter().enumerate() {

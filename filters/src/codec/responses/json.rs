@@ -1,9 +1,10 @@
 //! Reading JSON objects member by member: known ones typed and borrowed, unknown ones kept as they are, errors with
 //! the path of the member that is wrong.
 
-use crate::codec::DecodeError;
+use crate::codec::{DecodeError, text};
 use crate::ir::Raw;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -108,9 +109,47 @@ macro_rules! object {
 }
 pub(super) use object;
 
+/// A string, or a list.
+#[derive(Debug)]
+pub(super) enum StrOrList<'a> {
+    Str(Str<'a>),
+    List(Vec<&'a RawValue>),
+}
+
+impl<'de> Deserialize<'de> for StrOrList<'de> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = StrOrList<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+            fn visit_borrowed_str<E>(self, s: &'de str) -> Result<Self::Value, E> {
+                Ok(StrOrList::Str(Str(Cow::Borrowed(s))))
+            }
+            fn visit_str<E>(self, s: &str) -> Result<Self::Value, E> {
+                Ok(StrOrList::Str(Str(Cow::Owned(s.to_owned()))))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(StrOrList::List)
+            }
+        }
+        d.deserialize_any(V)
+    }
+}
+
 /// Parses the value that stands at `path` (empty: the whole body).
 pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str, path: &str) -> Result<T, DecodeError> {
     serde_json::from_str(text).map_err(|e| located(&e, path))
+}
+
+/// The string that stands at `path`, out of a value that was read before.
+pub(super) fn string<'a>(value: &'a RawValue, path: &str) -> Result<Cow<'a, str>, DecodeError> {
+    match text::inside(value.get()).map(text::unescape) {
+        Some(Ok(text)) => Ok(text),
+        // Says what it is instead.
+        Some(Err(_)) | None => parse::<Str<'_>>(value.get(), path).map(|s| s.0),
+    }
 }
 
 /// The whole body as text, and parsed.

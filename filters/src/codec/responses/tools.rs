@@ -44,15 +44,20 @@ pub(super) fn decode(list: &[&RawValue], path: &str, out: &mut Vec<Tool>) -> Res
 }
 
 fn decode_one(text: &RawValue, path: &str, outer: bool) -> Result<Tool, DecodeError> {
-    let kind: Kind<'_> = parse(text.get(), path)?;
-    let kind = required(kind.kind, path, "type")?;
+    // Nearly all are the client's own: they are read once.
+    let own = parse::<AnyTool<'_>>(text.get(), path);
+    let kind = match &own {
+        Ok(tool) => tool.kind.clone(),
+        Err(_) => parse::<Kind<'_>>(text.get(), path)?.kind,
+    };
+    let kind = required(kind, path, "type")?;
     let at = Spot::new(path);
     if !matches!(&*kind, "function" | "custom" | "namespace") {
         let name = kind.into_string();
         let body = ToolBody::Server { kind: server_kind(&name), origin: Origin::OpenAi, raw: raw(text) };
         return Ok(Tool { name, description: None, body, cache: None, extra: Vec::new(), at });
     }
-    let t: AnyTool<'_> = parse(text.get(), path)?;
+    let t = own?;
     let name = required(t.name, path, "name")?.into_string();
     let mut extra: Vec<(String, Raw)> = Vec::new();
     let body = match &*kind {

@@ -116,7 +116,7 @@ impl Encoder {
         out.extend_from_slice(b"{\"index\":");
         out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
         out.extend_from_slice(b",\"delta\":{\"content\":");
-        text::quote(text, |piece| out.extend_from_slice(piece.as_bytes()));
+        text::quote(text, out);
         out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":null}");
         out.extend_from_slice(self.tail());
     }

@@ -6,6 +6,7 @@ use crate::codec::gemini::{Platform, media, seal};
 use crate::ir::block::{Block, Body, CallKind, Thinking, ToolCall, ToolResult};
 use crate::ir::{Origin, Role};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 impl<'a> Writer<'a, '_> {
     pub(super) fn block(&mut self, b: &'a Block, role: Option<Role>) {
@@ -82,7 +83,7 @@ impl<'a> Writer<'a, '_> {
             return;
         }
         self.part(role);
-        self.json.raw(&String::from_utf8_lossy(&part.out[1..]));
+        self.json.written(&part.out[1..]);
         self.json.maybe("thoughtSignature", signature);
         self.end_part(at);
     }
@@ -144,7 +145,11 @@ impl<'a> Writer<'a, '_> {
         self.json.member("name", known.unwrap_or(call_id));
         self.json.key("response");
         let texts: Vec<&str> = content.iter().filter_map(Block::as_text).collect();
-        write_outcome(self.json, &texts.join("\n"), *is_error);
+        let text = match texts[..] {
+            [one] => Cow::Borrowed(one),
+            _ => Cow::Owned(texts.join("\n")),
+        };
+        write_outcome(self.json, &text, *is_error);
         let prefix = format!("{at}.functionResponse.");
         let json = &mut *self.json;
         self.rest.retain(|(path, raw)| match path.strip_prefix(&prefix) {
