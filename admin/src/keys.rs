@@ -140,8 +140,7 @@ pub(crate) async fn change(
     request_body = RotateKey, params(("id" = Uuid, Path, description = "The key."),
         ("If-Match" = Option<String>, Header, description = "The ETag of the key.")),
     responses((status = 201, description = "Both keys, the new one with its secret.", body = Rotated),
-        (status = 409, description = "It has been revoked or replaced.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 409, description = "It has been revoked or replaced.")))]
 pub(crate) async fn rotate(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
