@@ -10,6 +10,7 @@ mod all {
     mod kit;
     mod matrix;
     mod oidc;
+    mod oidc_fake;
     mod oidc_kit;
     mod oidc_logout;
     mod oidc_people;
