@@ -97,6 +97,7 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(keys::list, keys::create))?;
     api.add(routes!(keys::bulk::post))?;
     api.add(routes!(keys::get, keys::change))?;
+    api.add(routes!(keys::effective::get))?;
     api.add(routes!(keys::rotate))?;
     api.add(routes!(keys::fetch_secret))?;
     api.add(routes!(keys::disable))?;

@@ -23,5 +23,6 @@ mod all {
     mod second_factor;
     mod sessions;
     mod sign_in;
+    mod tools;
     mod wire;
 }

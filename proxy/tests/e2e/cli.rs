@@ -147,7 +147,10 @@ fn shipped_overlays_are_good() {
 async fn keys() {
     let gateway = Gateway::start(openai("http://127.0.0.1:9/v1")).await;
     let text = gateway
-        .cli_ok(&["keys", "create"], &["--name", "Ada's key", "--surfaces", "chat", "--models", "gpt-*,m"])
+        .cli_ok(
+            &["keys", "create"],
+            &["--name", "Ada's key", "--surfaces", "chat", "--models", "gpt-*,m", "--tool", "files/read"],
+        )
         .await;
     let secret = text.split_whitespace().find(|w| w.starts_with("sp-") && w.len() > 20).unwrap().to_owned();
     let listed = gateway.cli_ok(&["keys", "list"], &[]).await;
@@ -156,6 +159,7 @@ async fn keys() {
     let listed: Value = serde_json::from_str(&gateway.cli_ok(&["keys", "list"], &["--json"]).await).unwrap();
     let row = listed.as_array().unwrap().iter().find(|k| k["name"] == "Ada's key").unwrap();
     assert_eq!(row["models"], object!(["gpt-*", "m"]));
+    assert_eq!(row["tools"], object!(["files/read"]));
     assert_eq!(row["state"], "active");
     for (words, options) in [
         (&["keys", "revoke"][..], &["sp-nothere"][..]),

@@ -17,8 +17,8 @@ impl Store {
             let answer = sqlx::query(
                 "INSERT INTO virtual_keys (id, name, hash, prefix, user_id, team_id, surfaces, models,
                                            created_at, expires_at, revoked_at, created_by,
-                                           service_account_id, networks, disabled_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                                           service_account_id, networks, disabled_at, tools)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
             )
             .bind(key.id)
             .bind(&key.name)
@@ -35,6 +35,7 @@ impl Store {
             .bind(key.service_account_id)
             .bind(key.networks.as_deref())
             .bind(key.disabled_at)
+            .bind(&key.tools)
             .execute(&mut *lease)
             .await;
             lease.settle(answer).map(drop)

@@ -23,6 +23,7 @@ pub(crate) fn key(prefix: &str) -> KeyRow {
         team_id: None,
         surfaces: vec!["*".into()],
         models: vec!["gpt-*".into(), "claude-*".into()],
+        tools: vec!["files/*".into()],
         created_at: now(),
         expires_at: None,
         revoked_at: None,
@@ -51,6 +52,7 @@ pub(crate) fn team(name: &str) -> TeamRow {
         deleted_at: None,
         surfaces: vec!["chat".into()],
         models: vec![],
+        tools: vec!["*".into()],
     }
 }
 
