@@ -4,6 +4,7 @@ use super::flow::{Flow, Ticket, clear, local, stray};
 use super::remote::{self, Us};
 use super::{OidcError, claims, told, trial};
 use crate::caller::{Caller, Peer};
+use crate::guard::Noted;
 use crate::params::{Named, Params};
 use crate::problem::Problem;
 use crate::sign_in::{agent, sessions};
@@ -186,6 +187,9 @@ async fn come_back(
                 let event = Event::not_done("session.sign_in", Outcome::Failed, error.to_string());
                 let event = event.on("oidc_provider", provider.id, &provider.slug);
                 state.store().note(&anonymous(caller), &event).await?;
+                let mut response = error.problem().into_response();
+                response.extensions_mut().insert(Noted);
+                return Ok(response);
             }
             Err(error.problem())
         }

@@ -148,13 +148,15 @@ impl House {
 
     /// The same; it must be refused, with this code, and for the trail with this word in the reason.
     pub(super) async fn refused(&self, claims: Value, code: &str, word: &str) {
-        let before = self.trail("session.sign_in").await.len();
+        let rows = async || self.store.audit_trail(&AuditFilter::default(), None, 500).await.unwrap().len();
+        let (before, all) = (self.trail("session.sign_in").await.len(), rows().await);
         let mut browser = self.browser();
         let a = self.sign_in(&mut browser, claims).await;
         let trail = self.trail("session.sign_in").await;
         let reason = trail.first().and_then(|(reason, _)| reason.clone()).unwrap_or_default();
         assert_eq!((a.problem().1.as_str(), trail.len()), (code, before + 1), "{}: {reason}", a.text());
         assert!(reason.contains(word), "{word}: {reason}");
+        assert_eq!(rows().await, all + 1, "one row tells it");
         assert!(browser.cookies.is_empty(), "{word}: {:?}", browser.cookies);
         assert!(!a.text().contains(SECRET));
     }
