@@ -1,5 +1,6 @@
 //! `GET /api/calls`: the call log, newest first.
 
+pub(crate) mod costs;
 mod query;
 pub(crate) mod view;
 

@@ -67,6 +67,7 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(health::get))?;
     api.add(routes!(calls::list))?;
     api.add(routes!(calls::get))?;
+    api.add(routes!(calls::costs::list))?;
     api.add(routes!(snapshot::get))?;
     api.add(routes!(openapi::get))?;
     api.add(routes!(sessions::post, sessions::delete))?;

@@ -3,6 +3,7 @@
 
 mod all {
     mod authenticator;
+    mod costs;
     mod data;
     mod enforced;
     mod house;

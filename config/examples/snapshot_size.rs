@@ -5,6 +5,7 @@ use sallyport_config::last_good::Frozen;
 use sallyport_config::snapshot::Source;
 use sallyport_config::{Assembler, LastGood, Loaded, load};
 use sallyport_schema::envelope::{KeyRing, MasterKey};
+use sallyport_schema::labels::Labels;
 use sallyport_schema::rows::{Change, KeyRow, StoredState};
 use sallyport_schema::store::Store;
 use sallyport_schema::testing::TestPg;
@@ -38,6 +39,7 @@ fn key(n: u128) -> KeyRow {
         service_account_id: None,
         networks: None,
         disabled_at: None,
+        labels: Labels::default(),
     }
 }
 

@@ -287,6 +287,7 @@ fn key(row: &KeyRow, intern: &mut Interner) -> Key {
             .map(|all| all.iter().filter_map(|n| crate::addresses::network(n)).collect()),
         revoked: row.revoked_at.is_some(),
         disabled: row.disabled_at.is_some(),
+        labels: intern.labels(&row.labels),
     }
 }
 

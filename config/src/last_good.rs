@@ -6,6 +6,7 @@ use crate::assemble::Assembler;
 use crate::pattern::PatternSet;
 use crate::snapshot::{KeyHash, Owner, Snapshot};
 use sallyport_schema::envelope::KeyRing;
+use sallyport_schema::labels::Labels;
 use sallyport_schema::rows::{
     AccountRow, HeldRole, KeyRow, ModelRow, ProviderRow, RoleRow, StoredState, TeamRow, UserRow,
 };
@@ -203,6 +204,8 @@ struct DiskKey {
     w: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     d: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    l: Option<Arc<Labels>>,
 }
 
 fn disk(state: &Frozen) -> Disk {
@@ -239,6 +242,7 @@ fn disk(state: &Frozen) -> Disk {
         a: k.account,
         w: k.networks.as_ref().map(|all| all.iter().map(ToString::to_string).collect()),
         d: k.disabled,
+        l: k.labels.clone(),
     });
     let keys = keys.collect();
     Disk {
@@ -290,6 +294,7 @@ fn thaw(disk: Disk) -> Result<StoredState, String> {
             service_account_id: k.a,
             networks: k.w,
             disabled_at: k.d.then_some(OffsetDateTime::UNIX_EPOCH),
+            labels: k.l.map(Arc::unwrap_or_clone).unwrap_or_default(),
         })
     });
     let users = disk.users.into_iter().map(|u| UserRow {

@@ -12,7 +12,8 @@ pub use crate::units::{Duration, Secret, Size};
 pub use admin::{Admin, BindAddress, PasswordRules, RateLimit, SecondFactorRules, SessionRules};
 pub use kinds::{
     AnthropicSettings, AzureOpenaiSettings, BedrockApi, BedrockSettings, Entra, KindSettings,
-    ManagedIdentity, OpenaiCompatibleSettings, OpenaiSettings, VertexSettings, WorkloadIdentity,
+    ManagedIdentity, OpenaiCompatibleSettings, OpenaiSettings, ReasoningField, VertexSettings,
+    WorkloadIdentity,
 };
 pub use provider::{HttpVersions, Provider, ProviderKind};
 pub use responses::{Background, Responses};

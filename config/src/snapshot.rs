@@ -7,6 +7,7 @@ use crate::model::{Config, HttpVersions, KindSettings, ProviderKind, Secret};
 use crate::pattern::PatternSet;
 use crate::prices::PriceTable;
 use crate::rights::{Bounds, Held, Roles};
+use sallyport_schema::labels::Labels;
 use std::path::PathBuf;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -90,6 +91,8 @@ pub struct Key {
     pub revoked: bool,
     /// Refused until it is enabled again.
     pub disabled: bool,
+    /// Tags and metadata, where it has some. Interned.
+    pub labels: Option<Arc<Labels>>,
 }
 
 /// A user or a service account as requests see it.

@@ -3,6 +3,7 @@
 use crate::load::{Loaded, load};
 use base64::Engine as _;
 use sallyport_schema::envelope::{KeyRing, MasterKey};
+use sallyport_schema::labels::Labels;
 use sallyport_schema::rows::{
     AccountRow, HeldRole, KeyRow, ModelRow, ProviderRow, RoleRow, RouteRow, TeamRow, UserRow,
 };
@@ -43,6 +44,7 @@ pub(crate) fn key(n: u128, hash: u8, surfaces: &[&str]) -> KeyRow {
         service_account_id: None,
         networks: None,
         disabled_at: None,
+        labels: Labels::default(),
     }
 }
 

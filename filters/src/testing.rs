@@ -138,6 +138,7 @@ impl World {
             user: Some(user.id),
             account: None,
             networks: None,
+            labels: None,
             disabled: false,
             team: Some(team.id),
             surfaces: all(),

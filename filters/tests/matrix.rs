@@ -5,10 +5,14 @@
 mod call;
 #[path = "matrix/data.rs"]
 mod data;
+#[path = "matrix/first.rs"]
+mod first;
 #[path = "matrix/golden.rs"]
 mod golden;
 #[path = "matrix/laws.rs"]
 mod laws;
+#[path = "matrix/reasoning_field.rs"]
+mod reasoning_field;
 #[path = "matrix/second.rs"]
 mod second;
 #[path = "matrix/show.rs"]

@@ -1,7 +1,9 @@
 //! One call through the gateway, as the call log keeps it.
 
+use crate::labels::Labels;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -81,6 +83,9 @@ pub struct CallRecord {
     /// Owner of the key.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub team_id: Option<Uuid>,
+    /// The key's tags and metadata, where it has some.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Arc<Labels>>,
     /// Address of the client.
     #[serde(rename = "ip", default, skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<IpAddr>,

@@ -9,6 +9,7 @@ pub mod changes;
 pub mod embedded;
 pub mod envelope;
 pub mod error;
+pub mod labels;
 pub mod log_store;
 pub mod pattern;
 pub mod rows;

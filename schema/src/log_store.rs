@@ -2,6 +2,7 @@
 
 mod awaited;
 mod columns;
+pub mod costs;
 mod cursor;
 mod find;
 mod last_use;
@@ -43,6 +44,14 @@ pub struct CallFilter {
     pub key_prefix: Option<String>,
     /// That asked for this model.
     pub model: Option<String>,
+    /// With a key of this user or service account.
+    pub user_id: Option<Uuid>,
+    /// For this team.
+    pub team_id: Option<Uuid>,
+    /// With a key that had this tag then.
+    pub tag: Option<String>,
+    /// That this provider answered.
+    pub provider: Option<String>,
     /// That got this HTTP status.
     pub status: Option<u16>,
     /// That got a status of this class (4: 400 to 499).
@@ -84,6 +93,12 @@ pub trait LogStore: Send + Sync {
     async fn find(&self, id: &str) -> Result<Option<CallRecord>, LogError> {
         let _ = id;
         Err(LogError::Other("this store cannot look up a single call".to_owned()))
+    }
+
+    /// What the calls that fit have cost, added up, the most costly first. `limit` bounds the sums.
+    async fn costs(&self, filter: &CallFilter, by: costs::By) -> Result<costs::Costs, LogError> {
+        let _ = (filter, by);
+        Err(LogError::Other("this store cannot add up".to_owned()))
     }
 
     /// Drops what is older than so many days besides today, and prepares for the days to come. To be called daily or

@@ -1,6 +1,7 @@
 //! The rows of the control plane: what Postgres holds and the snapshot is built from.
 
 use crate::access::Grant;
+use crate::labels::Labels;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -120,6 +121,9 @@ pub struct KeyRow {
     /// Set: the key is refused until it is enabled again.
     #[serde(default)]
     pub disabled_at: Option<OffsetDateTime>,
+    /// Tags and metadata: they reach the call log.
+    #[serde(default)]
+    pub labels: Labels,
 }
 
 /// An upstream provider made in the store (others come from YAML).

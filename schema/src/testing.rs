@@ -153,6 +153,7 @@ pub fn call() -> CallRecord {
         key_prefix: None,
         user_id: None,
         team_id: None,
+        labels: None,
         client_ip: Some([192, 0, 2, 1].into()),
         user_agent: Some("curl/8".into()),
         surface: "chat".into(),

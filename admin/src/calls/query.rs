@@ -21,28 +21,40 @@ const MAX_TEXT: usize = 200;
 pub(crate) struct CallQuery {
     /// A virtual key: its id, or its prefix as the log shows it.
     #[param(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]+$")]
-    key: Option<String>,
+    pub(super) key: Option<String>,
     /// The model that was asked for.
     #[param(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]+$")]
-    model: Option<String>,
+    pub(super) model: Option<String>,
+    /// A user or service account, by id: the owner of the key.
+    #[param(value_type = Option<Uuid>)]
+    pub(super) user: Option<String>,
+    /// A team, by id.
+    #[param(value_type = Option<Uuid>)]
+    pub(super) team: Option<String>,
+    /// A tag that the key had then.
+    #[param(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]+$")]
+    pub(super) tag: Option<String>,
+    /// The provider of the last attempt.
+    #[param(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]+$")]
+    pub(super) provider: Option<String>,
     /// A status (`429`) or a class of them (`4xx`).
     #[param(pattern = "^[1-5]([0-9][0-9]|xx)$", example = "4xx")]
-    status: Option<String>,
+    pub(super) status: Option<String>,
     /// A surface: `chat`, `messages`, …
     #[param(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]+$")]
-    surface: Option<String>,
+    pub(super) surface: Option<String>,
     /// Calls that started at this instant or later (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// Calls that started before this instant (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
-    to: Option<String>,
+    pub(super) to: Option<String>,
     /// Calls on a page.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 50)]
-    limit: Option<String>,
+    pub(super) limit: Option<String>,
     /// `next` of the page before.
     #[param(pattern = "^[A-Za-z0-9_-]{32}$")]
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 impl CallQuery {
@@ -51,6 +63,10 @@ impl CallQuery {
         let mut filter = CallFilter {
             limit: self.limit.map_or(Ok(DEFAULT_LIMIT), |l| limit(&l))?,
             model: self.model.map(|m| text("model", m)).transpose()?,
+            user_id: self.user.map(|id| uuid("user", &id)).transpose()?,
+            team_id: self.team.map(|id| uuid("team", &id)).transpose()?,
+            tag: self.tag.map(|t| text("tag", t)).transpose()?,
+            provider: self.provider.map(|p| text("provider", p)).transpose()?,
             surface: self.surface.map(|s| text("surface", s)).transpose()?,
             from: self.from.map(|t| instant("from", &t)).transpose()?,
             to: self.to.map(|t| instant("to", &t)).transpose()?,
@@ -77,7 +93,7 @@ pub(super) fn bad_cursor() -> Problem {
     bad("cursor is not one that this API gave; leave it out to begin with the newest")
 }
 
-fn bad(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+pub(super) fn bad(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::bad_request("bad_parameter", detail)
 }
 
@@ -91,6 +107,10 @@ pub(super) fn text(name: &str, value: String) -> Result<String, Problem> {
         return Err(bad(format!("{name} must be UTF-8 without control characters")));
     }
     Ok(value)
+}
+
+fn uuid(name: &str, text: &str) -> Result<Uuid, Problem> {
+    text.parse().map_err(|_| bad(format!("{name} must be an id (UUID)")))
 }
 
 fn limit(text: &str) -> Result<u32, Problem> {
@@ -137,13 +157,17 @@ mod tests {
     fn every_filter_is_read() {
         let id = Uuid::now_v7();
         let (f, after) = read(&format!(
-            "key={id}&model=gpt-5&status=4xx&surface=chat&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00+02:00&limit=7"
+            "key={id}&user={id}&team={id}&tag=blue&provider=openai&model=gpt-5&status=4xx&surface=chat&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00+02:00&limit=7"
         ))
         .unwrap();
         let want = CallFilter {
             key_id: Some(id),
             key_prefix: None,
             model: Some("gpt-5".into()),
+            user_id: Some(id),
+            team_id: Some(id),
+            tag: Some("blue".into()),
+            provider: Some("openai".into()),
             status: None,
             status_class: Some(4),
             surface: Some("chat".into()),
@@ -178,6 +202,9 @@ mod tests {
             "cursor=",
             "key=",
             "model=a%00b",
+            "tag=",
+            "user=me",
+            "team=",
             "surface=a%0Ab",
             "status=4xx&status=5xx",
         ] {

@@ -2,6 +2,8 @@
 
 use sallyport_schema::call::{CallRecord, ErrorSource, Usage};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -20,10 +22,14 @@ pub(crate) struct Call {
     key_id: Option<Uuid>,
     /// First characters of the key.
     key_prefix: Option<String>,
-    /// Owner of the key, if a person.
+    /// Owner of the key: a user or a service account.
     user_id: Option<Uuid>,
     /// Owner of the key, if a team.
     team_id: Option<Uuid>,
+    /// Tags of the key at that time.
+    tags: Vec<String>,
+    /// Metadata of the key at that time.
+    metadata: BTreeMap<String, String>,
     /// Address of the client.
     client_ip: Option<String>,
     /// `User-Agent`, cut to 200 bytes.
@@ -107,7 +113,7 @@ struct Tokens {
 
 /// An amount of money.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
-struct Cost {
+pub(super) struct Cost {
     /// In nano-dollars (1e-9 USD).
     nanos: i64,
     /// In US dollars, exact.
@@ -116,7 +122,7 @@ struct Cost {
 }
 
 impl Cost {
-    fn new(nanos: i64) -> Self {
+    pub(super) fn new(nanos: i64) -> Self {
         let (sign, amount) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
         Self { nanos, usd: format!("{sign}{}.{:09}", amount / 1_000_000_000, amount % 1_000_000_000) }
     }
@@ -124,6 +130,7 @@ impl Cost {
 
 impl From<CallRecord> for Call {
     fn from(c: CallRecord) -> Self {
+        let labels = c.labels.map(Arc::unwrap_or_clone).unwrap_or_default();
         Self {
             id: c.id,
             started_at: c.started_at,
@@ -132,6 +139,8 @@ impl From<CallRecord> for Call {
             key_prefix: c.key_prefix,
             user_id: c.user_id,
             team_id: c.team_id,
+            tags: labels.tags,
+            metadata: labels.metadata,
             client_ip: c.client_ip.map(|ip| ip.to_string()),
             user_agent: c.user_agent,
             surface: c.surface,

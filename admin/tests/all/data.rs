@@ -9,6 +9,7 @@ use sallyport_config::model::Admin;
 use sallyport_config::snapshot::Source;
 use sallyport_schema::audit::{Actor, AuditFilter, Event, Verified};
 use sallyport_schema::envelope::{KeyRing, MasterKey};
+use sallyport_schema::labels::Labels;
 use sallyport_schema::log_store::{LogStore as _, PgLogStore};
 use sallyport_schema::rows::HeldRole;
 use sallyport_schema::store::people::NewPerson;
@@ -105,6 +106,7 @@ impl House {
         self.token_with("ada", Some("ada's browser")).await;
         let mut record = call(time::OffsetDateTime::now_utc());
         (record.user_id, record.user_agent) = (Some(ada), Some("ada's editor".into()));
+        record.labels = Some(Labels { tags: vec!["ada's".into()], ..Labels::default() }.into());
         self.log.append(&[record]).await.unwrap();
         ada
     }
@@ -209,8 +211,8 @@ async fn an_erased_person_is_an_id_and_the_trail_stays_whole() {
     assert!(all.contains(&ada.to_string()));
     assert_eq!(h.store.forget_calls(1000).await.unwrap(), 1);
     assert_eq!(h.store.forget_calls(1000).await.unwrap(), 0);
-    let calls = TestPg::value(&h.url, "SELECT string_agg(user_id::text || COALESCE(user_agent, '-') || COALESCE(client_ip::text, '-'), ',') FROM call_log").await;
-    assert_eq!(calls, format!("{ada}--"));
+    let calls = TestPg::value(&h.url, "SELECT string_agg(user_id::text || COALESCE(user_agent, '-') || COALESCE(client_ip::text, '-') || COALESCE(key_tags::text, '-'), ',') FROM call_log").await;
+    assert_eq!(calls, format!("{ada}---"));
     h.person("ada", "developer").await;
 }
 

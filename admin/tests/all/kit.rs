@@ -213,6 +213,7 @@ pub(super) fn call(started_at: OffsetDateTime) -> CallRecord {
         key_prefix: Some("sp-AbCdEf12".into()),
         user_id: None,
         team_id: None,
+        labels: None,
         client_ip: Some("192.0.2.1".parse().unwrap()),
         user_agent: None,
         surface: "chat".into(),

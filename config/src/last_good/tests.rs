@@ -11,6 +11,8 @@ fn state() -> StoredState {
     revoked.revoked_at = Some(OffsetDateTime::UNIX_EPOCH);
     revoked.service_account_id = Some(id(3));
     revoked.disabled_at = Some(OffsetDateTime::UNIX_EPOCH);
+    revoked.labels.tags = vec!["blue".into()];
+    revoked.labels.metadata.insert("cost centre".into(), "4711".into());
     StoredState {
         settings: [("a".to_owned(), serde_json::json!({ "b": 1 }))].into(),
         users: vec![user(1, true), user(2, false)],

@@ -138,12 +138,28 @@ pub struct BedrockSettings {
     pub api: Option<BedrockApi>,
 }
 
+/// Under which name a message has its thoughts.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasoningField {
+    /// `reasoning_content`: DeepSeek, SGLang, llama.cpp, vLLM before 0.16.
+    ReasoningContent,
+    /// `reasoning`: Ollama, vLLM since 0.16. <https://docs.vllm.ai/en/stable/features/reasoning_outputs/>
+    Reasoning,
+    /// Both: for a server of unknown age that passes over fields which it does not know.
+    Both,
+}
+
 /// Settings of the kind `openai-compatible`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenaiCompatibleSettings {
     /// It has a Responses API; otherwise calls of Responses are translated to Chat Completions.
     pub responses: bool,
+    /// Under which name translated calls give the thoughts of earlier turns back to the server. Default: what is known
+    /// of its host: hosted services have their own ways; servers inside (an address, a name without a domain,
+    /// `.internal`, `.local`, `.svc`, `.lan`) get both names, all others `reasoning_content`.
+    pub reasoning_field: Option<ReasoningField>,
 }
 
 /// The settings of one provider.

@@ -37,6 +37,7 @@ impl World {
                 networks: None,
                 revoked: false,
                 disabled: false,
+                labels: None,
             },
             team: Team {
                 id: TEAM,

@@ -76,6 +76,7 @@ fn record(x: &Exchange, instance: &str, now: Instant) -> CallRecord {
         key_prefix: key.map(|k| k.prefix.as_ref().to_owned()),
         user_id: key.and_then(|k| k.owner()),
         team_id: key.and_then(|k| k.team),
+        labels: key.and_then(|k| k.labels.clone()),
         client_ip: x.client_ip,
         user_agent: x.user_agent.as_deref().map(|t| cut(t, MAX_TEXT)),
         surface: x.surface.name().to_owned(),

@@ -1,8 +1,8 @@
 //! Pieces of a streamed answer.
 //!
-//! Order, for every decoder: one [`StreamEvent::Start`] first; blocks of a choice one after the other or interleaved,
-//! each from `BlockStart` to `BlockStop` under an index that counts from 0 within its choice, in the order of their
-//! starts; a `Stop` a choice; `Tokens` whenever the provider says them (each replaces the one before; the last one
+//! Order, for every decoder: one [`StreamEvent::Start`] first (at most a `ServiceTier` before it); blocks of a choice
+//! one after the other or interleaved, each from `BlockStart` to `BlockStop` under an index that counts from 0 within
+//! its choice, in the order of their starts; a `Stop` a choice; `Tokens` whenever the provider says them (each replaces the one before; the last one
 //! comes before `End`); one `End` last. A decoder whose dialect has no such borders (Chat, Gemini) makes them.
 //! An `Error` may come at any time and ends the stream.
 

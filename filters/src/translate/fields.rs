@@ -15,6 +15,18 @@ pub(super) fn of_front(front: Wire, field: &str) -> Cow<'_, str> {
             Wire::Gemini | Wire::Converse => field.to_owned(),
         });
     }
+    // How closely a picture is looked at.
+    if let Some(at) = field.strip_suffix(".detail") {
+        return match front {
+            Wire::Chat => Cow::Owned(format!("{at}.image_url.detail")),
+            Wire::Gemini => Cow::Owned(format!("{at}.mediaResolution")),
+            _ => Cow::Borrowed(field),
+        };
+    }
+    // The proof of a thought.
+    if let (Wire::Responses, Some(at)) = (front, field.strip_suffix(".signature")) {
+        return Cow::Owned(format!("{at}.encrypted_content"));
+    }
     // A keyword of a schema.
     if let Some(keyword) = field.strip_prefix("format ") {
         return Cow::Owned(format!("{} {keyword}", of_front(front, "format")));
@@ -37,6 +49,8 @@ pub(super) fn of_front(front: Wire, field: &str) -> Cow<'_, str> {
         (Wire::Chat, "reasoning") => "reasoning_effort",
         (Wire::Messages, "reasoning") => "thinking",
         (Wire::Gemini, "reasoning") => "generationConfig.thinkingConfig",
+        (Wire::Messages, "reasoning.summary") => "thinking.display",
+        (Wire::Gemini, "reasoning.summary") => "generationConfig.thinkingConfig.includeThoughts",
         (Wire::Chat, "format") => "response_format",
         (Wire::Responses, "format") => "text.format",
         (Wire::Messages, "format") => "output_config.format",
@@ -46,6 +60,7 @@ pub(super) fn of_front(front: Wire, field: &str) -> Cow<'_, str> {
         (Wire::Messages, "parallel_tools") => "tool_choice.disable_parallel_tool_use",
         (Wire::Messages, "user") => "metadata.user_id",
         (Wire::Gemini, "metadata") => "labels",
+        (Wire::Gemini, "service_tier") => "serviceTier",
         (Wire::Chat | Wire::Responses, "cache_key") => "prompt_cache_key",
         (Wire::Chat | Wire::Responses, "cache_retention") => "prompt_cache_retention",
         (Wire::Gemini, "modalities") => "generationConfig.responseModalities",
@@ -59,3 +74,6 @@ pub(super) fn of_front(front: Wire, field: &str) -> Cow<'_, str> {
     };
     Cow::Borrowed(own)
 }
+
+#[cfg(test)]
+mod tests;

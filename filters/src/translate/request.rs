@@ -14,7 +14,7 @@ use crate::ir::block::{Body, Thinking};
 use crate::ir::{Conversation, Loss, Losses, Origin};
 use crate::rejection::{ErrorKind, Rejection};
 use crate::surface::Surface;
-use sallyport_config::model::{KindSettings, ProviderKind};
+use sallyport_config::model::{KindSettings, ProviderKind, ReasoningField};
 use sallyport_config::snapshot::Provider;
 use std::sync::Arc;
 
@@ -164,6 +164,7 @@ impl Translation {
             }
             Wire::Converse => converse::encode_request(&c, &served, &mut losses),
         };
+        newer_name(&mut losses, front, &x.body.raw);
         let dropped = settle(losses, front, lossy, &target.provider.name)?;
         let translation = Self {
             front,
@@ -255,6 +256,15 @@ fn chat_options(provider: &Provider) -> ChatOptions {
             s.api_version.as_deref().map_or_else(ChatOptions::openai, ChatOptions::azure)
         }
         KindSettings::Openai(_) => ChatOptions::openai(),
+        KindSettings::OpenaiCompatible(s) => {
+            let known = compatible(&provider.host);
+            let thoughts = s.reasoning_field.map_or(known.thoughts, |field| match field {
+                ReasoningField::ReasoningContent => Thoughts::Content,
+                ReasoningField::Reasoning => Thoughts::Reasoning,
+                ReasoningField::Both => Thoughts::Both,
+            });
+            ChatOptions { thoughts, ..known }
+        }
         _ => compatible(&provider.host),
     }
 }
@@ -278,6 +288,16 @@ fn at_home(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let inside = [".local", ".internal", ".svc", ".lan", ".localhost"].iter().any(|end| host.ends_with(end));
     inside || !host.contains('.') || host.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// OpenAI's clients say `safety_identifier` or, by its older name, `user`; the conversation has one place for both.
+fn newer_name(losses: &mut Losses, front: Wire, raw: &[u8]) {
+    if matches!(front, Wire::Chat | Wire::Responses)
+        && let Some(loss) = losses.0.iter_mut().find(|l| l.field == "user")
+        && memchr::memmem::find(raw, b"\"safety_identifier\"").is_some()
+    {
+        loss.field = "safety_identifier".to_owned();
+    }
 }
 
 /// A Chat client from before tools gets `function_call` back.

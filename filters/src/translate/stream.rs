@@ -350,7 +350,10 @@ pub fn first(back: Back, held: &[Bytes]) -> First {
     }
     for event in events {
         match event {
-            StreamEvent::Start { .. } | StreamEvent::Ping | StreamEvent::Tokens(_) => {}
+            StreamEvent::Start { .. }
+            | StreamEvent::Ping
+            | StreamEvent::Tokens(_)
+            | StreamEvent::ServiceTier(_) => {}
             StreamEvent::Error(error) => {
                 let (_, _, fault) = stream_fault(&error);
                 return First::Error { fault, error };

@@ -4,7 +4,8 @@ use super::data::Answers;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sallyport_config::model::{
-    AzureOpenaiSettings, BedrockApi, BedrockSettings, Config, HttpVersions, KindSettings, ProviderKind,
+    AzureOpenaiSettings, BedrockApi, BedrockSettings, Config, HttpVersions, KindSettings,
+    OpenaiCompatibleSettings, ProviderKind, ReasoningField,
 };
 use sallyport_config::models::ModelTable;
 use sallyport_config::prices::PriceTable;
@@ -54,6 +55,17 @@ impl Upstream {
             }),
             other => KindSettings::default_of(other),
         };
+        Self::with(name, (kind, wire, model), settings)
+    }
+
+    /// A compatible server at a company's own domain that gets thoughts back under this name.
+    pub(crate) fn reading(field: Option<ReasoningField>) -> Self {
+        let settings = OpenaiCompatibleSettings { reasoning_field: field, ..Default::default() };
+        let what = (ProviderKind::OpenaiCompatible, Wire::Chat, "qwen3");
+        Self::with("compatible", what, KindSettings::OpenaiCompatible(settings))
+    }
+
+    fn with(name: &str, (kind, wire, model): (ProviderKind, Wire, &str), settings: KindSettings) -> Self {
         let provider = Provider {
             name: name.into(),
             kind,
@@ -81,7 +93,7 @@ impl Upstream {
         translate::way(&self.target.provider, model, surface(front)).unwrap()
     }
 
-    fn back(&self, front: Wire) -> Back {
+    pub(crate) fn back(&self, front: Wire) -> Back {
         self.way(front).back(&self.target.provider).unwrap()
     }
 }

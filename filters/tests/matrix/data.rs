@@ -82,7 +82,20 @@ impl Answers {
 
     /// The stream as the provider would send it.
     pub(crate) fn stream(&self, case: &str) -> Option<Bytes> {
-        let events = self.all.get(case)?.get("events")?.as_array()?;
+        let events = self.events(case)?;
+        let bytes = self.bytes(events);
+        if self.wire == Wire::Chat && events.iter().all(|e| e.get("error").is_none()) {
+            return Some([&bytes[..], b"data: [DONE]\n\n"].concat().into());
+        }
+        Some(bytes)
+    }
+
+    pub(crate) fn events(&self, case: &str) -> Option<&[Value]> {
+        Some(self.all.get(case)?.get("events")?.as_array()?)
+    }
+
+    /// Events in the wire's framing.
+    pub(crate) fn bytes(&self, events: &[Value]) -> Bytes {
         let mut out = BytesMut::new();
         for e in events {
             let name = e["type"].as_str().unwrap_or_default();
@@ -99,10 +112,7 @@ impl Answers {
             };
             out.extend_from_slice(sse.as_bytes());
         }
-        if self.wire == Wire::Chat && events.iter().all(|e| e.get("error").is_none()) {
-            out.extend_from_slice(b"data: [DONE]\n\n");
-        }
-        Some(out.freeze())
+        out.freeze()
     }
 
     /// Error answers: `{status, headers, body}`.

@@ -163,3 +163,32 @@ async fn the_last_use_of_a_key_is_known() {
     .await;
     assert_eq!((&used["updated_at"], &used["state"]), (&made["key"]["updated_at"], &object!("active")));
 }
+
+/// A key's tags and metadata reach the log and the sums of cost, and a change of them the next call.
+#[tokio::test]
+async fn the_tags_of_a_key_are_in_the_log() {
+    let stub =
+        Stub::answering(|_| json(200, r#"{"usage":{"prompt_tokens":10,"completion_tokens":1}}"#)).await;
+    let gateway = Gateway::start(openai(&stub.url())).await;
+    let key = object!({"name": "k", "surfaces": ["*"], "models": ["*"], "tags": ["blue"],
+        "metadata": {"cost centre": "4711"}});
+    let made = admin(&gateway, "POST", "/api/keys", &key).await.expect(201).json();
+    let secret = made["secret"].as_str().unwrap();
+    gateway.until_status(secret, |status| status == 200).await;
+    let blue = until("the call", || async {
+        gateway.admin("/api/calls?tag=blue&limit=1").await.expect(200).json()["calls"].get(0).cloned()
+    })
+    .await;
+    assert_eq!((&blue["tags"], &blue["metadata"]), (&key["tags"], &key["metadata"]));
+    let sums = gateway.admin("/api/costs?by=tag").await.expect(200).json();
+    assert!(sums["sums"].as_array().unwrap().iter().any(|s| s["of"] == "blue"), "{sums}");
+
+    let path = format!("/api/keys/{}", made["key"]["id"].as_str().unwrap());
+    admin(&gateway, "PATCH", &path, &object!({"tags": ["red"]})).await.expect(200);
+    let red = until("a call with the new tag", || async {
+        status(&gateway, secret, "m").await;
+        gateway.admin("/api/calls?tag=red").await.expect(200).json()["calls"].get(0).cloned()
+    })
+    .await;
+    assert_eq!(red["tags"], object!(["red"]));
+}

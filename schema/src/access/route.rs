@@ -25,6 +25,7 @@ pub const TABLE: &[Rule] = &[
     line("GET", "/api/health", Permission::Public),
     line("GET", "/api/calls", Permission::CallsRead),
     line("GET", "/api/calls/{id}", Permission::CallsRead),
+    line("GET", "/api/costs", Permission::CallsRead),
     line("GET", "/api/snapshot", Permission::SnapshotRead),
     line("GET", "/api/openapi.json", Permission::ApiRead),
     line("POST", "/api/session", Permission::Public),

@@ -3,6 +3,7 @@
 use crate::call::CallRecord;
 use sqlx::postgres::PgConnection;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -12,17 +13,18 @@ INSERT INTO call_log (
     model_asked, model_served, provider, upstream_request_id, object_id, attempts, status,
     error_source, error_code, error_detail, cancelled, streamed,
     input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens,
-    cost_nanos, bytes_in, bytes_out, ttft_us, duration_us, dropped, estimated, follows)
+    cost_nanos, bytes_in, bytes_out, ttft_us, duration_us, dropped, estimated, follows, key_tags, key_metadata)
 SELECT a1, a2, a3, a4, a5, a6, a7, a8::inet, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22,
-    a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34::jsonb, a35, a36
+    a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34::jsonb, a35, a36,
+    a37::jsonb, a38::jsonb
 FROM UNNEST(
     $1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
     $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::int[], $17::int[], $18::text[],
     $19::text[], $20::text[], $21::bool[], $22::bool[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[],
     $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[],
-    $34::text[], $35::bool[], $36::uuid[])
+    $34::text[], $35::bool[], $36::uuid[], $37::text[], $38::text[])
     AS t(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23,
-         a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36)
+         a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36, a37, a38)
 ON CONFLICT (id, started_at) DO NOTHING";
 
 /// The first maker stays: a later call about the same object does not take it over.
@@ -73,6 +75,8 @@ pub(super) async fn insert_calls(conn: &mut PgConnection, records: &[CallRecord]
         .bind(column(&r, |c| json(&c.dropped)))
         .bind(column(&r, |c| c.estimated))
         .bind(column(&r, |c| c.follows))
+        .bind(column(&r, |c| c.labels.as_ref().and_then(|l| json(&l.tags))))
+        .bind(column(&r, |c| c.labels.as_ref().and_then(|l| object(&l.metadata))))
         .execute(conn)
         .await
         .map(drop)
@@ -110,6 +114,11 @@ fn column<'a, T>(records: &[&'a CallRecord], field: impl Fn(&'a CallRecord) -> T
 /// A list as JSON; None: an empty one.
 fn json(names: &[String]) -> Option<String> {
     (!names.is_empty()).then(|| serde_json::Value::from(names).to_string())
+}
+
+/// Names and texts as JSON; None: there are none.
+fn object(texts: &BTreeMap<String, String>) -> Option<String> {
+    (!texts.is_empty()).then(|| serde_json::json!(texts).to_string())
 }
 
 /// Postgres has no unsigned numbers; a count beyond 2⁶³ is not one.

@@ -1,8 +1,9 @@
 //! The call log in Postgres.
 
+use super::costs::{By, Costs};
 use super::cursor::Cursor;
 use super::last_use::LastUse;
-use super::{CallFilter, LogError, LogStore, Page, awaited, columns, find, partitions, recent};
+use super::{CallFilter, LogError, LogStore, Page, awaited, columns, costs, find, partitions, recent};
 use crate::call::CallRecord;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -135,6 +136,18 @@ impl LogStore for PgLogStore {
             .bounded("reading the call log", async {
                 let mut lease = self.store.lease().await?;
                 let answer = find::find(&mut lease, id).await;
+                lease.settle(answer)
+            })
+            .await;
+        Ok(found?)
+    }
+
+    async fn costs(&self, filter: &CallFilter, by: By) -> Result<Costs, LogError> {
+        let found = self
+            .store
+            .bounded("adding up the call log", async {
+                let mut lease = self.store.lease().await?;
+                let answer = costs::costs(&mut lease, filter, by).await;
                 lease.settle(answer)
             })
             .await;

@@ -111,9 +111,10 @@ impl Store {
                 }
                 let pending = pending.iter().map(|r| r.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
                 let done = sqlx::query(
-                    "UPDATE call_log c SET client_ip = NULL, user_agent = NULL
+                    "UPDATE call_log c SET client_ip = NULL, user_agent = NULL, key_tags = NULL, key_metadata = NULL
                      FROM (SELECT l.id, l.started_at FROM call_log l
-                           WHERE l.user_id = ANY($2) AND (l.client_ip IS NOT NULL OR l.user_agent IS NOT NULL) LIMIT $1) old
+                           WHERE l.user_id = ANY($2) AND (l.client_ip IS NOT NULL OR l.user_agent IS NOT NULL
+                               OR l.key_tags IS NOT NULL OR l.key_metadata IS NOT NULL) LIMIT $1) old
                      WHERE c.id = old.id AND c.started_at = old.started_at",
                 )
                 .bind(limit)

@@ -6,6 +6,7 @@ use crate::audit::Actor;
 use crate::error::StoreError;
 use crate::rows::KeyRow;
 use sqlx::Row;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 impl Store {
@@ -17,8 +18,9 @@ impl Store {
             let answer = sqlx::query(
                 "INSERT INTO virtual_keys (id, name, hash, prefix, user_id, team_id, surfaces, models,
                                            created_at, expires_at, revoked_at, created_by,
-                                           service_account_id, networks, disabled_at, tools)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                                           service_account_id, networks, disabled_at, tags, metadata, tools)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                         $18)",
             )
             .bind(key.id)
             .bind(&key.name)
@@ -35,6 +37,8 @@ impl Store {
             .bind(key.service_account_id)
             .bind(key.networks.as_deref())
             .bind(key.disabled_at)
+            .bind(&key.labels.tags)
+            .bind(Json(&key.labels.metadata))
             .bind(&key.tools)
             .execute(&mut *lease)
             .await;

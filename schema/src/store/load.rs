@@ -2,6 +2,7 @@
 
 use super::Store;
 use crate::error::StoreError;
+use crate::labels::Labels;
 use crate::rows::{
     AccountRow, HeldRole, KeyRow, ModelRow, ProviderRow, RoleRow, RouteRow, StoredState, TeamRow, UserRow,
 };
@@ -164,7 +165,7 @@ fn team(row: &PgRow) -> Result<TeamRow, sqlx::Error> {
 pub(crate) async fn keys(conn: &mut PgConnection, ids: Ids<'_>) -> Result<Vec<KeyRow>, sqlx::Error> {
     sqlx::query(
         "SELECT id, name, hash, prefix, user_id, team_id, surfaces, models, tools, created_at, expires_at,
-                revoked_at, service_account_id, networks, disabled_at
+                revoked_at, service_account_id, networks, disabled_at, tags, metadata
          FROM virtual_keys WHERE $1::uuid[] IS NULL OR id = ANY($1) ORDER BY id",
     )
     .bind(ids)
@@ -192,7 +193,17 @@ fn key(row: &PgRow) -> Result<KeyRow, sqlx::Error> {
         service_account_id: row.try_get("service_account_id")?,
         networks: row.try_get("networks")?,
         disabled_at: row.try_get("disabled_at")?,
+        labels: Labels { tags: row.try_get("tags")?, metadata: texts(row.try_get("metadata")?) },
     })
+}
+
+/// Names and texts. What was put there by hand and is no text is told as it is written: it must not stop the load.
+fn texts(metadata: Json<serde_json::Map<String, serde_json::Value>>) -> BTreeMap<String, String> {
+    let text = |value| match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    metadata.0.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
 pub(crate) async fn providers(

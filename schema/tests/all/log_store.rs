@@ -1,6 +1,7 @@
 //! The call log in Postgres.
 
 use sallyport_schema::call::{CallRecord, ErrorSource};
+use sallyport_schema::labels::Labels;
 use sallyport_schema::log_store::{CallFilter, Cursor, LogError, LogStore, PgLogStore};
 use sallyport_schema::store::{ObjectOwner, Store};
 use sallyport_schema::testing::{TestPg, call};
@@ -29,6 +30,8 @@ async fn every_field_comes_back_and_the_same_record_is_stored_once() {
     failed.key_id = Some(Uuid::now_v7());
     failed.key_prefix = Some("sp-AbCdEf12".into());
     (failed.user_id, failed.team_id) = (Some(Uuid::now_v7()), Some(Uuid::now_v7()));
+    let metadata = [("a \"b\"".to_owned(), "ä\u{1f}".to_owned())].into();
+    failed.labels = Some(Labels { tags: vec!["blue".into(), "".into()], metadata }.into());
     failed.client_ip = Some("2001:db8::1".parse().unwrap());
     failed.status = 502;
     failed.error_source = Some(ErrorSource::Upstream);

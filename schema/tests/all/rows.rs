@@ -1,5 +1,6 @@
 //! Rows to store.
 
+use sallyport_schema::labels::Labels;
 use sallyport_schema::rows::{KeyRow, ModelRow, ProviderRow, RouteRow, TeamRow, UserRow};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -30,6 +31,7 @@ pub(crate) fn key(prefix: &str) -> KeyRow {
         service_account_id: None,
         networks: None,
         disabled_at: None,
+        labels: Labels::default(),
     }
 }
 

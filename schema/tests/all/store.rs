@@ -55,6 +55,8 @@ async fn what_is_stored_is_loaded() {
     let mut key = rows::key("sp-AbCdEf12");
     user.roles = vec![HeldRole { role: "developer".into(), team: None }];
     key.networks = Some(vec!["10.0.0.0/8".into()]);
+    key.labels.tags = vec!["blue".into(), "ci".into()];
+    key.labels.metadata.insert("cost centre".into(), "4711".into());
     (key.user_id, key.team_id) = (Some(user.id), Some(team.id));
     key.expires_at = Some(rows::now());
     store.upsert_user(&user).await.unwrap();
@@ -89,6 +91,21 @@ async fn what_is_stored_is_loaded() {
     (expected.users, expected.teams, expected.models) = (vec![user], vec![team], vec![model]);
     expected.settings.clear();
     assert_eq!(store.load().await.unwrap(), expected);
+}
+
+/// What somebody wrote by hand must not keep all keys from being loaded.
+#[tokio::test]
+async fn metadata_that_is_no_text_is_loaded_as_it_is_written() {
+    let pg = TestPg::shared().await;
+    let url = pg.database().await;
+    let store = Store::connect(&url, 2, Duration::from_secs(10)).await.unwrap();
+    store.migrate().await.unwrap();
+    store.create_key(&rows::key("sp-AbCdEf12"), None).await.unwrap();
+    TestPg::execute(&url, r#"UPDATE virtual_keys SET metadata = '{"a": 1, "b": {"c": null}, "d": "x"}'"#)
+        .await;
+    let keys = store.load().await.unwrap().keys;
+    let texts = [("a", "1"), ("b", r#"{"c":null}"#), ("d", "x")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    assert_eq!(keys[0].labels.metadata, texts.into());
 }
 
 #[tokio::test]

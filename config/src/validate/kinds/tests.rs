@@ -30,6 +30,7 @@ fn good_ones() {
         "kind: bedrock, bedrock: {region: us-east-1}",
         "kind: bedrock, bedrock: {region: us-east-1, endpoint: 'https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com', api: invoke, role_arn: 'arn:aws:iam::1:role/x'}",
         "kind: openai-compatible, base_url: 'https://h/v1', openai_compatible: {responses: true}",
+        "kind: openai-compatible, base_url: 'https://h/v1', openai_compatible: {reasoning_field: reasoning}",
     ] {
         assert_eq!(judged(p), (vec![], vec![]), "{p}");
     }
@@ -91,6 +92,10 @@ fn bad_ones() {
             "bedrock.endpoint: base_url is set too",
         ),
         ("kind: bedrock, api_key: k, bedrock: {region: r, profile: p}", "api_key: bedrock has other"),
+        (
+            "kind: openai-compatible, base_url: 'https://h/v1', openai_compatible: {reasoning_field: thinking}",
+            "openai_compatible.reasoning_field: `thinking` is none of reasoning_content, reasoning, both",
+        ),
         (
             "kind: bedrock, bedrock: {region: r, api: invok}",
             "bedrock.api: `invok` is none of converse, invoke",

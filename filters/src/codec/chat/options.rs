@@ -11,6 +11,8 @@ pub enum Thoughts {
     /// Hosted services that check every field refuse it.
     /// <https://docs.vllm.ai/en/stable/features/reasoning_outputs/>
     Both,
+    /// As `reasoning` alone.
+    Reasoning,
     /// As `reasoning_details` with their proofs, and `reasoning` (OpenRouter).
     Details,
     /// As `thinking` parts of the content (Mistral).

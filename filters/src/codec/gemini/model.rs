@@ -40,6 +40,12 @@ impl Model {
         self.version.is_some_and(|v| v >= (3, 0))
     }
 
+    /// Does it know the level `MINIMAL`? Flash up to 3.6 and Flash-Lite do; Pro, and Flash from 3.7 on, answer 400 to it.
+    /// <https://ai.google.dev/gemini-api/docs/generate-content/thinking#thinking-levels>
+    pub(super) fn minimal(self) -> bool {
+        !self.pro && self.version.is_some_and(|v| v < (3, 7) || self.lite && v < (4, 0))
+    }
+
     /// Gemini 3.0 Pro knows only `LOW` and `HIGH`.
     pub(super) fn low_or_high(self) -> bool {
         self.pro && self.version == Some((3, 0))
@@ -75,6 +81,17 @@ mod tests {
         assert!(m.thinks() && m.wants_level() && m.third() && m.budgets().is_none() && !m.low_or_high());
         assert!(Model::of("gemini-3-pro-preview").low_or_high());
         assert!(!Model::of("gemini-2.0-flash").thinks() && !Model::of("gemma-3-27b-it").thinks());
+        for (name, knows) in [
+            ("gemini-3-flash-preview", true),
+            ("gemini-3.6-flash", true),
+            ("gemini-3.7-flash", false),
+            ("publishers/google/models/gemini-3.8-flash", false),
+            ("gemini-3.5-flash-lite", true),
+            ("gemini-3.1-pro-preview", false),
+            ("gemini-4-argon", false),
+        ] {
+            assert_eq!(Model::of(name).minimal(), knows, "{name}");
+        }
         let m = Model::of("gemini-flash-latest");
         assert!(m.thinks() && !m.wants_level() && m.third());
         assert!(!Model::of("1234567890").third());

@@ -77,7 +77,7 @@ fn switch_off(json: &mut Json, model: Model, losses: &mut Losses) {
     const REASON: &str = "the model cannot stop thinking: it thinks as little as it can";
     if model.wants_level() {
         losses.hint("reasoning", REASON);
-        json.member("thinkingLevel", if model.pro { "LOW" } else { "MINIMAL" });
+        json.member("thinkingLevel", if model.minimal() { "MINIMAL" } else { "LOW" });
     } else if let (true, Some((least, _))) = (model.pro, model.budgets()) {
         losses.hint("reasoning", REASON);
         json.member("thinkingBudget", &least);
@@ -86,10 +86,10 @@ fn switch_off(json: &mut Json, model: Model, losses: &mut Losses) {
     }
 }
 
-/// The level; Pro has no `MINIMAL`, Gemini 3.0 Pro no `MEDIUM` either, and more than `HIGH` few models have.
+/// The level; not all have `MINIMAL`, Gemini 3.0 Pro no `MEDIUM` either, and more than `HIGH` few models have.
 fn level(effort: Effort, model: Model, losses: &mut Losses) -> &'static str {
     match effort {
-        Effort::None | Effort::Minimal if !model.pro => "MINIMAL",
+        Effort::None | Effort::Minimal if model.minimal() => "MINIMAL",
         Effort::None | Effort::Minimal | Effort::Low => "LOW",
         Effort::Medium if !model.low_or_high() => "MEDIUM",
         Effort::Medium | Effort::High => "HIGH",

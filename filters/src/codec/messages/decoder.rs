@@ -181,8 +181,9 @@ impl Decoder {
         self.started = true;
         let text = |key: &str| super::blocks::optional(&e.message.fields, "message", key);
         let (id, model) = (text("id")?.unwrap_or_default(), text("model")?.unwrap_or_default());
-        out.push(StreamEvent::Start { id, model, created: None });
+        // First, so that what opens the client's stream can say it: its SDK reads it there.
         out.extend(e.message.fields.get("usage").and_then(reply::tier).map(StreamEvent::ServiceTier));
+        out.push(StreamEvent::Start { id, model, created: None });
         out.extend(self.counter.event(b"message_start", data).map(StreamEvent::Tokens));
         Ok(())
     }

@@ -33,8 +33,10 @@ pub(super) fn decode(usage: &str) -> Option<Tokens> {
 }
 
 /// Writes `usage`: the input apart as fresh, written to and read from the cache. `end`: of a `message_delta`, which
-/// has no split by life time; it is said there where it would be lost otherwise.
+/// has no split by life time; it is said there where it would be lost otherwise. Nor has a `message_start` before the
+/// counts are known: SDKs would keep its zeros beside the sum that comes at the end.
 pub(super) fn write<B: Sink>(o: &mut Object<'_, B>, tokens: Option<&Tokens>, tier: Option<&str>, end: bool) {
+    let split = tokens.is_some() && !end;
     // Sound is part of the sums; Anthropic has no word for it.
     let Tokens { usage, audio_input: _, audio_output: _, estimated: _ } = tokens.copied().unwrap_or_default();
     let Usage { input, cached_input, cache_write, cache_write_1h, output, reasoning } = usage;
@@ -43,7 +45,7 @@ pub(super) fn write<B: Sink>(o: &mut Object<'_, B>, tokens: Option<&Tokens>, tie
         u.number("input_tokens", input.saturating_sub(written).saturating_sub(cached_input));
         u.number("cache_creation_input_tokens", written);
         u.number("cache_read_input_tokens", cached_input);
-        if !end || cache_write_1h > 0 {
+        if split || cache_write_1h > 0 {
             u.object("cache_creation", |c| {
                 c.number("ephemeral_5m_input_tokens", cache_write);
                 c.number("ephemeral_1h_input_tokens", cache_write_1h);

@@ -241,6 +241,7 @@ fn thought<'a>(
             losses.hint(b.at.0.to_string(), "the model's provider does not take thoughts of earlier turns");
         }
         Thoughts::Content => append(&mut out.reasoning_content),
+        Thoughts::Reasoning => append(&mut out.reasoning),
         Thoughts::Both => {
             append(&mut out.reasoning_content);
             append(&mut out.reasoning);
@@ -256,9 +257,8 @@ fn thought<'a>(
             }
         }
     }
-    let unsaid =
-        matches!(o.thoughts, Thoughts::Content | Thoughts::Both | Thoughts::Parts) && t.signature.is_some();
-    if unsaid {
+    let plain = !matches!(o.thoughts, Thoughts::Omit | Thoughts::Details);
+    if plain && t.signature.is_some() {
         losses.hint(b.at.0.to_string(), "the proof of a thought means nothing to another provider");
     }
 }

@@ -158,7 +158,7 @@ fn thinking<'a>(r: &Reasoning, o: &ChatOptions, losses: &mut Losses) -> (&'stati
             let word = match (enabled, effort) {
                 // Models that do not think refuse the word, so the switch is not told as `none`.
                 (Some(false), None) => {
-                    losses.hint("thinking", "the model's provider cannot switch it off apart from effort");
+                    losses.hint("reasoning", "the model's provider cannot switch it off apart from effort");
                     None
                 }
                 // "As you like" is the default.
@@ -198,7 +198,7 @@ fn thinking<'a>(r: &Reasoning, o: &ChatOptions, losses: &mut Losses) -> (&'stati
                 (false, false) => return ("thinking", None),
             };
             if !off && word.is_some() {
-                losses.hint("reasoning_effort", "the model's provider knows only on and off");
+                losses.hint("reasoning", "the model's provider knows only on and off");
             }
             ("thinking", Some(Field::Kind(KindOut { kind })))
         }
@@ -212,7 +212,7 @@ fn answer<'a>(f: &'a Format, o: &ChatOptions, losses: &mut Losses) -> FormatOut<
         Format::Text => plain("text"),
         Format::JsonObject => plain("json_object"),
         Format::JsonSchema { .. } if !o.schema => {
-            losses.add("response_format", "the model's provider takes no schema, only \"some JSON\"");
+            losses.add("format", "the model's provider takes no schema, only \"some JSON\"");
             plain("json_object")
         }
         Format::JsonSchema { name, description, schema, strict } => FormatOut {

@@ -181,7 +181,7 @@ fn words_of_each_server() {
     assert_eq!(j["messages"][1]["content"][0]["cache_control"]["ttl"], "1h");
     let (j, losses) = told(&c, &ChatOptions::deepseek());
     assert_eq!((&j["thinking"]["type"], &j["messages"][1]["content"]), (&"enabled".into(), &"x".into()));
-    assert!(losses.0.iter().any(|l| l.field == "reasoning_effort" && l.harmless));
+    assert!(losses.0.iter().any(|l| l.field == "reasoning" && l.harmless));
 }
 
 /// Azure's dated versions refuse what is not in their specification, even `"store":false`.
@@ -331,7 +331,7 @@ fn settings_of_other_dialects() {
     );
     let (json, _) = told(&c, &ChatOptions::openai());
     assert_eq!((&json["service_tier"], &json["reasoning_effort"]), (&"default".into(), &"high".into()));
-    assert!(lost(&ChatOptions::deepseek(), false).contains(&"response_format".to_owned()));
+    assert!(lost(&ChatOptions::deepseek(), false).contains(&"format".to_owned()));
     assert_eq!(
         lost(&ChatOptions::compatible(), true),
         [

@@ -105,6 +105,8 @@ fn thoughts_for_each_server() {
     assert!(message(ChatOptions::compatible()).get("reasoning").is_none(), "hosted ones refuse it");
     let both = message(ChatOptions { thoughts: Thoughts::Both, ..ChatOptions::compatible() });
     assert_eq!((&both["reasoning_content"], &both["reasoning"]), (&"Hm.".into(), &"Hm.".into()));
+    let new = message(ChatOptions { thoughts: Thoughts::Reasoning, ..ChatOptions::compatible() });
+    assert_eq!((new.get("reasoning_content"), &new["reasoning"]), (None, &"Hm.".into()));
     assert_eq!(message(ChatOptions::openrouter())["reasoning_details"][0]["text"], "Hm.");
     assert_eq!(message(ChatOptions::mistral())["content"][0]["thinking"][0]["text"], "Hm.");
     assert_eq!(message(ChatOptions::openai()), serde_json::json!({"role": "assistant", "content": "x"}));
