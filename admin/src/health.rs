@@ -7,12 +7,14 @@
 mod configuration;
 mod postgres;
 mod probe;
+mod redis;
 mod snapshot;
 mod spool;
 
 pub use configuration::ConfigurationProbe;
 pub use postgres::PostgresProbe;
 pub use probe::{Check, Detail, Probe, State, Unused};
+pub use redis::RedisProbe;
 pub use snapshot::SnapshotProbe;
 pub use spool::SpoolProbe;
 

@@ -6,6 +6,7 @@
 mod admin;
 mod kinds;
 mod provider;
+mod redis;
 mod responses;
 
 pub use crate::units::{Duration, Secret, Size};
@@ -16,6 +17,7 @@ pub use kinds::{
     WorkloadIdentity,
 };
 pub use provider::{HttpVersions, Provider, ProviderKind};
+pub use redis::Redis;
 pub use responses::{Background, Responses};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,8 @@ pub struct Config {
     pub log: Log,
     /// Where the state lives.
     pub database: Database,
+    /// Redis, beside Postgres.
+    pub redis: Redis,
     /// The key that encrypts secrets at rest.
     pub encryption: Encryption,
     /// How upstreams are called.
@@ -73,6 +77,7 @@ impl Default for Config {
             metrics: Metrics::default(),
             log: Log::default(),
             database: Database::default(),
+            redis: Redis::default(),
             encryption: Encryption::default(),
             upstream: Upstream::default(),
             call_log: CallLog::default(),
@@ -236,11 +241,15 @@ pub struct Database {
     pub max_connections: u32,
     /// Longest wait for a connection or a statement.
     pub timeout: Duration,
+    /// Keep a connection that listens for changes. False, with `run --role proxy` and `redis.url` only: a gateway
+    /// without a connection of its own (behind a proxy that pools transactions) hears of changes by Redis alone, from
+    /// the instances that listen; while Redis is away it reads everything every ten seconds.
+    pub listen: bool,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: None, binaries: None, max_connections: 8, timeout: Duration::secs(5) }
+        Self { url: None, binaries: None, max_connections: 8, timeout: Duration::secs(5), listen: true }
     }
 }
 

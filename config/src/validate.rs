@@ -4,6 +4,7 @@
 mod chain;
 mod kinds;
 mod providers;
+mod redis;
 mod sections;
 
 pub(crate) use kinds::check_kind;
@@ -26,6 +27,7 @@ pub(crate) struct Verdict {
 pub(crate) fn validate(config: &Config, document: &Document, doubtful: &HashSet<String>) -> Verdict {
     let mut judge = Judge { document, doubtful, verdict: Verdict::default() };
     sections::check(config, &mut judge);
+    redis::check(config, &mut judge);
     chain::check(&config.filters, &mut judge);
     providers::check(config, &mut judge);
     judge.verdict

@@ -10,6 +10,7 @@ mod migrate;
 mod models;
 mod outside;
 mod people;
+mod redis;
 mod rekey;
 mod run;
 mod state;

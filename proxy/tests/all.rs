@@ -34,6 +34,7 @@ mod e2e {
     mod models_list;
     mod passthrough;
     mod recorded;
+    mod redis;
     mod rerank;
     mod resources;
     mod retries;

@@ -12,6 +12,7 @@ pub mod error;
 pub mod labels;
 pub mod log_store;
 pub mod pattern;
+pub mod redis;
 pub mod rows;
 pub mod spool;
 pub mod store;

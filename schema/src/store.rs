@@ -11,6 +11,7 @@ mod erase;
 mod export;
 pub mod factor;
 pub mod idempotent;
+mod identity;
 mod keys;
 mod lease;
 pub(crate) mod load;
@@ -40,7 +41,7 @@ pub use purge::Purged;
 pub use rekey::Rekeyed;
 pub use responses::{Chain, ResponseRow, ResponseStatus};
 
-use crate::changes::ConnectionState;
+use crate::changes::{ConnectionState, Relayed};
 use crate::error::StoreError;
 use lease::Lease;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -61,6 +62,7 @@ struct Inner {
     options: PgConnectOptions,
     timeout: Duration,
     connection: watch::Sender<ConnectionState>,
+    relayed: Relayed,
 }
 
 impl Store {
@@ -90,7 +92,7 @@ impl Store {
             })
             .connect_lazy_with(options.clone());
         let (connection, _) = watch::channel(ConnectionState::starting());
-        Ok(Self { inner: Arc::new(Inner { pool, options, timeout, connection }) })
+        Ok(Self { inner: Arc::new(Inner { pool, options, timeout, connection, relayed: Relayed::new() }) })
     }
 
     /// One round trip: is Postgres there?
@@ -103,11 +105,12 @@ impl Store {
         .await
     }
 
-    /// An empty notification on a channel.
-    pub(crate) async fn notify(&self, channel: &str) -> Result<(), StoreError> {
+    /// A notification on a channel.
+    pub(crate) async fn notify(&self, channel: &str, payload: &str) -> Result<(), StoreError> {
         self.bounded("notifying", async {
             let mut lease = self.lease().await?;
-            let answer = sqlx::query("SELECT pg_notify($1, '')").bind(channel).execute(&mut *lease).await;
+            let query = sqlx::query("SELECT pg_notify($1, $2)").bind(channel).bind(payload);
+            let answer = query.execute(&mut *lease).await;
             lease.settle(answer).map(drop)
         })
         .await
@@ -116,6 +119,11 @@ impl Store {
     /// State of the listening connection that [`watch`](Self::watch) keeps; for health.
     pub fn connection(&self) -> watch::Receiver<ConnectionState> {
         self.inner.connection.subscribe()
+    }
+
+    /// How changes are heard by Redis, beside that connection; for health.
+    pub fn relayed(&self) -> &Relayed {
+        &self.inner.relayed
     }
 
     /// Closes the pool; connections in use are waited for, within the store's time-out.

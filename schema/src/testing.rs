@@ -2,6 +2,12 @@
 //! directory, and a fresh migrated database for whoever asks.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test helper fails by panicking")]
 
+mod deaf;
+mod redis;
+
+pub use self::deaf::DeafWay;
+pub use self::redis::TestRedis;
+
 use crate::call::{CallRecord, Usage};
 use crate::embedded::{Embedded, EmbeddedOptions};
 use crate::store::Store;

@@ -13,6 +13,8 @@ mod embedded;
 mod log_store;
 #[path = "all/rekey.rs"]
 mod rekey;
+#[path = "all/relay.rs"]
+mod relay;
 #[path = "all/responses.rs"]
 mod responses;
 #[path = "all/rows.rs"]

@@ -51,12 +51,18 @@ impl Probe for PostgresProbe {
             (Some(reason), ConnectionState::Disconnected { since, .. }) => {
                 (State::Failing, Some(reason), since.min(answers_since))
             }
-            (Some(reason), ConnectionState::Connected) => (State::Failing, Some(reason), answers_since),
+            (Some(reason), ConnectionState::Connected | ConnectionState::Off) => {
+                (State::Failing, Some(reason), answers_since)
+            }
             (None, ConnectionState::Disconnected { since, reason }) => {
-                let reason = format!("changes are not heard, so what runs may be stale: {reason}");
+                let so = match self.store.relayed().state() {
+                    ConnectionState::Connected => "changes are not heard by LISTEN, they come by Redis alone",
+                    _ => "changes are not heard, so what runs may be stale",
+                };
+                let reason = format!("{so}: {reason}");
                 (State::Degraded, Some(reason), since)
             }
-            (None, ConnectionState::Connected) => (State::Ok, None, answers_since),
+            (None, ConnectionState::Connected | ConnectionState::Off) => (State::Ok, None, answers_since),
         };
         Check { state, reason, since: Some(since), detail }
     }

@@ -72,8 +72,19 @@ pub enum Detail {
     Postgres {
         /// It answered a question just now.
         answers: bool,
-        /// Changes are being heard as they happen.
+        /// Changes are being heard as they happen (false also with `database.listen: false`).
         listening: bool,
+    },
+    /// Redis, where one is configured.
+    Redis {
+        /// It answers (it is asked once a second).
+        answers: bool,
+        /// Changes are heard there.
+        subscribed: bool,
+        /// Reads from Postgres since the start because Redis told of a change that LISTEN had not.
+        reads: u64,
+        /// Messages since the start that named nothing.
+        ignored: u64,
     },
     /// The call log's way to the store.
     Spool {

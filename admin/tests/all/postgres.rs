@@ -41,7 +41,7 @@ async fn becomes(service: &Service, status: &str) -> serde_json::Value {
 async fn health_notices_that_postgres_goes_and_comes() {
     let mut pg = TestPg::start().await;
     let store = Store::connect(&pg.database().await, 4, Duration::from_secs(5)).await.unwrap();
-    let mut changes = store.watch();
+    let mut changes = store.watch(sallyport_schema::changes::Watch::default());
     tokio::spawn(async move { while changes.recv().await.is_some() {} });
     let probe = Arc::new(PostgresProbe::new(store));
     let service = Service::start("127.0.0.1:0", None, state(Arc::new(Log::default()), vec![probe]));

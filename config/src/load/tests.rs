@@ -174,6 +174,25 @@ fn secrets_come_from_files_beside_the_yaml_and_are_never_shown() {
 }
 
 #[test]
+fn redis() {
+    let dir = Dir::new();
+    let loaded = load_text("redis: {url: 'rediss://u:pw-secret@cache:6380/1', command_timeout: 1s}").unwrap();
+    assert_eq!(loaded.config.redis.url.as_ref().unwrap().expose(), "rediss://u:pw-secret@cache:6380/1");
+    assert!(!crate::check::render(&loaded).contains("pw-secret"));
+    load_text("redis: {url: 'redis://cache'}\ndatabase: {listen: false}").unwrap();
+    only("redis: {url: 'cache:6379'}", &["redis.url", "not a Redis URL"]);
+    only("redis: {url: 'rediss://cache/#insecure'}", &["redis.url", "#"]);
+    only("redis: {prefix: 'a b'}", &["redis.prefix", "1 to 64"]);
+    only("redis: {command_timeout: 0s}", &["redis.command_timeout", "more than 0"]);
+    only("redis: {connect_timeout: 2m}", &["redis.connect_timeout", "60s"]);
+    only("database: {listen: false}", &["database.listen", "redis.url"]);
+    let pem = dir.file("ca.pem", "-----BEGIN CERTIFICATE-----\nbm9uc2Vuc2U=\n-----END CERTIFICATE-----\n");
+    let with = |url: &str| format!("redis: {{url: '{url}', ca_file: {}}}", pem.display());
+    only(&with("rediss://cache"), &["redis.ca_file", "not usable"]);
+    only(&with("redis://cache"), &["redis.url", "not rediss://"]);
+}
+
+#[test]
 fn errors_do_not_tell_secrets() {
     for text in [
         "providers: [{name: p, kind: openai, enabled: '${KEY}'}]",
@@ -184,6 +203,8 @@ fn errors_do_not_tell_secrets() {
         "providers: [{name: p, kind: openai, api_key: {sk-very-secret: 1}}]",
         "providers: [{name: p, kind: openai, headers: {a: \"sk-very-secret\\n\"}}]",
         "database: {url: 'postgres://u:sk-very-secret@[::1/db'}\nencryption: {master_key: sk-very-secret}",
+        "redis: {url: 'http://u:sk-very-secret@cache'}",
+        "redis: {url: 'rediss://u:sk-very-secret@cache/sk-very-secret'}",
         "metrics: {token: 'sk-very-secret '}",
         "encryption: {master_key: sk-very-secret}",
         "server: {threads: '${KEY}'}",

@@ -4,7 +4,7 @@ use crate::model::Config;
 
 /// The settings that differ and take effect only after a restart.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
-    let pairs: [(&str, bool); 24] = [
+    let pairs: [(&str, bool); 25] = [
         ("data_dir", old.data_dir == new.data_dir),
         ("instance", old.instance == new.instance),
         ("server.listen", old.server.listen == new.server.listen),
@@ -25,6 +25,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("metrics.listen", old.metrics.listen == new.metrics.listen),
         ("log", old.log == new.log),
         ("database", old.database == new.database),
+        ("redis", old.redis == new.redis),
         ("encryption", old.encryption == new.encryption),
         ("upstream.keepalive_pool", old.upstream.keepalive_pool == new.upstream.keepalive_pool),
         ("upstream.ca_files", old.upstream.ca_files == new.upstream.ca_files),

@@ -81,6 +81,14 @@ fn requests() {
             &none,
         ),
         ("thinking-forced", thinking_not(|c| c.tool_choice = Some(ToolChoice::Required)), CLAUDE, &none),
+        (
+            "thinking-omitted",
+            thinking_not(|c| {
+                c.settings.reasoning.as_mut().unwrap().summary = Some("omitted".into());
+            }),
+            CLAUDE,
+            &none,
+        ),
         ("thinking-unsigned", thinking_not(|c| drop(c.messages[1].content.drain(..4))), CLAUDE, &none),
         ("thinking-short", thinking_not(|c| c.settings.max_tokens = Some(1000)), CLAUDE, &none),
         ("thinking-old", thinking_not(|_| ()), "anthropic.claude-3-5-sonnet-20240620-v1:0", &none),

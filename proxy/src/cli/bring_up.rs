@@ -1,7 +1,7 @@
 //! Bringing the control side up: database, snapshot, call log, reloads; and down again, in reverse.
 
 use super::admin::AdminParts;
-use super::{Failure, Role, state};
+use super::{Failure, Role, redis, state};
 use arc_swap::ArcSwapOption;
 use sallyport_config::assemble::Assembler;
 use sallyport_config::key::VirtualKey;
@@ -24,7 +24,7 @@ use sallyport_proxy::upstream::Upstreams;
 use sallyport_proxy::upstream::endpoint::DNS_TTL;
 use sallyport_schema::audit::Actor;
 use sallyport_schema::call::CallRecord;
-use sallyport_schema::changes::ConnectionState;
+use sallyport_schema::changes::{ConnectionState, Watch};
 use sallyport_schema::embedded::Embedded;
 use sallyport_schema::envelope::KeyRing;
 use sallyport_schema::log_store::{LogStore, PgLogStore};
@@ -91,10 +91,9 @@ impl CallSink for Sink {
 pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     let config = s.loaded.config.clone();
     let state::Database { store, embedded } = state::start(&config).await?;
-    let mut changes = match s.role {
-        Role::Proxy => store.watch(),
-        Role::All | Role::Admin => store.watch_and_migrate(),
-    };
+    let redis = redis::start(&config)?;
+    let (migrate, listen) = (s.role != Role::Proxy, config.database.listen);
+    let mut changes = store.watch(Watch { migrate, listen, redis: redis.clone() });
     let last_good = LastGood::new(&s.dir, s.ring.clone());
     let (first, source) = first_state(&store, &mut changes, &last_good).await;
     let known = first.is_some();
@@ -129,6 +128,9 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
     tokio::spawn(reload_on_hangup(watcher.clone()));
     tokio::spawn(maintain(log_store.clone(), store.clone(), cell.clone(), s.ring.clone(), stopped.clone()));
     gauges(&s.metrics, &cell, &watcher, &spool, &store, &s.health, &kept).map_err(|e| e.to_string())?;
+    if let Some(redis) = &redis {
+        redis::gauges(&s.metrics, redis, &store).map_err(|e| e.to_string())?;
+    }
     let admin = AdminParts {
         files: s.files,
         cell,
@@ -136,6 +138,7 @@ pub(super) async fn start(s: Start) -> Result<Control, Failure> {
         log_store,
         spool: spool.clone(),
         store: store.clone(),
+        redis,
         keyring: s.ring,
         upstreams: s.upstreams,
         stopped,

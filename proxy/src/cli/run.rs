@@ -26,6 +26,13 @@ pub(super) fn run(files: &[PathBuf], role: Role) -> Result<ExitCode, Failure> {
         tracing::warn!("{warning}");
     }
     let config = loaded.config.clone();
+    if !config.database.listen && role != Role::Proxy {
+        return Err(
+            "database.listen: false is for `sallyport run --role proxy` only: what listens tells the others \
+                    by Redis, and that is done where the changes are made"
+                .into(),
+        );
+    }
     let dir = prepare_dir(&config.data_dir.0)?;
     if role != Role::Admin {
         for address in &config.server.listen {

@@ -8,7 +8,21 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Beyond this many rows one load of everything is cheaper than reading them one by one.
-const MANY: usize = 200;
+pub(super) const MANY: usize = 200;
+/// The tables that tell their truncation.
+const TABLES: [&str; 11] = [
+    "organisation_settings",
+    "users",
+    "service_accounts",
+    "teams",
+    "team_members",
+    "roles",
+    "role_assignments",
+    "virtual_keys",
+    "providers",
+    "models",
+    "routes",
+];
 
 /// Rows named by notifications that are still to be read.
 #[derive(Default)]
@@ -28,38 +42,44 @@ impl Batch {
     /// Takes `<table>:<op>:<id>`. What cannot be understood (a newer schema, a person's own NOTIFY) loads everything:
     /// slower, never wrong.
     pub(super) fn add(&mut self, payload: &str) {
-        let mut parts = payload.splitn(3, ':');
-        let (table, op, id) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-        if op == Some("truncate") {
+        if !self.note(payload) {
             self.everything = true;
-            return;
+        }
+    }
+
+    /// Takes `<table>:<op>:<id>` of a table that is known. False: it is none, and nothing was taken.
+    pub(super) fn note(&mut self, payload: &str) -> bool {
+        let mut parts = payload.splitn(3, ':');
+        let (table, op) = (parts.next().unwrap_or_default(), parts.next());
+        let id = parts.next().unwrap_or_default();
+        if op == Some("truncate") {
+            let known = TABLES.contains(&table);
+            self.everything |= known;
+            return known;
         }
         let ids = match table {
-            Some("organisation_settings") => {
+            "organisation_settings" => {
                 self.settings.insert(id.to_owned());
-                return;
+                return true;
             }
-            Some("roles") => {
+            "roles" => {
                 self.roles.insert(id.to_owned());
-                return;
+                return true;
             }
-            Some("users") => &mut self.users,
-            Some("service_accounts") => &mut self.accounts,
-            Some("teams") => &mut self.teams,
-            Some("virtual_keys") => &mut self.keys,
-            Some("providers") => &mut self.providers,
-            Some("models") => &mut self.models,
-            _ => {
-                self.everything = true;
-                return;
-            }
+            "users" => &mut self.users,
+            "service_accounts" => &mut self.accounts,
+            "teams" => &mut self.teams,
+            "virtual_keys" => &mut self.keys,
+            "providers" => &mut self.providers,
+            "models" => &mut self.models,
+            _ => return false,
         };
-        match Uuid::parse_str(id) {
-            Ok(id) => {
-                ids.insert(id);
-            }
-            Err(_) => self.everything = true,
-        }
+        Uuid::parse_str(id).map(|id| ids.insert(id)).is_ok()
+    }
+
+    /// Is everything to be read?
+    pub(super) fn is_everything(&self) -> bool {
+        self.everything
     }
 
     pub(super) fn len(&self) -> usize {

@@ -2,18 +2,19 @@
 
 use super::ConnectionState;
 use super::batch::Batch;
+use super::pulse::Pulse;
+use super::relay::Relay;
+use super::teller::{Teller, Untold};
 use crate::backoff::Backoff;
 use crate::error::StoreError;
-use crate::rows::Change;
 use crate::store::Store;
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
-use uuid::Uuid;
 
 /// Channel that the triggers write to.
 const CHANNEL: &str = "sallyport_changes";
@@ -40,6 +41,15 @@ impl From<StoreError> for End {
     }
 }
 
+impl From<Untold> for End {
+    fn from(untold: Untold) -> Self {
+        match untold {
+            Untold::Unread => Self::Unread,
+            Untold::Failed(error) => error.into(),
+        }
+    }
+}
+
 impl From<sqlx::Error> for End {
     fn from(error: sqlx::Error) -> Self {
         StoreError::from(error).into()
@@ -48,30 +58,38 @@ impl From<sqlx::Error> for End {
 
 pub(super) struct Watcher {
     store: Store,
-    sender: mpsc::Sender<Change>,
-    migrate: bool,
+    teller: Arc<Teller>,
+    pulse: Arc<Pulse>,
+    relay: Option<Arc<Relay>>,
     backoff: Backoff,
 }
 
 impl Watcher {
-    pub(super) fn new(store: Store, sender: mpsc::Sender<Change>, migrate: bool) -> Self {
+    pub(super) fn new(
+        store: Store,
+        teller: Arc<Teller>,
+        pulse: Arc<Pulse>,
+        relay: Option<Arc<Relay>>,
+    ) -> Self {
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        Self { store, sender, migrate, backoff }
+        Self { store, teller, pulse, relay, backoff }
     }
 
     pub(super) async fn run(mut self) {
-        let sender = self.sender.clone();
+        let teller = self.teller.clone();
         loop {
+            self.pulse.set_listening(true);
             let end = tokio::select! {
                 end = self.session() => end,
-                () = sender.closed() => End::Unread,
+                () = teller.unread() => End::Unread,
             };
             let End::Lost(reason) = end else { return };
+            self.pulse.set_listening(false);
             self.disconnected(reason);
             let wait = self.backoff.next();
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = sender.closed() => return,
+                () = teller.unread() => return,
             }
         }
     }
@@ -85,7 +103,7 @@ impl Watcher {
                 }
                 *old = reason;
             }
-            ConnectionState::Connected => {
+            ConnectionState::Connected | ConnectionState::Off => {
                 tracing::warn!(
                     reason,
                     "lost the connection to Postgres: serving what is known, reconnecting"
@@ -113,15 +131,12 @@ impl Watcher {
 
     async fn hear(&mut self) -> Result<Infallible, End> {
         let bound = self.store.timeout();
-        // A channel of its own: the heartbeats of a fleet are not everybody's business.
-        let heart = format!("sallyport_heartbeat_{}", Uuid::new_v4().simple());
-        let mut listener = timeout(bound, self.listener(&heart))
+        let mut listener = timeout(bound, self.listener())
             .await
             .map_err(|_| End::Lost(format!("no connection within {bound:?}")))??;
         // Listen first, load second: what changes in between is heard.
-        let everything = self.load().await?;
-        self.send(everything).await?;
-        let _beating = Heartbeat::start(self.store.clone(), heart);
+        self.teller.everything().await?;
+        let _beating = Heartbeat::start(self.pulse.clone());
 
         let mut deadline = Instant::now() + DEAF;
         loop {
@@ -135,20 +150,42 @@ impl Watcher {
             // Only a notification that came back proves the whole way: neither the connect nor the load does.
             self.backoff.reset();
             self.connected();
-            if note.channel() == CHANNEL {
-                let mut batch = Batch::default();
-                batch.add(note.payload());
-                gather(&mut listener, &mut batch).await?;
-                for change in batch.read(&self.store).await? {
-                    self.send(change).await?;
-                }
+            let mut heard = Heard::default();
+            self.sort(&note, &mut heard);
+            if heard.batch.is_some() {
+                self.gather(&mut listener, &mut heard).await?;
             }
+            if let Some(batch) = heard.batch {
+                self.teller.rows(batch).await?;
+            }
+            heard.beats.iter().for_each(|number| self.pulse.came_back(number));
             // From now on, not from the last arrival: a slow reader is no deaf connection.
             deadline = Instant::now() + DEAF;
         }
     }
 
-    async fn listener(&self, heart: &str) -> Result<PgListener, End> {
+    /// Takes what follows within the burst.
+    async fn gather(&self, listener: &mut PgListener, heard: &mut Heard) -> Result<(), End> {
+        let end = Instant::now() + BURST;
+        while Instant::now() < end {
+            let Ok(note) = timeout(BURST_PAUSE, listener.try_recv()).await else { break };
+            self.sort(&note?.ok_or_else(closed)?, heard);
+        }
+        Ok(())
+    }
+
+    fn sort(&self, note: &PgNotification, heard: &mut Heard) {
+        if note.channel() == CHANNEL {
+            if let Some(relay) = &self.relay {
+                relay.tell(note.payload());
+            }
+            heard.batch.get_or_insert_default().add(note.payload());
+        } else {
+            heard.beats.push(note.payload().to_owned());
+        }
+    }
+
+    async fn listener(&self) -> Result<PgListener, End> {
         // Its own one-connection pool: a listener must not take a connection from the store's.
         let pool = PgPoolOptions::new()
             .max_connections(1)
@@ -159,48 +196,31 @@ impl Watcher {
         let mut listener = PgListener::connect_with(&pool).await?;
         // A silent reconnect would lose notifications without our knowing.
         listener.eager_reconnect(false);
-        listener.listen_all([CHANNEL, heart]).await?;
+        listener.listen_all([CHANNEL, self.pulse.channel()]).await?;
         Ok(listener)
     }
+}
 
-    async fn load(&mut self) -> Result<Change, StoreError> {
-        if self.migrate {
-            self.store.migrate().await?;
-            self.migrate = false;
-        }
-        Ok(Change::Everything(Box::new(self.store.load().await?)))
-    }
-
-    async fn send(&self, change: Change) -> Result<(), End> {
-        self.sender.send(change).await.map_err(|_| End::Unread)
-    }
+/// What one burst brought.
+#[derive(Default)]
+struct Heard {
+    batch: Option<Batch>,
+    /// Numbers of beats that came back: they prove what was handed on before them.
+    beats: Vec<String>,
 }
 
 fn closed() -> End {
     End::Lost("Postgres closed the connection".to_owned())
 }
 
-/// Takes what follows within the burst.
-async fn gather(listener: &mut PgListener, batch: &mut Batch) -> Result<(), End> {
-    let end = Instant::now() + BURST;
-    while Instant::now() < end {
-        let Ok(note) = timeout(BURST_PAUSE, listener.try_recv()).await else { break };
-        let note = note?.ok_or_else(closed)?;
-        if note.channel() == CHANNEL {
-            batch.add(note.payload());
-        }
-    }
-    Ok(())
-}
-
-/// Sends the heartbeat through the pool until dropped.
+/// Sends beats until dropped.
 struct Heartbeat(JoinHandle<()>);
 
 impl Heartbeat {
-    fn start(store: Store, channel: String) -> Self {
+    fn start(pulse: Arc<Pulse>) -> Self {
         Self(tokio::spawn(async move {
             loop {
-                if let Err(error) = store.notify(&channel).await {
+                if let Err(error) = pulse.beat().await {
                     tracing::debug!(%error, "heartbeat not sent");
                 }
                 tokio::time::sleep(HEARTBEAT).await;

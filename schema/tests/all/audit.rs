@@ -148,7 +148,7 @@ async fn a_team_takes_its_service_accounts_along() {
     };
     let robot = admin.create_service_account(&new, &by).await.unwrap();
     let gateway = store(&url).await;
-    let mut changes = gateway.watch();
+    let mut changes = gateway.watch(sallyport_schema::changes::Watch::default());
     let mut hears = async |active: bool| {
         tokio::time::timeout(LONG, async {
             loop {

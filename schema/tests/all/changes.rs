@@ -2,7 +2,7 @@
 
 use crate::rows;
 use sallyport_schema::audit::Actor;
-use sallyport_schema::changes::ConnectionState;
+use sallyport_schema::changes::{ConnectionState, Watch};
 use sallyport_schema::rows::{Change, HeldRole, Kind};
 use sallyport_schema::store::Store;
 use sallyport_schema::store::people::{NewPerson, PersonChange};
@@ -37,7 +37,7 @@ async fn a_revoked_key_is_heard_by_another_store_within_a_second() {
     let pg = TestPg::shared().await;
     let url = pg.database().await;
     let gateway = Store::connect(&url, 2, LONG).await.unwrap();
-    let mut changes = gateway.watch();
+    let mut changes = gateway.watch(Watch::default());
     assert!(everything(&mut changes).await.keys.is_empty());
 
     let cli = Store::connect(&url, 2, LONG).await.unwrap();
@@ -55,7 +55,7 @@ async fn every_table_tells_its_changes() {
     let pg = TestPg::shared().await;
     let url = pg.database().await;
     let store = Store::connect(&url, 2, LONG).await.unwrap();
-    let mut changes = store.watch();
+    let mut changes = store.watch(Watch::default());
     everything(&mut changes).await;
     let id = |n: u8| format!("0192d0a0-0000-7000-8000-0000000000{n:02}");
     let uuid = |n: u8| id(n).parse::<uuid::Uuid>().unwrap();
@@ -186,7 +186,7 @@ async fn a_burst_is_folded() {
     let pg = TestPg::shared().await;
     let url = pg.database().await;
     let store = Store::connect(&url, 2, LONG).await.unwrap();
-    let mut changes = store.watch();
+    let mut changes = store.watch(Watch::default());
     everything(&mut changes).await;
     TestPg::execute(
         &url,
@@ -208,7 +208,7 @@ async fn a_restart_of_postgres_loses_no_change() {
     let mut pg = TestPg::start().await;
     let url = pg.database().await;
     let store = Store::connect(&url, 3, Duration::from_secs(5)).await.unwrap();
-    let mut changes = store.watch();
+    let mut changes = store.watch(Watch::default());
     everything(&mut changes).await;
     connected(&store, true).await;
 
@@ -235,7 +235,7 @@ async fn a_store_connected_lazily_is_migrated_when_postgres_comes() {
     let url = pg.empty_database().await;
     pg.stop().await;
     let store = Store::connect_lazy(&url, 2, Duration::from_secs(5)).unwrap();
-    let mut changes = store.watch_and_migrate();
+    let mut changes = store.watch(Watch { migrate: true, ..Watch::default() });
     let mut state = store.connection();
     timeout(LONG, state.changed()).await.unwrap().unwrap();
     assert!(!state.borrow().is_connected());
@@ -250,7 +250,7 @@ async fn a_listener_that_is_cut_off_comes_back() {
     let pg = TestPg::shared().await;
     let url = pg.database().await;
     let store = Store::connect(&url, 2, LONG).await.unwrap();
-    let mut changes = store.watch();
+    let mut changes = store.watch(Watch::default());
     everything(&mut changes).await;
     connected(&store, true).await;
     TestPg::execute(
@@ -288,7 +288,7 @@ async fn a_deaf_connection_is_noticed_and_replaced() {
     });
     let url = format!("{base}?host={}", dir.path().display());
     let store = Store::connect(&url, 2, Duration::from_secs(2)).await.unwrap();
-    let mut changes = store.watch();
+    let mut changes = store.watch(Watch::default());
     everything(&mut changes).await;
     connected(&store, true).await;
     freeze.send_replace(1);

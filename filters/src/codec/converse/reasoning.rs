@@ -163,6 +163,9 @@ fn claude(
             }
         }
     }
+    if r.summary.as_deref() == Some("omitted") {
+        losses.hint("reasoning.summary", "thoughts by a budget are always shown here");
+    }
     additional.set("thinking", &json!({"type": "enabled", "budget_tokens": budget}));
     true
 }

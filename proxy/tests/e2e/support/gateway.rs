@@ -27,6 +27,7 @@ pub(crate) struct Setup {
     embedded: bool,
     directory: Option<TempDir>,
     env: Vec<(String, String)>,
+    role: Option<&'static str>,
 }
 
 /// A running gateway.
@@ -50,7 +51,7 @@ pub(crate) struct Gateway {
 impl Setup {
     /// The defaults of config/base.yaml, what every test needs, and `overlay` on top.
     pub(crate) fn new(overlay: Value) -> Self {
-        Self { overlay, database: None, embedded: false, directory: None, env: Vec::new() }
+        Self { overlay, database: None, embedded: false, directory: None, env: Vec::new(), role: None }
     }
     /// Keeps its state in a private Postgres of its own.
     pub(crate) fn embedded(mut self) -> Self {
@@ -65,6 +66,11 @@ impl Setup {
     /// In a directory that a former gateway left behind.
     pub(crate) fn in_directory(mut self, directory: TempDir) -> Self {
         self.directory = Some(directory);
+        self
+    }
+    /// With `--role`.
+    pub(crate) fn role(mut self, role: &'static str) -> Self {
+        self.role = Some(role);
         self
     }
     /// With an environment variable.
@@ -97,7 +103,9 @@ impl Setup {
         }
         write(directory.path(), "test.yaml", &test);
         write(directory.path(), "overlay.yaml", &self.overlay);
-        let mut process = Process::start(&command(directory.path(), &self.env, &["run"]));
+        let words: Vec<&str> =
+            std::iter::once("run").chain(self.role.iter().flat_map(|r| ["--role", *r])).collect();
+        let mut process = Process::start(&command(directory.path(), &self.env, &words));
         process.gently = self.embedded;
         let [port, admin_port] = [ports[0].number(), ports[1].number()];
         Gateway {
