@@ -150,7 +150,7 @@ async fn a_sign_in_is_no_news_and_a_deactivation_is() {
         roles: Vec::new(),
     };
     let ada = store.create_person(&new, false, &by).await.unwrap();
-    let mut changes = store.watch();
+    let mut changes = store.watch(Watch::default());
     assert_eq!(everything(&mut changes).await.users.len(), 1);
 
     let at = rows::now();
