@@ -42,8 +42,7 @@ pub(crate) struct Calls {
 #[utoipa::path(get, path = "/api/calls", tag = "calls", operation_id = "listCalls", params(CallQuery),
     responses(
         (status = 200, description = "One page of calls.", body = Calls),
-        (status = 400, description = "A parameter cannot be used.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 400, description = "A parameter cannot be used.")))]
 pub(crate) async fn list(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -66,10 +65,8 @@ pub(crate) async fn list(
         min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]+$")),
     responses(
         (status = 200, description = "The call; the newest, if a provider used its id twice.", body = Call),
-        (status = 400, description = "No call can have this id.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 404, description = "The log has no such call (yet: calls reach the store with a short delay).",
-            body = Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "No call can have this id."),
+        (status = 404, description = "The log has no such call (yet: calls reach the store with a short delay).")))]
 pub(crate) async fn get(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

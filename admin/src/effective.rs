@@ -1,7 +1,7 @@
 //! What may this user or service account do, and why?
 
 use crate::caller::Caller;
-use crate::params::{Named, Params};
+use crate::params::{Named, Params, asked};
 use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::roles::view::{EffectWord, ScopeWord};
@@ -9,7 +9,7 @@ use crate::state::AdminState;
 use crate::{accounts, users};
 use axum::extract::State;
 use axum::{Extension, Json};
-use sallyport_schema::access::{Effective, Reach};
+use sallyport_schema::access::{Decision, Effective, Reach};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -25,6 +25,9 @@ pub(crate) struct EffectiveQuery {
     /// … with this model …
     #[param(min_length = 1, max_length = 200)]
     model: Option<String>,
+    /// … or this MCP tool (`server/tool`) …
+    #[param(min_length = 1, max_length = 200, example = "files/read")]
+    tool: Option<String>,
     /// … with a key of this team?
     team: Option<Uuid>,
     /// This permission only.
@@ -41,6 +44,8 @@ pub(crate) struct Rights {
     permissions: Vec<Held>,
     /// The answer to `surface` and `model`. A key and its team can narrow it further.
     call: Option<Call>,
+    /// The answer to `tool`, with the same limits.
+    tool: Option<Call>,
 }
 
 /// How far a permission reaches.
@@ -93,7 +98,7 @@ pub(crate) async fn of_user(
     Params(query): Params<EffectiveQuery>,
 ) -> Result<Json<Rights>, Problem> {
     let (person, holds) = users::find(&state, &caller, id, Permission::UsersRead).await?;
-    rights(person.active, &holds, &query).map(Json)
+    rights(person.active, &holds, query).map(Json)
 }
 
 /// What a service account may do
@@ -112,27 +117,28 @@ pub(crate) async fn of_account(
         Some(team) => account.active && state.store().team(team).await?.is_some_and(|t| t.active),
         None => account.active,
     };
-    rights(active, &holds, &query).map(Json)
+    rights(active, &holds, query).map(Json)
 }
 
-fn rights(active: bool, holds: &Effective, query: &EffectiveQuery) -> Result<Rights, Problem> {
+fn rights(active: bool, holds: &Effective, query: EffectiveQuery) -> Result<Rights, Problem> {
     let bad = |detail: &'static str| Problem::bad_request("bad_parameter", detail);
     let only = match &query.permission {
         Some(word) => Some(word.parse::<Permission>().map_err(|()| bad("permission: there is no such one"))?),
         None => None,
     };
-    let call = match (&query.surface, &query.model) {
-        (Some(surface), Some(model)) => {
-            let decision = holds.may_call(surface, model, query.team);
-            Some(Call { allowed: active && decision.allowed, because: decision.because })
-        }
-        (None, None) if query.team.is_none() => None,
-        _ => return Err(bad("give surface and model together (and team with them, if at all)")),
+    let (surface, model) = (asked("surface", query.surface)?, asked("model", query.model)?);
+    let tool = asked("tool", query.tool)?;
+    let shown = |d: Decision| Call { allowed: active && d.allowed, because: d.because };
+    let call = match (&surface, &model) {
+        (Some(surface), Some(model)) => Some(shown(holds.may_call(surface, model, query.team))),
+        (None, None) if query.team.is_none() || tool.is_some() => None,
+        _ => return Err(bad("give surface and model together (and team with them or with tool, if at all)")),
     };
+    let tool = tool.as_ref().map(|tool| shown(holds.may_call_tool(tool, query.team)));
     let asked = Permission::ALL.iter().copied().filter(|p| !p.is_free() && only.is_none_or(|o| o == *p));
     let permissions =
         asked.map(|p| held(active, holds, p)).filter(|h| only.is_some() || !h.because.is_empty()).collect();
-    Ok(Rights { active, permissions, call })
+    Ok(Rights { active, permissions, call, tool })
 }
 
 fn held(active: bool, holds: &Effective, permission: Permission) -> Held {

@@ -4,6 +4,7 @@
 //! owner's roles besides, at each call. The secret is in the answer that makes it, and nowhere else.
 
 pub(crate) mod bulk;
+pub(crate) mod effective;
 mod view;
 mod write;
 
@@ -25,7 +26,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 pub(crate) use view::KeyWithSecret;
 use view::{ClientSetup, Key, Rotated};
-use write::{ChangeKey, CreateKey, RotateKey};
+use write::{ChangeKey, CreateKey, Opened, RotateKey};
 
 /// Which keys.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -106,7 +107,8 @@ pub(crate) async fn create(
     let secret = fresh()?;
     let new = wanted.read(&secret)?;
     for_whom(&state, &caller, new.user, new.account, new.team).await?;
-    write::covered(&caller, new.user.or(new.account), &new.surfaces, &new.models, new.team)?;
+    let opened = Opened { surfaces: &new.surfaces, models: &new.models, tools: &new.tools };
+    write::covered(&caller, new.user.or(new.account), opened, new.team)?;
     let made = state.store().make_key(&new, caller.actor()).await?;
     let setup = ClientSetup::new(&state, secret.secret.expose());
     Ok(Versioned(StatusCode::CREATED, made.version, KeyWithSecret::new(made, secret.secret.expose(), setup)))
@@ -126,9 +128,12 @@ pub(crate) async fn change(
 ) -> Result<Versioned<Key>, Problem> {
     let key = find(&state, &caller, Permission::KeysWrite, id).await?;
     let change = wanted.read()?;
-    let surfaces = change.surfaces.as_ref().unwrap_or(&key.surfaces);
-    let models = change.models.as_ref().unwrap_or(&key.models);
-    write::covered(&caller, key.owner(), surfaces, models, key.team)?;
+    let opened = Opened {
+        surfaces: change.surfaces.as_ref().unwrap_or(&key.surfaces),
+        models: change.models.as_ref().unwrap_or(&key.models),
+        tools: change.tools.as_ref().unwrap_or(&key.tools),
+    };
+    write::covered(&caller, key.owner(), opened, key.team)?;
     let key = state.store().change_key(id, version, &change, caller.actor()).await?;
     Ok(Versioned(StatusCode::OK, key.version, Key::from(key)))
 }
@@ -140,8 +145,7 @@ pub(crate) async fn change(
     request_body = RotateKey, params(("id" = Uuid, Path, description = "The key."),
         ("If-Match" = Option<String>, Header, description = "The ETag of the key.")),
     responses((status = 201, description = "Both keys, the new one with its secret.", body = Rotated),
-        (status = 409, description = "It has been revoked or replaced.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 409, description = "It has been revoked or replaced.")))]
 pub(crate) async fn rotate(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -152,7 +156,7 @@ pub(crate) async fn rotate(
     let key = find(&state, &caller, Permission::KeysWrite, id).await?;
     // whoever gets the new secret acts as the owner
     for_whom(&state, &caller, key.user, key.account, key.team).await?;
-    write::covered(&caller, key.owner(), &key.surfaces, &key.models, key.team)?;
+    write::covered(&caller, key.owner(), Opened::by(&key), key.team)?;
     let ends = OffsetDateTime::now_utc() + wanted.grace()?;
     let secret = fresh()?;
     let (old, new) =
@@ -175,7 +179,7 @@ pub(crate) async fn fetch_secret(
 ) -> Result<Versioned<KeyWithSecret>, Problem> {
     let key = find(&state, &caller, Permission::KeysWrite, id).await?;
     for_whom(&state, &caller, key.user, key.account, key.team).await?;
-    write::covered(&caller, key.owner(), &key.surfaces, &key.models, key.team)?;
+    write::covered(&caller, key.owner(), Opened::by(&key), key.team)?;
     let fetched = state.store().fetch_waiting_secret(id, state.keyring(), caller.actor()).await?;
     let Some((key, secret)) = fetched else {
         let detail = "no secret waits to be fetched: it has been shown already";
@@ -222,7 +226,7 @@ async fn step(
 ) -> Result<Versioned<Key>, Problem> {
     let key = find(state, caller, Permission::KeysWrite, id).await?;
     if step == KeyStep::Enable {
-        write::covered(caller, key.owner(), &key.surfaces, &key.models, key.team)?;
+        write::covered(caller, key.owner(), Opened::by(&key), key.team)?;
     }
     let key = state.store().step_key(id, version, step, caller.actor()).await?;
     Ok(Versioned(StatusCode::OK, key.version, Key::from(key)))
@@ -306,6 +310,7 @@ pub(crate) async fn first(
         team: None,
         surfaces: vec!["*".into()],
         models: vec!["*".into()],
+        tools: vec!["*".into()],
         networks: None,
         tags: Vec::new(),
         metadata: Default::default(),

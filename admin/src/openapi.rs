@@ -96,6 +96,7 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
                 operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
             }
             refuse(operation, rule);
+            errors(operation);
             if rule.permission == Permission::Scim {
                 scim(operation);
             }
@@ -163,6 +164,17 @@ fn refuse(operation: &mut Operation, rule: &Rule) {
     add(named && changes, "412", "It is at another version than If-Match says.");
     add(body, "415", "The body is no application/json.");
     add(body || is_keyed(rule), "422", "A value cannot be.");
+}
+
+/// An error that a route describes is a problem document like the others.
+fn errors(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (status.starts_with(['4', '5']), response)
+            && response.content.is_empty()
+        {
+            response.content = problem("", None).content;
+        }
+    }
 }
 
 /// SCIM has errors of its own, and a token of its own.

@@ -97,9 +97,15 @@ pub(crate) fn prose(field: &str, text: String) -> Result<String, Problem> {
 
 /// Part of a text, to look for.
 pub(crate) fn sought(text: Option<String>) -> Result<Option<String>, Problem> {
+    asked("text", text)
+}
+
+/// A name of the query string.
+pub(crate) fn asked(field: &str, text: Option<String>) -> Result<Option<String>, Problem> {
     match text {
         Some(t) if t.is_empty() || t.chars().count() > 200 || t.chars().any(char::is_control) => {
-            Err(Problem::bad_request("bad_parameter", "text: 1 to 200 characters, no control characters"))
+            let detail = format!("{field}: 1 to 200 characters, no control characters");
+            Err(Problem::bad_request("bad_parameter", detail))
         }
         text => Ok(text),
     }

@@ -13,6 +13,7 @@ use crate::{accounts, audit, effective, roles, teams, users};
 use crate::{calls, health, keys, oidc, snapshot};
 use crate::{models, providers, scim, settings, transfer};
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::any;
 use axum::{Extension, Router};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub(crate) fn app(state: AdminState, hosts: HostPolicy) -> Result<Router, AdminE
     let mut routes = routes
         .layer(Extension(document))
         .with_state(state)
+        .route("/scim/v2/Me", any(scim::not_implemented))
+        .route("/scim/v2/Bulk", any(scim::not_implemented))
         .fallback(harden::no_route)
         .method_not_allowed_fallback(harden::no_method)
         .layer(from_fn(harden::weigh))
@@ -98,6 +101,7 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
     api.add(routes!(keys::list, keys::create))?;
     api.add(routes!(keys::bulk::post))?;
     api.add(routes!(keys::get, keys::change))?;
+    api.add(routes!(keys::effective::get))?;
     api.add(routes!(keys::rotate))?;
     api.add(routes!(keys::fetch_secret))?;
     api.add(routes!(keys::disable))?;

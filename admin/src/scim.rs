@@ -23,6 +23,7 @@ use crate::problem::Problem;
 use crate::state::AdminState;
 use answer::Base;
 use axum::extract::FromRequestParts;
+use http::StatusCode;
 use http::request::Parts;
 use sallyport_schema::access::{Object, Permission};
 use sallyport_schema::audit::Actor;
@@ -33,6 +34,12 @@ use uuid::Uuid;
 
 /// Where it all is.
 pub(crate) const ROOT: &str = "/scim/v2";
+
+/// 501: there is no such endpoint here, as `ServiceProviderConfig` (of `/Bulk`) says and RFC 7644, 3.11 (of `/Me`) lets.
+/// Who asks does not matter: no client is a user, and there is nothing behind it.
+pub(crate) async fn not_implemented() -> Problem {
+    Problem::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", "this service has neither /Me nor /Bulk")
+}
 
 /// A request of a client: who it is, and what it works with.
 pub(crate) struct Scim {

@@ -56,6 +56,8 @@ pub(crate) struct TeamView {
     surfaces: Vec<String>,
     /// Models or patterns that its keys may use at most; none: nothing.
     models: Vec<String>,
+    /// MCP tools (`server/tool`) or patterns that its keys may call at most; none: nothing.
+    tools: Vec<String>,
     /// Who looks after this team: `local`, `oidc`, `scim`.
     source: String,
     /// How many members it has, managers included.
@@ -87,6 +89,10 @@ pub(crate) struct NewTeam {
     #[serde(default)]
     #[schema(max_items = 200)]
     models: Vec<String>,
+    /// MCP tools (`server/tool`) or patterns that its keys may call at most; none: nothing.
+    #[serde(default)]
+    #[schema(max_items = 200)]
+    tools: Vec<String>,
 }
 
 /// What changes of a team. What is left out stays.
@@ -107,6 +113,9 @@ pub(crate) struct TeamPatch {
     /// Exactly these models or patterns.
     #[schema(max_items = 200)]
     models: Option<Vec<String>>,
+    /// Exactly these MCP tools or patterns.
+    #[schema(max_items = 200)]
+    tools: Option<Vec<String>>,
 }
 
 /// Teams
@@ -164,11 +173,12 @@ pub(crate) async fn create(
         return Err(forbidden("you may change teams but not make them: that needs teams.write over all"));
     }
     let name = line("name", &body.name)?;
-    opens(&caller, None, &body.surfaces, &body.models)?;
+    opens(&caller, None, [&body.surfaces, &body.models, &body.tools])?;
     let new = TeamChange {
         description: Some(prose("description", body.description)?),
         surfaces: Some(body.surfaces),
         models: Some(body.models),
+        tools: Some(body.tools),
         ..TeamChange::default()
     };
     let team = state.store().create_team(&name, &new, caller.actor()).await?;
@@ -191,12 +201,13 @@ pub(crate) async fn change(
 ) -> Result<Versioned<TeamView>, Problem> {
     let team = find(&state, &caller, id, Permission::TeamsWrite).await?;
     let version = version.on(team.version)?;
-    let surfaces = body.surfaces.as_ref().unwrap_or(&team.surfaces);
-    let models = body.models.as_ref().unwrap_or(&team.models);
-    let kept = |new: &[String], old: &[String]| new.iter().all(|p| old.contains(p));
+    let before = [&team.surfaces, &team.models, &team.tools];
+    let wanted = [&body.surfaces, &body.models, &body.tools];
+    let after: [&Vec<String>; 3] = std::array::from_fn(|i| wanted[i].as_ref().unwrap_or(before[i]));
+    let kept = after.iter().zip(before).all(|(new, old)| new.iter().all(|p| old.contains(p)));
     let reactivated = body.active == Some(true) && !team.active;
-    if reactivated || !kept(surfaces, &team.surfaces) || !kept(models, &team.models) {
-        opens(&caller, Some(id), surfaces, models)?;
+    if reactivated || !kept {
+        opens(&caller, Some(id), after)?;
     }
     let change = TeamChange {
         name: body.name.map(|n| line("name", &n)).transpose()?,
@@ -204,6 +215,7 @@ pub(crate) async fn change(
         active: body.active,
         surfaces: body.surfaces,
         models: body.models,
+        tools: body.tools,
     };
     let team = state.store().change_team(id, version, &change, caller.actor()).await?;
     Ok(Versioned(StatusCode::OK, team.version, team.into()))
@@ -246,9 +258,9 @@ fn object<'a>(caller: &Caller, id: &'a Uuid) -> Object<'a> {
     Object { owner, teams: std::slice::from_ref(id) }
 }
 
-/// Nobody opens to a team what he may not call himself.
-fn opens(caller: &Caller, team: Option<Uuid>, surfaces: &[String], models: &[String]) -> Result<(), Problem> {
-    let Some(grant) = calls(surfaces, models)? else { return Ok(()) };
+/// Nobody opens to a team what he may not call himself. `lists`: surfaces, models, tools.
+fn opens(caller: &Caller, team: Option<Uuid>, lists: [&Vec<String>; 3]) -> Result<(), Problem> {
+    let Some(grant) = calls(lists)? else { return Ok(()) };
     let role = Role { name: "allow-list".into(), description: String::new(), grants: vec![grant] };
     caller.covers(&[Assignment { role, team }])
 }
@@ -262,6 +274,7 @@ impl From<Team> for TeamView {
             active: t.active,
             surfaces: t.surfaces,
             models: t.models,
+            tools: t.tools,
             source: t.source,
             members: t.members,
             created_at: t.created_at,

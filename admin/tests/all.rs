@@ -11,6 +11,7 @@ mod all {
     mod kit;
     mod matrix;
     mod oidc;
+    mod oidc_fake;
     mod oidc_kit;
     mod oidc_logout;
     mod oidc_people;
@@ -23,5 +24,6 @@ mod all {
     mod second_factor;
     mod sessions;
     mod sign_in;
+    mod tools;
     mod wire;
 }

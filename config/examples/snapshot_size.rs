@@ -32,6 +32,7 @@ fn key(n: u128) -> KeyRow {
         team_id: Some(Uuid::from_u128(n % 500)),
         surfaces: vec!["chat".into(), "messages".into(), "responses".into()],
         models: (0..n % 20).map(|i| format!("model-{i}*")).collect(),
+        tools: (0..n % 5).map(|i| format!("server-{i}/*")).collect(),
         created_at: OffsetDateTime::UNIX_EPOCH,
         expires_at: Some(OffsetDateTime::UNIX_EPOCH),
         revoked_at: None,
@@ -113,10 +114,10 @@ async fn from_postgres(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>
          INSERT INTO models (name) SELECT 'model-' || g FROM generate_series(1, 1000) g;
          INSERT INTO routes (model_id, provider, upstream_model)
              SELECT id, 'p' || n, name FROM models, generate_series(1, 2) n;
-         INSERT INTO virtual_keys (name, hash, prefix, surfaces, models, expires_at)
+         INSERT INTO virtual_keys (name, hash, prefix, surfaces, models, tools, expires_at)
              SELECT 'team key ' || g, sha256(g::text::bytea), 'sp-' || lpad(g::text, 8, '0'),
                     '{chat,messages,responses}', ARRAY(SELECT 'model-' || i || '*' FROM generate_series(1, g % 20) i),
-                    now() + interval '1 year' FROM generate_series(1, 100000) g;
+                    ARRAY(SELECT 'server-' || i || '/*' FROM generate_series(1, g % 5) i), now() + interval '1 year' FROM generate_series(1, 100000) g;
          ANALYZE",
     )
     .await;

@@ -4,11 +4,13 @@
 //! Nothing here is fatal: a row that cannot be used (an envelope of another key, a URL that is none) is left out and
 //! reported, so that one bad row never takes the gateway down.
 
+mod bearer;
 mod intern;
 mod models;
 mod prefixes;
 mod providers;
 
+pub use bearer::Bearer;
 pub use providers::{configured, default_base_url, opened, ready};
 
 use crate::load::Loaded;
@@ -262,6 +264,7 @@ fn team(row: &TeamRow, intern: &mut Interner) -> Team {
         active: row.active && row.deleted_at.is_none(),
         surfaces: intern.set(&row.surfaces),
         models: intern.set(&row.models),
+        tools: intern.set(&row.tools),
     }
 }
 
@@ -275,6 +278,7 @@ fn key(row: &KeyRow, intern: &mut Interner) -> Key {
         team: row.team_id,
         surfaces: intern.set(&row.surfaces),
         models: intern.set(&row.models),
+        tools: intern.set(&row.tools),
         expires_at: row.expires_at.map(OffsetDateTime::unix_timestamp),
         // What cannot be read is left out: the list gets shorter, never open.
         networks: row

@@ -175,6 +175,9 @@ struct DiskTeam {
     active: bool,
     surfaces: usize,
     models: usize,
+    /// None: an empty list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tools: Option<usize>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -189,6 +192,8 @@ struct DiskKey {
     t: Option<Uuid>,
     s: usize,
     m: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    o: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     e: Option<i64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -219,6 +224,7 @@ fn disk(state: &Frozen) -> Disk {
         active: t.active,
         surfaces: list(&t.surfaces),
         models: list(&t.models),
+        tools: (!t.tools.is_empty()).then(|| list(&t.tools)),
     });
     let teams = teams.collect();
     let keys = s.keys.iter().map(|(hash, k)| DiskKey {
@@ -230,6 +236,7 @@ fn disk(state: &Frozen) -> Disk {
         t: k.team,
         s: list(&k.surfaces),
         m: list(&k.models),
+        o: (!k.tools.is_empty()).then(|| list(&k.tools)),
         e: k.expires_at,
         r: k.revoked,
         a: k.account,
@@ -262,6 +269,7 @@ fn thaw(disk: Disk) -> Result<StoredState, String> {
             deleted_at: None,
             surfaces: list(t.surfaces)?,
             models: list(t.models)?,
+            tools: t.tools.map_or(Ok(Vec::new()), list)?,
         })
     });
     let keys = disk.keys.into_iter().map(|k| {
@@ -278,6 +286,7 @@ fn thaw(disk: Disk) -> Result<StoredState, String> {
             team_id: k.t,
             surfaces: list(k.s)?,
             models: list(k.m)?,
+            tools: k.o.map_or(Ok(Vec::new()), list)?,
             // When it was made or revoked was not kept: requests need only know whether.
             created_at: OffsetDateTime::UNIX_EPOCH,
             expires_at,

@@ -1,7 +1,9 @@
-//! What the roles of a key's owner let it call, compiled from the same grants that the admin API reads.
+//! May this key make this call? The key, its team and the roles of its owner must all say yes; what none of them opens
+//! is closed. Compiled from the same grants that the admin API reads.
 
-use crate::pattern::PatternSet;
-use sallyport_schema::access::{BUILT_IN, Effect, Grant, built_in};
+use crate::snapshot::{Key, Owner, Team};
+pub use sallyport_schema::access::CallRights;
+use sallyport_schema::access::{BUILT_IN, built_in, opens_surface};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -14,12 +16,8 @@ pub struct Held {
     pub team: Option<Uuid>,
 }
 
-/// The calls that a role opens and closes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CallRights {
-    allow: Vec<Calls>,
-    deny: Vec<Calls>,
-}
+/// Roles by name.
+pub type Roles = imbl::HashMap<Arc<str>, Arc<CallRights>>;
 
 /// The built-in roles by name.
 pub fn built_in_roles() -> impl Iterator<Item = (Arc<str>, Arc<CallRights>)> {
@@ -27,45 +25,82 @@ pub fn built_in_roles() -> impl Iterator<Item = (Arc<str>, Arc<CallRights>)> {
     known.map(|r| (r.name.as_str().into(), Arc::new(CallRights::new(&r.grants))))
 }
 
-/// Surfaces × models of one grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Calls {
-    surfaces: PatternSet,
-    models: PatternSet,
+/// What is to be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// A surface, whatever the model.
+    Surface(&'a str),
+    /// A model on a surface that is open.
+    Model {
+        /// The surface.
+        surface: &'a str,
+        /// The model.
+        model: &'a str,
+    },
+    /// An MCP tool: `server/tool`.
+    Tool(&'a str),
 }
 
-impl Calls {
-    /// `model`: None for a surface that takes none.
-    fn matches(&self, surface: &str, named: bool, model: Option<&str>) -> bool {
-        let here = if named { self.surfaces.names(surface) } else { self.surfaces.allows(surface) };
-        here && model.is_none_or(|m| self.models.allows(m))
-    }
+/// All that bounds the calls of a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    /// The key.
+    pub key: &'a Key,
+    /// The team that it is for.
+    pub team: Option<&'a Team>,
+    /// The person or service account that owns it. None: it is the organisation's or a team's, and the lists are all
+    /// there is.
+    pub owner: Option<&'a Owner>,
+    /// Every role by name.
+    pub roles: &'a Roles,
 }
 
-impl CallRights {
-    /// What these grants say about calls.
-    pub fn new(grants: &[Grant]) -> Self {
-        let of = |effect| {
-            grants
-                .iter()
-                .filter(|g| g.effect == effect && !g.surfaces.is_empty())
-                .map(|g| Calls { surfaces: PatternSet::new(&g.surfaces), models: PatternSet::new(&g.models) })
-                .collect()
-        };
-        Self { allow: of(Effect::Allow), deny: of(Effect::Deny) }
+impl<'a> Bounds<'a> {
+    /// All say yes.
+    pub fn allow(&self, wanted: Wanted<'_>) -> bool {
+        self.by_key(wanted) && self.by_team(wanted) && self.by_owner(wanted)
     }
 
-    /// What the role says: Some(true) opens it, Some(false) closes it, whatever other roles say. `named`: the surface
-    /// must be named, a `*` does not open it. `model`: None for a surface (or a question) without one: a role that
-    /// closes some models only does not close the surface.
-    pub fn say(&self, surface: &str, named: bool, model: Option<&str>) -> Option<bool> {
-        let denied = |c: &Calls| match model {
-            None => c.models.allows("") && c.matches(surface, false, None),
-            Some(_) => c.matches(surface, false, model),
-        };
-        if self.deny.iter().any(denied) {
-            return Some(false);
+    /// The key's own list says yes.
+    pub fn by_key(&self, wanted: Wanted<'_>) -> bool {
+        match wanted {
+            Wanted::Surface(surface) => opens_surface(&self.key.surfaces, surface),
+            Wanted::Model { model, .. } => self.key.models.allows(model),
+            Wanted::Tool(tool) => self.key.tools.allows(tool),
         }
-        self.allow.iter().any(|c| c.matches(surface, named, model)).then_some(true)
+    }
+
+    /// The team's list says yes, or there is no team.
+    pub fn by_team(&self, wanted: Wanted<'_>) -> bool {
+        self.team.is_none_or(|team| match wanted {
+            Wanted::Surface(surface) => opens_surface(&team.surfaces, surface),
+            Wanted::Model { model, .. } => team.models.allows(model),
+            Wanted::Tool(tool) => team.tools.allows(tool),
+        })
+    }
+
+    /// One role of the owner opens it and none closes it, or there is no owner.
+    pub fn by_owner(&self, wanted: Wanted<'_>) -> bool {
+        let Some(owner) = self.owner else { return true };
+        self.said(owner, wanted)
+            .fold(None, |so_far, (_, now)| Some(so_far.unwrap_or(true) && now))
+            .unwrap_or(false)
+    }
+
+    /// The roles of the owner that open it (true) or close it.
+    pub fn said(&self, owner: &'a Owner, wanted: Wanted<'_>) -> impl Iterator<Item = (&'a Held, bool)> {
+        let here = owner.roles.iter().filter(|h| h.team.is_none() || h.team == self.key.team);
+        here.filter_map(move |held| {
+            let rights = self.roles.get(&held.role)?;
+            let said = match wanted {
+                Wanted::Surface(surface) => rights.say(surface, None),
+                Wanted::Model { surface, model } => rights.say(surface, Some(model)),
+                Wanted::Tool(tool) => rights.say_tool(tool),
+            };
+            said.map(|said| (held, said))
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

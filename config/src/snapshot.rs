@@ -6,7 +6,7 @@ use crate::document::Document;
 use crate::model::{Config, HttpVersions, KindSettings, ProviderKind, Secret};
 use crate::pattern::PatternSet;
 use crate::prices::PriceTable;
-use crate::rights::{CallRights, Held};
+use crate::rights::{Bounds, Held, Roles};
 use sallyport_schema::labels::Labels;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub struct Snapshot {
     /// Service accounts by id.
     pub accounts: imbl::HashMap<Uuid, Arc<Owner>>,
     /// Built-in and custom roles by name.
-    pub roles: imbl::HashMap<Arc<str>, Arc<CallRights>>,
+    pub roles: Roles,
     /// Teams by id.
     pub teams: imbl::HashMap<Uuid, Arc<Team>>,
     /// Providers by name.
@@ -81,6 +81,8 @@ pub struct Key {
     pub surfaces: Arc<PatternSet>,
     /// Models that it may use; empty = none. Interned.
     pub models: Arc<PatternSet>,
+    /// MCP tools that it may call; empty = none. Interned.
+    pub tools: Arc<PatternSet>,
     /// Unix seconds after which it is refused.
     pub expires_at: Option<i64>,
     /// Client addresses that may use it; None: any.
@@ -112,19 +114,14 @@ impl Key {
 }
 
 impl Snapshot {
-    /// Do the roles of this owner let a key of `team` call? One role must open it, and none close it. `named` and
-    /// `model` as in [`CallRights::say`].
-    pub fn owner_may_call(
-        &self,
-        owner: &Owner,
-        team: Option<Uuid>,
-        surface: &str,
-        named: bool,
-        model: Option<&str>,
-    ) -> bool {
-        let here = owner.roles.iter().filter(|h| h.team.is_none() || h.team == team);
-        let said = here.filter_map(|h| self.roles.get(&h.role)?.say(surface, named, model));
-        said.fold(None, |before, now| Some(before.unwrap_or(true) && now)).unwrap_or(false)
+    /// All that bounds the calls of a key.
+    pub fn bounds<'a>(
+        &'a self,
+        key: &'a Key,
+        team: Option<&'a Team>,
+        owner: Option<&'a Owner>,
+    ) -> Bounds<'a> {
+        Bounds { key, team, owner, roles: &self.roles }
     }
 }
 
@@ -141,6 +138,8 @@ pub struct Team {
     pub surfaces: Arc<PatternSet>,
     /// Models that its keys may use; empty = none.
     pub models: Arc<PatternSet>,
+    /// MCP tools that its keys may call; empty = none.
+    pub tools: Arc<PatternSet>,
 }
 
 /// A provider, ready to be called.

@@ -37,6 +37,7 @@ pub(crate) fn key(n: u128, hash: u8, surfaces: &[&str]) -> KeyRow {
         team_id: None,
         surfaces: surfaces.iter().map(|s| (*s).to_owned()).collect(),
         models: vec!["gpt-*".into(), "claude-*".into()],
+        tools: vec!["files/*".into()],
         created_at: OffsetDateTime::UNIX_EPOCH,
         expires_at: None,
         revoked_at: None,
@@ -78,6 +79,7 @@ pub(crate) fn team(n: u128, models: &[&str]) -> TeamRow {
         deleted_at: None,
         surfaces: vec!["*".into()],
         models: models.iter().map(|s| (*s).to_owned()).collect(),
+        tools: vec!["*".into()],
     }
 }
 

@@ -129,8 +129,8 @@ impl World {
         let all = || Arc::new(PatternSet::new(["*"]));
         let roles = Arc::new([Held { role: "developer".into(), team: None }]);
         let user = Owner { id: Uuid::from_u128(1), active: true, roles };
-        let team =
-            Team { id: Uuid::from_u128(2), name: "red".into(), active: true, surfaces: all(), models: all() };
+        let (surfaces, models, tools) = (all(), all(), all());
+        let team = Team { id: Uuid::from_u128(2), name: "red".into(), active: true, surfaces, models, tools };
         let key = Key {
             id: Uuid::from_u128(3),
             name: "test".into(),
@@ -143,6 +143,7 @@ impl World {
             team: Some(team.id),
             surfaces: all(),
             models: all(),
+            tools: all(),
             expires_at: None,
             revoked: false,
         };

@@ -3,12 +3,14 @@
 //!
 //! The admin API's guard, its OpenAPI document, the gateway's `access` filter and the tests all read from here.
 
+mod calls;
 mod effective;
 mod grant;
 mod permission;
 mod role;
 mod route;
 
+pub use calls::{CallRights, NAMED, opens_surface};
 pub use effective::{Assignment, Decision, Effective, Object, Reach, Subject};
 pub use grant::{Effect, Grant, GrantError, Scope};
 pub use permission::Permission;

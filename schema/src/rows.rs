@@ -79,6 +79,9 @@ pub struct TeamRow {
     pub surfaces: Vec<String>,
     /// Model names or globs (`*`); empty = nothing.
     pub models: Vec<String>,
+    /// MCP tools (`server/tool`) or globs; empty = nothing.
+    #[serde(default)]
+    pub tools: Vec<String>,
 }
 
 /// A virtual key. The secret itself is never stored, only its SHA-256.
@@ -100,6 +103,9 @@ pub struct KeyRow {
     pub surfaces: Vec<String>,
     /// Model names or globs; empty = nothing.
     pub models: Vec<String>,
+    /// MCP tools (`server/tool`) or globs; empty = nothing.
+    #[serde(default)]
+    pub tools: Vec<String>,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// After this instant the key is refused.

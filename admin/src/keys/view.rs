@@ -47,6 +47,8 @@ pub(crate) struct Key {
     surfaces: Vec<String>,
     /// Models that it may use; empty: none.
     models: Vec<String>,
+    /// MCP tools (`server/tool`) that it may call; empty: none.
+    tools: Vec<String>,
     /// Client addresses that may use it; null: any; empty: none.
     networks: Option<Vec<String>>,
     /// For finding.
@@ -99,6 +101,7 @@ impl From<KeyDetail> for Key {
             team: k.team,
             surfaces: k.surfaces,
             models: k.models,
+            tools: k.tools,
             networks: k.networks,
             tags: k.tags,
             metadata: k.metadata,

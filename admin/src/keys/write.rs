@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use sallyport_config::addresses;
 use sallyport_config::key::VirtualKey;
 use sallyport_schema::access::{Assignment, Effect, Grant, Role, Scope};
-use sallyport_schema::store::virtual_keys::{KeyChange, NewKey, Rotation};
+use sallyport_schema::store::virtual_keys::{KeyChange, KeyDetail, NewKey, Rotation};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,6 +43,9 @@ pub(crate) struct CreateKey {
     /// Models that it may use, exact names or globs; empty: none.
     #[serde(default)]
     models: Vec<String>,
+    /// MCP tools that it may call, `server/tool` or globs; empty: none.
+    #[serde(default)]
+    tools: Vec<String>,
     /// Client addresses that may use it (CIDR); null: any.
     #[serde(default)]
     networks: Option<Vec<String>>,
@@ -111,6 +114,8 @@ pub(crate) struct ChangeKey {
     surfaces: Option<Vec<String>>,
     /// Models that it may use.
     models: Option<Vec<String>>,
+    /// MCP tools that it may call.
+    tools: Option<Vec<String>>,
     /// Client addresses that may use it; null: any.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>)]
@@ -204,8 +209,8 @@ impl CreateKey {
     /// Checks it.
     pub(crate) fn read(self, secret: &VirtualKey) -> Result<NewKey, Problem> {
         text("name", &self.name)?;
-        for (field, values) in [("surfaces", &self.surfaces), ("models", &self.models), ("tags", &self.tags)]
-        {
+        let (surfaces, models) = (("surfaces", &self.surfaces), ("models", &self.models));
+        for (field, values) in [surfaces, models, ("tools", &self.tools), ("tags", &self.tags)] {
             list(field, values)?;
         }
         networks(self.networks.as_ref())?;
@@ -224,6 +229,7 @@ impl CreateKey {
             team: self.team,
             surfaces: self.surfaces,
             models: self.models,
+            tools: self.tools,
             networks: self.networks,
             tags: self.tags,
             metadata: self.metadata,
@@ -240,8 +246,8 @@ impl ChangeKey {
         if let Some(name) = &self.name {
             text("name", name)?;
         }
-        for (field, values) in [("surfaces", &self.surfaces), ("models", &self.models), ("tags", &self.tags)]
-        {
+        let (surfaces, models) = (("surfaces", &self.surfaces), ("models", &self.models));
+        for (field, values) in [surfaces, models, ("tools", &self.tools), ("tags", &self.tags)] {
             values.as_ref().map_or(Ok(()), |v| list(field, v))?;
         }
         networks(self.networks.as_ref().and_then(Option::as_ref))?;
@@ -252,6 +258,7 @@ impl ChangeKey {
             name: self.name,
             surfaces: self.surfaces,
             models: self.models,
+            tools: self.tools,
             networks: self.networks,
             tags: self.tags,
             metadata: self.metadata,
@@ -272,13 +279,30 @@ impl RotateKey {
     }
 }
 
+/// What the lists of a key open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opened<'a> {
+    /// Surfaces.
+    pub(crate) surfaces: &'a [String],
+    /// Models.
+    pub(crate) models: &'a [String],
+    /// MCP tools.
+    pub(crate) tools: &'a [String],
+}
+
+impl<'a> Opened<'a> {
+    /// By a key as it is.
+    pub(crate) fn by(key: &'a KeyDetail) -> Self {
+        Self { surfaces: &key.surfaces, models: &key.models, tools: &key.tools }
+    }
+}
+
 /// The caller may call all that these lists open, or a key would give him (or another) what he has not. A key of his own
 /// is bounded by his roles at each call: there is nothing to ask.
 pub(crate) fn covered(
     caller: &Caller,
     owner: Option<Uuid>,
-    surfaces: &[String],
-    models: &[String],
+    opened: Opened<'_>,
     team: Option<Uuid>,
 ) -> Result<(), Problem> {
     if owner.is_some() && owner == caller.user() {
@@ -288,9 +312,9 @@ pub(crate) fn covered(
         effect: Effect::Allow,
         scope: Scope::Own,
         permissions: Vec::new(),
-        surfaces: surfaces.to_vec(),
-        models: models.to_vec(),
-        tools: Vec::new(),
+        surfaces: opened.surfaces.to_vec(),
+        models: opened.models.to_vec(),
+        tools: opened.tools.to_vec(),
     };
     let role = Role { name: "key".into(), description: String::new(), grants: vec![grant] };
     caller.covers(&[Assignment { role, team }])

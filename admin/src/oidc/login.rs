@@ -4,6 +4,7 @@ use super::flow::{Flow, Ticket, clear, local, stray};
 use super::remote::{self, Us};
 use super::{OidcError, claims, told, trial};
 use crate::caller::{Caller, Peer};
+use crate::guard::Noted;
 use crate::params::{Named, Params};
 use crate::problem::Problem;
 use crate::sign_in::{agent, sessions};
@@ -68,10 +69,8 @@ pub(crate) struct LoginQuery {
     params(("slug" = String, Path, description = "The provider."), LoginQuery),
     responses(
         (status = 302, description = "To the provider; the flow is in a cookie for 10 minutes."),
-        (status = 409, description = "admin.public_url is not set.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 502, description = "The provider cannot be reached.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 409, description = "admin.public_url is not set."),
+        (status = 502, description = "The provider cannot be reached.")))]
 pub(crate) async fn begin(
     State(state): State<AdminState>,
     Named(slug): Named<String>,
@@ -132,13 +131,9 @@ pub(crate) struct CallbackQuery {
     responses(
         (status = 200, description = "A test login has ended; nobody is signed in.", body = trial::Tried),
         (status = 303, description = "Signed in; the session is in the cookies."),
-        (status = 400, description = "This browser has not begun this, it was used before, or the provider says no.",
-            body = Problem,
-            content_type = "application/problem+json"),
-        (status = 403, description = "The token is not valid, or the rules say no.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 502, description = "The provider cannot be reached, or its answer cannot be used.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 400, description = "This browser has not begun this, it was used before, or the provider says no."),
+        (status = 403, description = "The token is not valid, or the rules say no."),
+        (status = 502, description = "The provider cannot be reached, or its answer cannot be used.")))]
 pub(crate) async fn callback(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -192,6 +187,9 @@ async fn come_back(
                 let event = Event::not_done("session.sign_in", Outcome::Failed, error.to_string());
                 let event = event.on("oidc_provider", provider.id, &provider.slug);
                 state.store().note(&anonymous(caller), &event).await?;
+                let mut response = error.problem().into_response();
+                response.extensions_mut().insert(Noted);
+                return Ok(response);
             }
             Err(error.problem())
         }

@@ -74,10 +74,8 @@ pub(crate) struct LogoutForm {
     request_body(content = LogoutForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The sessions are over."),
-        (status = 400, description = "It is no logout token for us.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 502, description = "The provider's keys cannot be had.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 400, description = "It is no logout token for us."),
+        (status = 502, description = "The provider's keys cannot be had.")))]
 pub(crate) async fn backchannel(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

@@ -97,8 +97,7 @@ pub(crate) struct Outcome {
 #[utoipa::path(get, path = "/api/providers/{name}/models", tag = "providers", operation_id = "listProviderModels",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "Its models.", body = Offer),
-        (status = 502, description = "The provider gives no list.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 502, description = "The provider gives no list.")))]
 pub(crate) async fn list(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

@@ -185,20 +185,16 @@ pub(super) fn grants(lines: Vec<Line>) -> Result<Vec<Grant>, Problem> {
     Ok(grants)
 }
 
-/// Lists of surfaces and models that bound somebody's calls, as the grant of calls that they are. None: both are empty.
-pub(crate) fn calls(surfaces: &[String], models: &[String]) -> Result<Option<Grant>, Problem> {
-    let grant = Grant {
-        effect: Effect::Allow,
-        scope: Scope::Own,
-        permissions: Vec::new(),
-        surfaces: surfaces.to_vec(),
-        models: models.to_vec(),
-        tools: Vec::new(),
-    };
-    if surfaces.is_empty() && models.is_empty() {
+/// Lists of surfaces, models and tools that bound somebody's calls, as the grant of calls that they are. None: all are
+/// empty.
+pub(crate) fn calls(lists: [&Vec<String>; 3]) -> Result<Option<Grant>, Problem> {
+    if lists.iter().all(|l| l.is_empty()) {
         return Ok(None);
     }
-    grant.check().map_err(|e| wrong(format!("surfaces, models: {e}")))?;
+    let [surfaces, models, tools] = lists.map(Clone::clone);
+    let (effect, scope) = (Effect::Allow, Scope::Own);
+    let grant = Grant { effect, scope, permissions: Vec::new(), surfaces, models, tools };
+    grant.check().map_err(|e| wrong(format!("surfaces, models, tools: {e}")))?;
     Ok(Some(grant))
 }
 

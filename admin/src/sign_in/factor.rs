@@ -76,12 +76,9 @@ pub(crate) struct RecoveryCodesLeft {
 #[utoipa::path(post, path = "/api/me/totp", tag = "session", operation_id = "beginTotp", request_body = OwnProof,
     responses(
         (status = 200, description = "The secret, shown this once.", body = TotpSecret),
-        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "The account has no local password.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "Password or code are wrong or missing.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no account: it came with the bootstrap token."),
+        (status = 409, description = "The account has no local password."),
+        (status = 422, description = "Password or code are wrong or missing.")))]
 pub(crate) async fn begin_totp(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -114,11 +111,9 @@ pub(crate) async fn begin_totp(
     request_body = TotpConfirmation,
     responses(
         (status = 200, description = "It is on; the new session is in the cookies.", body = FactorAdded),
-        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "Nothing has begun.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The code is wrong.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no account: it came with the bootstrap token."),
+        (status = 409, description = "Nothing has begun."),
+        (status = 422, description = "The code is wrong.")))]
 pub(crate) async fn confirm_totp(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -182,12 +177,9 @@ pub(super) async fn anew(
 #[utoipa::path(delete, path = "/api/me/totp", tag = "session", operation_id = "removeTotp", request_body = OwnProof,
     responses(
         (status = 204, description = "It is off."),
-        (status = 404, description = "It was not on, or the caller has no account.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "A role needs a second factor.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "Password or code are wrong or missing.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "It was not on, or the caller has no account."),
+        (status = 409, description = "A role needs a second factor."),
+        (status = 422, description = "Password or code are wrong or missing.")))]
 pub(crate) async fn remove_totp(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -223,8 +215,7 @@ pub(super) fn last() -> Problem {
 #[utoipa::path(get, path = "/api/me/recovery_codes", tag = "session", operation_id = "countRecoveryCodes",
     responses(
         (status = 200, description = "So many.", body = RecoveryCodesLeft),
-        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no account: it came with the bootstrap token.")))]
 pub(crate) async fn recovery_left(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -238,12 +229,9 @@ pub(crate) async fn recovery_left(
     request_body = OwnProof,
     responses(
         (status = 200, description = "Ten, shown this once.", body = RecoveryCodes),
-        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "There is no second factor.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "Password or code are wrong or missing.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no account: it came with the bootstrap token."),
+        (status = 409, description = "There is no second factor."),
+        (status = 422, description = "Password or code are wrong or missing.")))]
 pub(crate) async fn new_recovery_codes(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -268,10 +256,8 @@ pub(crate) async fn new_recovery_codes(
     params(("id" = Uuid, Path, description = "The user.")),
     responses(
         (status = 204, description = "There is none (any more)."),
-        (status = 404, description = "There is no such user.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "It is the caller.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such user."),
+        (status = 409, description = "It is the caller.")))]
 pub(crate) async fn reset(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

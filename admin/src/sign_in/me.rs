@@ -159,15 +159,11 @@ pub(crate) struct PasswordChange {
     responses(
         (status = 200, description = "Changed; the new session is in the cookies.",
             body = sessions::SignedInAnswer),
-        (status = 400, description = "The body is no JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "The account has no local password.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is not announced as JSON.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "The current password is wrong, or the new one is too weak.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 400, description = "The body is no JSON."),
+        (status = 404, description = "The caller has no account: it came with the bootstrap token."),
+        (status = 409, description = "The account has no local password."),
+        (status = 415, description = "The body is not announced as JSON."),
+        (status = 422, description = "The current password is wrong, or the new one is too weak.")))]
 pub(crate) async fn put_password(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

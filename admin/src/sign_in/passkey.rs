@@ -34,10 +34,8 @@ pub(crate) struct PasskeySignIn {
 #[utoipa::path(post, path = "/api/session/passkey/begin", tag = "session", operation_id = "beginPasskeySignIn",
     responses(
         (status = 200, description = "For `navigator.credentials.get`.", body = Challenge),
-        (status = 403, description = "A page of another origin asks.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "`admin.public_url` is not set.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 403, description = "A page of another origin asks."),
+        (status = 409, description = "`admin.public_url` is not set.")))]
 pub(crate) async fn begin(State(state): State<AdminState>, headers: HeaderMap) -> Result<Response, Problem> {
     same_site(&headers)?;
     let (mut challenge, cookie) = on(state.sign_in())?.challenge().map_err(|error| {
@@ -54,12 +52,9 @@ pub(crate) async fn begin(State(state): State<AdminState>, headers: HeaderMap) -
     request_body = PasskeySignIn,
     responses(
         (status = 200, description = "Signed in; the session is in the cookies.", body = sessions::SignedInAnswer),
-        (status = 401, description = "The passkey opens nothing, or the challenge is over or was answered before.",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "A page of another origin asks.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "`admin.public_url` is not set.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 401, description = "The passkey opens nothing, or the challenge is over or was answered before."),
+        (status = 403, description = "A page of another origin asks."),
+        (status = 409, description = "`admin.public_url` is not set.")))]
 pub(crate) async fn finish(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

@@ -81,8 +81,7 @@ pub(crate) struct PasskeyName {
 #[utoipa::path(get, path = "/api/me/passkeys", tag = "session", operation_id = "listMyPasskeys",
     responses(
         (status = 200, description = "Oldest first.", body = MyPasskeys),
-        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no account: it came with the bootstrap token.")))]
 pub(crate) async fn list(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -99,12 +98,9 @@ pub(crate) async fn list(
     request_body = OwnProof,
     responses(
         (status = 200, description = "For `navigator.credentials.create`.", body = Challenge),
-        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "`admin.public_url` is not set, or the account has no local password.",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Password or code are wrong or missing.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no account: it came with the bootstrap token."),
+        (status = 409, description = "`admin.public_url` is not set, or the account has no local password."),
+        (status = 422, description = "Password or code are wrong or missing.")))]
 pub(crate) async fn begin(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -131,12 +127,9 @@ pub(crate) async fn begin(
     request_body = NewPasskey,
     responses(
         (status = 200, description = "It is there.", body = FactorAdded),
-        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "Nothing has begun, or it is over; there are 20 already; or this one is.",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The credential is not what was asked for.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no account: it came with the bootstrap token."),
+        (status = 409, description = "Nothing has begun, or it is over; there are 20 already; or this one is."),
+        (status = 422, description = "The credential is not what was asked for.")))]
 pub(crate) async fn finish(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -176,8 +169,7 @@ pub(crate) async fn finish(
     request_body = PasskeyName, params(("id" = Uuid, Path, description = "The passkey.")),
     responses(
         (status = 200, description = "Its new name.", body = MyPasskey),
-        (status = 404, description = "The caller has no such passkey.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no such passkey.")))]
 pub(crate) async fn rename(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -196,12 +188,9 @@ pub(crate) async fn rename(
     request_body = OwnProof, params(("id" = Uuid, Path, description = "The passkey.")),
     responses(
         (status = 204, description = "It is gone."),
-        (status = 404, description = "The caller has no such passkey.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "It is the last second factor, and a role needs one.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "Password or code are wrong or missing.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no such passkey."),
+        (status = 409, description = "It is the last second factor, and a role needs one."),
+        (status = 422, description = "Password or code are wrong or missing.")))]
 pub(crate) async fn remove(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

@@ -34,12 +34,9 @@ pub(crate) struct TemporaryPassword {
            ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
     responses(
         (status = 200, description = "The password, shown this once.", body = TemporaryPassword),
-        (status = 404, description = "There is no such user.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 409, description = "It is the caller, or the user's password is kept elsewhere.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 412, description = "The user has been changed meanwhile.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such user."),
+        (status = 409, description = "It is the caller, or the user's password is kept elsewhere."),
+        (status = 412, description = "The user has been changed meanwhile.")))]
 pub(crate) async fn post(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

@@ -114,15 +114,11 @@ pub(crate) struct Ended {
 #[utoipa::path(post, path = "/api/session", tag = "session", operation_id = "signIn", request_body = SignInRequest,
     responses(
         (status = 200, description = "Signed in; the session is in the cookies.", body = SignedInAnswer),
-        (status = 400, description = "The body is no JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Address, password or code are wrong, or the second factor is missing.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 403, description = "A page of another origin asks.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is not announced as JSON.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "A field is missing or wrong.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 400, description = "The body is no JSON."),
+        (status = 401, description = "Address, password or code are wrong, or the second factor is missing."),
+        (status = 403, description = "A page of another origin asks."),
+        (status = 415, description = "The body is not announced as JSON."),
+        (status = 422, description = "A field is missing or wrong.")))]
 pub(crate) async fn post(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -238,10 +234,8 @@ pub(crate) fn secret() -> Result<(Zeroizing<String>, [u8; 32]), Problem> {
 #[utoipa::path(post, path = "/api/session/refresh", tag = "session", operation_id = "refreshSession",
     responses(
         (status = 200, description = "The session goes on.", body = SignedInAnswer),
-        (status = 401, description = "There is no such session, it is over, or it was used from elsewhere.",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "A page of another origin asks.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 401, description = "There is no such session, it is over, or it was used from elsewhere."),
+        (status = 403, description = "A page of another origin asks.")))]
 pub(crate) async fn refresh(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -295,8 +289,7 @@ fn ended() -> Response {
         (status = 200, description = "The session is over here, but not yet at the identity provider.",
             body = oidc::logout::SignedOut),
         (status = 204, description = "The session is over."),
-        (status = 404, description = "The caller has no session: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no session: it came with the bootstrap token.")))]
 pub(crate) async fn delete(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -314,8 +307,7 @@ pub(crate) async fn delete(
 #[utoipa::path(get, path = "/api/sessions", tag = "session", operation_id = "listMySessions",
     responses(
         (status = 200, description = "Those that are not over, newest first.", body = MySessions),
-        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no account: it came with the bootstrap token.")))]
 pub(crate) async fn list(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -339,8 +331,7 @@ pub(crate) async fn list(
 #[utoipa::path(delete, path = "/api/sessions", tag = "session", operation_id = "endMyOtherSessions",
     responses(
         (status = 200, description = "All but the one that asks are over.", body = Ended),
-        (status = 404, description = "The caller has no account: it came with the bootstrap token.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no account: it came with the bootstrap token.")))]
 pub(crate) async fn delete_others(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -356,8 +347,7 @@ pub(crate) async fn delete_others(
     params(("id" = Uuid, Path, description = "The session.")),
     responses(
         (status = 204, description = "It is over."),
-        (status = 404, description = "The caller has no such session.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 404, description = "The caller has no such session.")))]
 pub(crate) async fn delete_one(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

@@ -81,13 +81,10 @@ pub(crate) async fn get(State(state): State<AdminState>) -> Result<Json<SetupSta
 #[utoipa::path(post, path = "/api/setup", tag = "session", operation_id = "setUp", request_body = SetupRequest,
     responses(
         (status = 201, description = "There is a super admin now, who can sign in.", body = SetupDone),
-        (status = 400, description = "The body is no JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "There is a super admin already, or a user with this address.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is not announced as JSON.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong, or the password is too weak.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 400, description = "The body is no JSON."),
+        (status = 409, description = "There is a super admin already, or a user with this address."),
+        (status = 415, description = "The body is not announced as JSON."),
+        (status = 422, description = "A field is wrong, or the password is too weak.")))]
 pub(crate) async fn post(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,

@@ -1,9 +1,7 @@
 //! Sign-in with an identity provider: the flow, and the tokens.
 
-use super::oidc_kit::{
-    Browser, CLIENT, Forge, House, ISSUER, SECRET, SigningKey, hs256, location, person, person_with, roles,
-    unsigned,
-};
+use super::oidc_fake::{CLIENT, Forge, ISSUER, SECRET, SigningKey, hs256, unsigned};
+use super::oidc_kit::{Browser, House, location, person, person_with, roles};
 use serde_json::{Value, json};
 
 #[tokio::test]

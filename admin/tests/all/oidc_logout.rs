@@ -1,7 +1,8 @@
 //! Signing out of a session that came from an identity provider: here, there, and when the provider says so.
 
 use super::kit::{Answer, answer};
-use super::oidc_kit::{CLIENT, House, ISSUER, SECRET, SigningKey, hs256, person, person_with, unsigned};
+use super::oidc_fake::{CLIENT, ISSUER, SECRET, SigningKey, hs256, unsigned};
+use super::oidc_kit::{House, person, person_with};
 use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! Sign-in with an identity provider: who gets in and as what, and who may say so.
 
-use super::oidc_kit::{CLIENT, House, ISSUER, SECRET, by, location, person, person_with, roles};
+use super::oidc_fake::{CLIENT, ISSUER, SECRET};
+use super::oidc_kit::{House, by, location, person, person_with, roles};
 use sallyport_admin::password;
 use sallyport_schema::audit::Actor;
 use sallyport_schema::rows::HeldRole;

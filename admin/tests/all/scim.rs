@@ -402,6 +402,22 @@ async fn without_adopt_a_name_that_is_taken_stays_so() {
     assert_eq!(failure(&d.ask("POST", GROUPS, Some(red)).await), (409, "uniqueness".into()));
 }
 
+/// RFC 7644, 3.7 and 3.11: what is not there says so in SCIM's words, and the configuration agrees.
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_no_me_and_no_bulk() {
+    let d = Directory::plain().await;
+    let config = d.done("GET", "/scim/v2/ServiceProviderConfig", None).await;
+    assert_eq!((&config["bulk"]["supported"], &config["bulk"]["maxOperations"]), (&json!(false), &json!(0)));
+    let bulk = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [
+        {"method": "POST", "path": "/Users", "bulkId": "q", "data": {"schemas": [USER], "userName": "eve"}}]});
+    assert_eq!(failure(&d.ask("POST", "/scim/v2/Bulk", Some(bulk)).await), (501, String::new()));
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+        assert_eq!(failure(&d.ask(method, "/scim/v2/Me", None).await), (501, String::new()), "{method}");
+    }
+    assert_eq!(failure(&d.ask("GET", "/scim/v2/Nothing", None).await).0, 404);
+    assert_eq!(d.done("GET", USERS, None).await["totalResults"], 0);
+}
+
 /// What an administrator changes is what counts, and what the directory sees.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_row_is_what_counts() {

@@ -47,7 +47,7 @@ fn what_is_written_is_read_again() {
     assert_eq!(format!("{:?}", a.users[&id(2)]), format!("{:?}", b.users[&id(2)]));
     assert_eq!(format!("{:?}", a.accounts), format!("{:?}", b.accounts));
     assert_eq!(a.roles, b.roles);
-    assert!(a.roles["role-4"].say("chat", false, Some("m")).is_some());
+    assert!(a.roles["role-4"].say("chat", Some("m")).is_some());
     assert_eq!(format!("{:?}", a.teams), format!("{:?}", b.teams));
     assert_eq!(format!("{:?}", a.providers), format!("{:?}", b.providers));
     assert_eq!(a.providers["p"].api_key.as_ref().unwrap().expose(), "sk-stored");

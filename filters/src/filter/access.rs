@@ -10,7 +10,7 @@ use crate::rejection::{ErrorKind, Rejection};
 use crate::selector;
 use crate::surface::{self, Dialect, Surface};
 use sallyport_config::models::Model;
-use sallyport_config::pattern::PatternSet;
+use sallyport_config::rights::{Bounds, Wanted};
 use std::sync::Arc;
 
 /// The filter. It has no settings.
@@ -68,20 +68,13 @@ fn check(x: &Exchange) -> Result<(), Rejection> {
 
 /// All must allow the surface.
 fn surface(x: &Exchange, principal: &Principal) -> Result<(), Rejection> {
-    let surface = x.surface;
-    let name = surface.name();
-    let allows = |list: &PatternSet| match surface {
-        Surface::Passthrough => list.names(name),
-        _ => list.allows(name),
-    };
-    let by_key = allows(&principal.key.surfaces);
-    let by_team = principal.team.as_ref().is_none_or(|t| allows(&t.surfaces));
-    let by_owner = owner_allows(x, principal, None);
-    if by_key && by_team && by_owner {
+    let name = x.surface.name();
+    let (bounds, wanted) = (bounds(x, principal), Wanted::Surface(name));
+    if bounds.allow(wanted) {
         return Ok(());
     }
     let message = format!("This API key may not use '{name}'.");
-    let why = match (by_key, by_team) {
+    let why = match (bounds.by_key(wanted), bounds.by_team(wanted)) {
         (false, _) => "is not in the allow-list of the key",
         (_, false) => "is not in the allow-list of the team",
         _ => "is not granted by the owner's roles",
@@ -92,17 +85,11 @@ fn surface(x: &Exchange, principal: &Principal) -> Result<(), Rejection> {
 
 /// All must allow the model.
 fn may_use(x: &Exchange, principal: &Principal, model: &str) -> bool {
-    principal.key.models.allows(model)
-        && principal.team.as_ref().is_none_or(|t| t.models.allows(model))
-        && owner_allows(x, principal, Some(model))
+    bounds(x, principal).allow(Wanted::Model { surface: x.surface.name(), model })
 }
 
-/// A key that nobody owns is the organisation's or a team's: its lists are all there is.
-fn owner_allows(x: &Exchange, principal: &Principal, model: Option<&str>) -> bool {
-    let named = x.surface == Surface::Passthrough;
-    let surface = x.surface.name();
-    let may = |o| x.snapshot.owner_may_call(o, principal.key.team, surface, named, model);
-    principal.owner.as_deref().is_none_or(may)
+fn bounds<'a>(x: &'a Exchange, principal: &'a Principal) -> Bounds<'a> {
+    x.snapshot.bounds(&principal.key, principal.team.as_deref(), principal.owner.as_deref())
 }
 
 /// The words of the providers.

@@ -18,7 +18,7 @@ pub(super) enum Keys {
     /// Create a virtual key and print its secret, this once
     #[command(
         after_help = "Example:\n  sallyport keys create -c config/base.yaml --name ci --surfaces chat,embeddings \\\n    \
-        --models 'gpt-*' --expires 30d\n\nWithout --surfaces or --models the key may use nothing."
+        --models 'gpt-*' --expires 30d\n\nWithout --surfaces or --models the key may use nothing; without --tools it may call no MCP tool."
     )]
     Create(Box<Create>),
     /// List the virtual keys
@@ -51,6 +51,9 @@ pub(super) struct Create {
     /// Models that it may use: names or globs, separated by commas ('*' = all)
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     models: Vec<String>,
+    /// MCP tools that it may call: server/tool or globs, separated by commas ('*' = all)
+    #[arg(long, visible_alias = "tool", value_delimiter = ',', value_name = "LIST")]
+    tools: Vec<String>,
     /// Time until it expires: 12h, 30d
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     expires: Option<std::time::Duration>,
@@ -131,6 +134,7 @@ async fn insert(db: &state::Database, c: &Create) -> Result<(VirtualKey, KeyDeta
         team: team_id,
         surfaces: c.surfaces.clone(),
         models: c.models.clone(),
+        tools: c.tools.clone(),
         networks: None,
         tags: Vec::new(),
         metadata: BTreeMap::new(),
@@ -165,7 +169,8 @@ async fn list(files: &Files, json: bool) -> Result<ExitCode, Failure> {
             .map(|k| {
                 serde_json::json!({
                     "id": k.id, "name": k.name, "prefix": k.prefix, "state": state_of(k),
-                    "surfaces": k.surfaces, "models": k.models, "user_id": k.user_id, "team_id": k.team_id,
+                    "surfaces": k.surfaces, "models": k.models, "tools": k.tools,
+                    "user_id": k.user_id, "team_id": k.team_id,
                     "created_at": day(Some(k.created_at)), "expires_at": day(k.expires_at),
                     "revoked_at": day(k.revoked_at),
                 })
@@ -178,21 +183,22 @@ async fn list(files: &Files, json: bool) -> Result<ExitCode, Failure> {
         return print("There are no virtual keys yet: make one with `sallyport keys create`.\n");
     }
     let mut out = format!(
-        "{:<12} {:<8} {:<24} {:<21} {:<20} {}\n",
-        "PREFIX", "STATE", "NAME", "EXPIRES", "SURFACES", "MODELS"
+        "{:<12} {:<8} {:<24} {:<21} {:<20} {:<20} {}\n",
+        "PREFIX", "STATE", "NAME", "EXPIRES", "SURFACES", "MODELS", "TOOLS"
     );
     for k in &keys {
         let show = |l: &[String]| if l.is_empty() { "(none)".to_owned() } else { l.join(",") };
         let expires = day(k.expires_at).unwrap_or_else(|| "never".into());
         let _ = writeln!(
             out,
-            "{:<12} {:<8} {:<24} {:<21} {:<20} {}",
+            "{:<12} {:<8} {:<24} {:<21} {:<20} {:<20} {}",
             k.prefix,
             state_of(k),
             k.name,
             expires.get(..19).unwrap_or(&expires),
             show(&k.surfaces),
-            show(&k.models)
+            show(&k.models),
+            show(&k.tools)
         );
     }
     print(&out)

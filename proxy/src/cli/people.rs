@@ -7,7 +7,8 @@ use sallyport_config::model::{Config, PasswordRules, Secret};
 use sallyport_schema::audit::Actor;
 use sallyport_schema::error::StoreError;
 use sallyport_schema::rows::HeldRole;
-use sallyport_schema::store::people::NewPerson;
+use sallyport_schema::store::Store;
+use sallyport_schema::store::people::{NewPerson, Person};
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::process::ExitCode;
 use time::OffsetDateTime;
@@ -27,6 +28,18 @@ pub(super) enum Admin {
     Create(Create),
     /// Give a user a temporary password and end the user's sessions
     ResetPassword {
+        #[command(flatten)]
+        files: Files,
+        /// The user's e-mail address
+        #[arg(long, value_name = "EMAIL")]
+        email: String,
+    },
+    /// Take a user's second factors away (TOTP, recovery codes, passkeys) and end the user's sessions
+    #[command(
+        after_help = "For whoever has lost them all: the password alone opens the account then. A role that needs a \
+        second factor asks for a new one at the next sign-in."
+    )]
+    ResetFactors {
         #[command(flatten)]
         files: Files,
         /// The user's e-mail address
@@ -57,6 +70,7 @@ pub(super) fn run(command: Admin) -> Result<ExitCode, Failure> {
     match command {
         Admin::Create(c) => create(&c),
         Admin::ResetPassword { files, email } => reset(&files, &email),
+        Admin::ResetFactors { files, email } => reset_factors(&files, &email),
     }
 }
 
@@ -100,8 +114,7 @@ fn reset(files: &Files, email: &str) -> Result<ExitCode, Failure> {
     let (password, until) = temporary(&loaded.config.admin.password)?;
     let hash = password::hash(password.expose()).map_err(|e| e.to_string())?;
     let person = with_store(&loaded.config, async |store| {
-        let found = store.person_by_email(email).await.map_err(|e| e.to_string())?;
-        let found = found.ok_or_else(|| format!("there is no user {email}"))?;
+        let found = find(store, email).await?;
         if found.source != "local" {
             return Err(format!("{email} comes from {}: the password is kept there", found.source));
         }
@@ -110,9 +123,27 @@ fn reset(files: &Files, email: &str) -> Result<ExitCode, Failure> {
     print(&format!("All sessions of {} are over.\n{}", person.email, shown_once(&password, until)))
 }
 
+fn reset_factors(files: &Files, email: &str) -> Result<ExitCode, Failure> {
+    let loaded = load(&files.config)?;
+    let (person, any) = with_store(&loaded.config, async |store| {
+        let found = find(store, email).await?;
+        let any = store.remove_factors(found.id, &Actor::cli()).await.map_err(|e| e.to_string())?;
+        Ok((found, any))
+    })?;
+    print(&match any {
+        true => format!("{} has no second factor any more. All sessions are over.\n", person.email),
+        false => format!("{} has no second factor: nothing was changed.\n", person.email),
+    })
+}
+
+async fn find(store: &Store, email: &str) -> Result<Person, Failure> {
+    let found = store.person_by_email(email).await.map_err(|e| e.to_string())?;
+    found.ok_or_else(|| format!("there is no user {email}"))
+}
+
 fn with_store<T>(
     config: &Config,
-    work: impl AsyncFnOnce(&sallyport_schema::store::Store) -> Result<T, Failure>,
+    work: impl AsyncFnOnce(&Store) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     runtime(2)?.block_on(async {
         let db = state::open(config).await?;

@@ -147,7 +147,10 @@ fn shipped_overlays_are_good() {
 async fn keys() {
     let gateway = Gateway::start(openai("http://127.0.0.1:9/v1")).await;
     let text = gateway
-        .cli_ok(&["keys", "create"], &["--name", "Ada's key", "--surfaces", "chat", "--models", "gpt-*,m"])
+        .cli_ok(
+            &["keys", "create"],
+            &["--name", "Ada's key", "--surfaces", "chat", "--models", "gpt-*,m", "--tool", "files/read"],
+        )
         .await;
     let secret = text.split_whitespace().find(|w| w.starts_with("sp-") && w.len() > 20).unwrap().to_owned();
     let listed = gateway.cli_ok(&["keys", "list"], &[]).await;
@@ -156,6 +159,7 @@ async fn keys() {
     let listed: Value = serde_json::from_str(&gateway.cli_ok(&["keys", "list"], &["--json"]).await).unwrap();
     let row = listed.as_array().unwrap().iter().find(|k| k["name"] == "Ada's key").unwrap();
     assert_eq!(row["models"], object!(["gpt-*", "m"]));
+    assert_eq!(row["tools"], object!(["files/read"]));
     assert_eq!(row["state"], "active");
     for (words, options) in [
         (&["keys", "revoke"][..], &["sp-nothere"][..]),
@@ -215,6 +219,53 @@ async fn people() {
         let failed = gateway.cli_told(&words, options, input).await;
         assert!(!failed.status.success() && err(&failed).contains(why), "{options:?}: {}", err(&failed));
     }
+}
+
+/// A lost factor: nothing but the command line helps the only super admin.
+#[tokio::test]
+async fn lost_factors() {
+    let gateway = Gateway::start(object!({})).await;
+    let (email, password) = ("ada@example.com", "mauve-otter-93-kayak");
+    let made = gateway.cli_told(&["admin", "create"], &["--email", email], &format!("{password}\n")).await;
+    assert!(made.status.success(), "{}", err(&made));
+    let call = async |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+        Client::connect(gateway.admin_port).await.call(method, path, headers, body.as_bytes()).await
+    };
+    let sign_in = async || {
+        let body = object!({"email": email, "password": password}).to_string();
+        call("POST", "/api/session", &[("content-type", "application/json")], &body).await
+    };
+    let reset = async |email: &str| gateway.cli(&["admin", "reset-factors"], &["--email", email]).await;
+    let none = reset(email).await;
+    assert!(none.status.success() && out(&none).contains("nothing was changed"), "{}", out(&none));
+
+    let first = sign_in().await;
+    let cookies = first.head.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let access = cookies.filter_map(|(_, c)| c.strip_prefix("__Host-sallyport=")).next().unwrap();
+    let bearer = format!("Bearer {}", access.split(';').next().unwrap());
+    let me = async || call("GET", "/api/me", &[("authorization", &bearer)], "").await.status();
+    assert_eq!(me().await, 200);
+    let url = gateway.database.as_ref().unwrap().url().to_owned();
+    let factors = "UPDATE users SET totp_secret = decode(repeat('00', 64), 'hex');
+        INSERT INTO recovery_codes (user_id, hash) SELECT id, sha256('x') FROM users;
+        INSERT INTO passkeys (id, user_id, credential_id, name, credential)
+            SELECT gen_random_uuid(), id, 'x', 'key', '{}' FROM users";
+    TestPg::execute(&url, factors).await;
+    assert_eq!(sign_in().await.status(), 401, "the password alone opens nothing now");
+
+    let done = reset("Ada@example.com").await;
+    assert!(done.status.success() && out(&done).contains("no second factor any more"), "{}", err(&done));
+    assert_eq!(me().await, 401, "sessions are over");
+    assert_eq!(sign_in().await.status(), 200);
+    let left = "SELECT concat_ws(' ', (SELECT count(*) FROM recovery_codes), (SELECT count(*) FROM passkeys),
+        (SELECT string_agg(actor_kind || ' ' || target, ',') FROM audit_log WHERE action = 'user.second_factor_reset'))";
+    assert_eq!(TestPg::value(&url, left).await, "0 0 cli ada@example.com");
+    let stranger = reset("eve@example.com").await;
+    assert!(
+        !stranger.status.success() && err(&stranger).contains("no user eve@example.com"),
+        "{}",
+        err(&stranger)
+    );
 }
 
 /// Checksummed keys: two are never the same, and their characters survive any shell.

@@ -6,6 +6,7 @@ use super::support::gateway::{ADMIN_TOKEN, Gateway, Setup};
 use super::support::setups::openai;
 use super::support::stub::Stub;
 use super::support::wait::until;
+use sallyport_schema::testing::TestPg;
 use serde_json::{Value, json as object};
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,61 @@ async fn a_change_at_one_instance_holds_at_the_other() {
     holds_everywhere(both, secret, 401, "PATCH", &this_account, object!({"active": false})).await;
     holds_everywhere(both, secret, 200, "PATCH", &this_account, object!({"active": true})).await;
     holds_everywhere(both, secret, 401, "DELETE", &this_account, object!({})).await;
+}
+
+/// The issue: "SCIM 2.0 (users, groups, deactivate) for off-boarding". What the directory says at one instance ends keys at
+/// both gateways and sessions at both admin APIs, within a second.
+#[tokio::test]
+async fn a_directory_that_deactivates_ends_keys_and_sessions_everywhere() {
+    let stub = Stub::answering(|_| json(200, "{}")).await;
+    let one = Gateway::start(openai(&stub.url())).await;
+    let two = Setup::new(openai(&stub.url())).on(one.database.as_ref().unwrap()).start().await;
+    let client = object!({"name": "entra", "default_roles": [{"role": "developer"}]});
+    let client = admin(&one, "POST", "/api/scim_clients", &client).await.expect(201).json();
+    let token = format!("Bearer {}", client["token"].as_str().unwrap());
+    let scim = async |method: &str, path: &str, body: Value| {
+        let headers = [("authorization", token.as_str()), ("content-type", "application/scim+json")];
+        Client::connect(one.admin_port).await.call(method, path, &headers, body.to_string().as_bytes()).await
+    };
+    let ada =
+        object!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ada@example.com"});
+    let ada = scim("POST", "/scim/v2/Users", ada).await.expect(201).json()["id"].as_str().unwrap().to_owned();
+    let key = object!({"name": "k", "user": ada, "surfaces": ["chat", "models"], "models": ["*"]});
+    let made = admin(&one, "POST", "/api/keys", &key).await.expect(201).json();
+    let secret = made["secret"].as_str().unwrap();
+    for gateway in [&one, &two] {
+        gateway.until_status(secret, |status| status == 200).await;
+        assert_eq!(status(gateway, secret, "m").await, 200);
+    }
+    // a password, as if she had come from here: SCIM's people sign in with OIDC
+    let url = one.database.as_ref().unwrap().url().to_owned();
+    let hash = sallyport_admin::password::hash("mauve-otter-93-kayak").unwrap();
+    TestPg::execute(&url, &format!("UPDATE users SET password_hash = '{hash}' WHERE id = '{ada}'")).await;
+    let body = object!({"email": "ada@example.com", "password": "mauve-otter-93-kayak"}).to_string();
+    let headers = [("content-type", "application/json")];
+    let signed_in =
+        Client::connect(two.admin_port).await.call("POST", "/api/session", &headers, body.as_bytes()).await;
+    signed_in.expect(200);
+    let cookies = signed_in.head.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let access = cookies.filter_map(|(_, c)| c.strip_prefix("__Host-sallyport=")).next().unwrap();
+    let bearer = format!("Bearer {}", access.split(';').next().unwrap());
+    let me = async |gateway: &Gateway| {
+        let headers = [("authorization", bearer.as_str())];
+        Client::connect(gateway.admin_port).await.call("GET", "/api/me", &headers, b"").await.status()
+    };
+    assert_eq!((me(&one).await, me(&two).await), (200, 200));
+
+    let off = object!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "path": "active", "value": false}]});
+    let done = scim("PATCH", &format!("/scim/v2/Users/{ada}"), off).await.expect(200).json();
+    assert_eq!(done["active"], false);
+    let since = Instant::now();
+    assert_eq!((me(&one).await, me(&two).await), (401, 401), "sessions end at once");
+    for gateway in [&one, &two] {
+        until("the key is refused", || async { (status(gateway, secret, "m").await == 401).then_some(()) })
+            .await;
+    }
+    assert!(since.elapsed() <= Duration::from_secs(1), "only after {:?}", since.elapsed());
 }
 
 /// When a key was used last is known, without a write for each call; the log knows whose it was.

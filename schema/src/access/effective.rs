@@ -3,6 +3,7 @@
 //! A grant opens or closes; what no grant opens is closed, and one deny outweighs all that allows. Two sets of grants
 //! are compared (`covers`) for the rule that nobody gives what he does not hold.
 
+use super::calls::{CallRights, NAMED};
 use super::grant::{Effect, Grant, Scope};
 use super::{Permission, Role};
 use crate::pattern::glob;
@@ -45,6 +46,16 @@ pub struct Decision {
     pub allowed: bool,
     /// The grants that decided: those that deny, or else those that allow. `role`, or `role in <team>`.
     pub because: Vec<String>,
+}
+
+impl Decision {
+    /// Of what each assignment says: one that denies wins, and nothing opens nothing.
+    fn of<'a>(said: impl Iterator<Item = (&'a Assignment, bool)>) -> Self {
+        let (allows, denies): (Vec<_>, Vec<_>) = said.partition(|(_, opens)| *opens);
+        let allowed = denies.is_empty() && !allows.is_empty();
+        let because = if denies.is_empty() { allows } else { denies };
+        Self { allowed, because: because.into_iter().map(|(a, _)| told(a)).collect() }
+    }
 }
 
 /// How far a permission reaches, for lists.
@@ -155,23 +166,26 @@ impl Effective {
 
     /// May this surface be called with this model, with a key of this team?
     pub fn may_call(&self, surface: &str, model: &str, team: Option<Uuid>) -> Decision {
-        self.decide(|a, g| {
-            let here = a.team.is_none() || a.team == team;
-            here && calls(&g.surfaces, surface) && g.models.iter().any(|m| glob(m, model))
-        })
+        self.decide_calls(team, |rights| rights.say(surface, Some(model)))
+    }
+
+    /// May this MCP tool (`server/tool`) be called, with a key of this team?
+    pub fn may_call_tool(&self, tool: &str, team: Option<Uuid>) -> Decision {
+        self.decide_calls(team, |rights| rights.say_tool(tool))
+    }
+
+    fn decide_calls(&self, team: Option<Uuid>, say: impl Fn(&CallRights) -> Option<bool>) -> Decision {
+        let here = self.assignments.iter().filter(|a| a.team.is_none() || a.team == team);
+        let said = here.filter_map(|a| Some((a, say(&CallRights::new(&a.role.grants))?)));
+        Decision::of(said)
     }
 
     fn decide(&self, hit: impl Fn(&Assignment, &Grant) -> bool) -> Decision {
-        let hits = |effect| -> Vec<String> {
-            let has = |a: &&Assignment| a.role.grants.iter().any(|g| g.effect == effect && hit(a, g));
-            self.assignments.iter().filter(has).map(told).collect()
-        };
-        let denies = hits(Effect::Deny);
-        if !denies.is_empty() {
-            return Decision { allowed: false, because: denies };
-        }
-        let allows = hits(Effect::Allow);
-        Decision { allowed: !allows.is_empty(), because: allows }
+        let has = |a: &Assignment, effect| a.role.grants.iter().any(|g| g.effect == effect && hit(a, g));
+        Decision::of(self.assignments.iter().filter_map(|a| {
+            let said = if has(a, Effect::Deny) { Some(false) } else { has(a, Effect::Allow).then_some(true) };
+            Some((a, said?))
+        }))
     }
 
     fn is_about(&self, a: &Assignment, scope: Scope, object: Object<'_>) -> bool {
@@ -221,7 +235,7 @@ impl Effective {
             return Ok(());
         }
         let inside = |list: &[String], pattern: &str| {
-            list.iter().any(|p| p == pattern || (glob(p, pattern) && pattern != "passthrough"))
+            list.iter().any(|p| p == pattern || (glob(p, pattern) && pattern != NAMED))
         };
         for surface in &g.surfaces {
             for model in &g.models {
@@ -236,21 +250,17 @@ impl Effective {
             }
         }
         // what is denied to the giver must be denied to the receiver too
-        for deny in mine(Effect::Deny).filter(|d| !d.surfaces.is_empty() || !d.tools.is_empty()) {
+        let about = |d: &&Grant| {
+            let calls = !d.surfaces.is_empty() && !g.surfaces.is_empty();
+            calls || (!d.tools.is_empty() && !g.tools.is_empty())
+        };
+        for deny in mine(Effect::Deny).filter(about) {
             let kept = other.iter().flat_map(|o| &o.role.grants).any(|x| x == deny);
             if !kept {
                 return Err("calls that are denied to you".to_owned());
             }
         }
         Ok(())
-    }
-}
-
-/// `*` does not open the pass-through: it must be named.
-fn calls(surfaces: &[String], surface: &str) -> bool {
-    match surface {
-        "passthrough" => surfaces.iter().any(|s| s == surface),
-        _ => surfaces.iter().any(|s| glob(s, surface)),
     }
 }
 

@@ -75,6 +75,7 @@ pub const TABLE: &[Rule] = &[
     line("POST", "/api/keys/steps", Permission::KeysWrite),
     line("GET", "/api/keys/{id}", Permission::KeysRead),
     line("PATCH", "/api/keys/{id}", Permission::KeysWrite),
+    line("GET", "/api/keys/{id}/effective", Permission::KeysRead),
     line("POST", "/api/keys/{id}/rotate", Permission::KeysWrite),
     line("POST", "/api/keys/{id}/secret", Permission::KeysWrite),
     line("POST", "/api/keys/{id}/disable", Permission::KeysWrite),

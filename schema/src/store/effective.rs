@@ -1,11 +1,12 @@
 //! What somebody may do: his roles with their grants, and his teams.
 
-use super::Store;
 use super::accounts::{self, ServiceAccount};
 use super::people::{Person, by_id};
+use super::{Store, load};
 use crate::access::{Assignment, Effective, Role, Subject, built_in};
 use crate::error::StoreError;
-use crate::rows::HeldRole;
+use crate::rows::{HeldRole, StoredState};
+use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -34,6 +35,17 @@ impl Store {
         .await
     }
 
+    /// All rows that bound the calls of a key, as of one instant: the key's, its owner's with the roles that are rows,
+    /// its team's. Without a key: there is no such one.
+    pub async fn bounds_of_key(&self, id: Uuid) -> Result<StoredState, StoreError> {
+        self.bounded("reading what bounds a key", async {
+            let mut lease = self.lease().await?;
+            let answer = bounds_of_key(&mut lease, id).await;
+            lease.settle(answer)
+        })
+        .await
+    }
+
     /// The roles with their grants; one that does not exist is not found.
     pub async fn assignments(&self, held: &[HeldRole]) -> Result<Vec<Assignment>, StoreError> {
         self.bounded("reading roles", async {
@@ -49,6 +61,22 @@ impl Store {
         })
         .await
     }
+}
+
+async fn bounds_of_key(conn: &mut PgConnection, id: Uuid) -> Result<StoredState, sqlx::Error> {
+    let mut tx = conn.begin_with(load::SNAPSHOT).await?;
+    let mut state = StoredState { keys: load::keys(&mut tx, Some(&[id])).await?, ..StoredState::default() };
+    if let Some(key) = state.keys.first() {
+        let one = |id: Option<Uuid>| Vec::from_iter(id);
+        state.users = load::users(&mut tx, Some(&one(key.user_id))).await?;
+        state.accounts = load::accounts(&mut tx, Some(&one(key.service_account_id))).await?;
+        state.teams = load::teams(&mut tx, Some(&one(key.team_id))).await?;
+        let held = state.users.iter().map(|u| &u.roles).chain(state.accounts.iter().map(|a| &a.roles));
+        let names: Vec<String> = held.flatten().map(|h| h.role.clone()).collect();
+        state.roles = load::roles(&mut tx, Some(&names)).await?;
+    }
+    tx.commit().await?;
+    Ok(state)
 }
 
 pub(super) async fn effective(
@@ -91,7 +119,7 @@ pub(super) async fn custom(
     if names.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = super::load::roles(conn, Some(&names)).await?;
+    let rows = load::roles(conn, Some(&names)).await?;
     let role = |r: crate::rows::RoleRow| Role { name: r.name, description: r.description, grants: r.grants };
     Ok(rows.into_iter().map(|r| (r.name.clone(), role(r))).collect())
 }

@@ -17,8 +17,9 @@ impl Store {
             let answer = sqlx::query(
                 "INSERT INTO virtual_keys (id, name, hash, prefix, user_id, team_id, surfaces, models,
                                            created_at, expires_at, revoked_at, created_by,
-                                           service_account_id, networks, disabled_at, tags, metadata)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                                           service_account_id, networks, disabled_at, tags, metadata, tools)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                         $18)",
             )
             .bind(key.id)
             .bind(&key.name)
@@ -37,6 +38,7 @@ impl Store {
             .bind(key.disabled_at)
             .bind(&key.labels.tags)
             .bind(sqlx::types::Json(&key.labels.metadata))
+            .bind(&key.tools)
             .execute(&mut *lease)
             .await;
             lease.settle(answer).map(drop)

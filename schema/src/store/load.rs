@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// One transaction, one instant: a key is never seen without its owner.
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 impl Store {
     /// All that a snapshot is built from, as of one instant.
@@ -139,7 +139,7 @@ pub(crate) async fn roles(
 
 pub(crate) async fn teams(conn: &mut PgConnection, ids: Ids<'_>) -> Result<Vec<TeamRow>, sqlx::Error> {
     sqlx::query(
-        "SELECT id, name, active, deleted_at, surfaces, models FROM teams
+        "SELECT id, name, active, deleted_at, surfaces, models, tools FROM teams
          WHERE $1::uuid[] IS NULL OR id = ANY($1) ORDER BY id",
     )
     .bind(ids)
@@ -158,13 +158,14 @@ fn team(row: &PgRow) -> Result<TeamRow, sqlx::Error> {
         deleted_at: row.try_get("deleted_at")?,
         surfaces: row.try_get("surfaces")?,
         models: row.try_get("models")?,
+        tools: row.try_get("tools")?,
     })
 }
 
 pub(crate) async fn keys(conn: &mut PgConnection, ids: Ids<'_>) -> Result<Vec<KeyRow>, sqlx::Error> {
     sqlx::query(
-        "SELECT id, name, hash, prefix, user_id, team_id, surfaces, models, created_at, expires_at, revoked_at,
-                service_account_id, networks, disabled_at, tags, metadata
+        "SELECT id, name, hash, prefix, user_id, team_id, surfaces, models, tools, created_at, expires_at,
+                revoked_at, service_account_id, networks, disabled_at, tags, metadata
          FROM virtual_keys WHERE $1::uuid[] IS NULL OR id = ANY($1) ORDER BY id",
     )
     .bind(ids)
@@ -185,6 +186,7 @@ fn key(row: &PgRow) -> Result<KeyRow, sqlx::Error> {
         team_id: row.try_get("team_id")?,
         surfaces: row.try_get("surfaces")?,
         models: row.try_get("models")?,
+        tools: row.try_get("tools")?,
         created_at: row.try_get("created_at")?,
         expires_at: row.try_get("expires_at")?,
         revoked_at: row.try_get("revoked_at")?,

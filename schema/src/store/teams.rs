@@ -25,6 +25,8 @@ pub struct Team {
     pub surfaces: Vec<String>,
     /// Models or patterns that its keys may use at most.
     pub models: Vec<String>,
+    /// MCP tools or patterns that its keys may call at most.
+    pub tools: Vec<String>,
     /// `local`, `oidc`, `scim`.
     pub source: String,
     /// Changes so far.
@@ -43,7 +45,7 @@ impl Team {
     pub(super) fn shown(&self) -> serde_json::Value {
         json!({
             "name": self.name, "description": self.description, "active": self.active, "surfaces": self.surfaces,
-            "models": self.models, "deleted": self.deleted_at.is_some(),
+            "models": self.models, "tools": self.tools, "deleted": self.deleted_at.is_some(),
         })
     }
 }
@@ -95,11 +97,13 @@ pub struct TeamChange {
     pub surfaces: Option<Vec<String>>,
     /// Exactly these models.
     pub models: Option<Vec<String>>,
+    /// Exactly these MCP tools.
+    pub tools: Option<Vec<String>>,
 }
 
 pub(super) const SELECT: &str = "
-SELECT t.id, t.name, t.description, t.active, t.surfaces, t.models, t.source, t.version, t.created_at, t.updated_at,
-    t.deleted_at, (SELECT count(*) FROM team_members m JOIN users u ON u.id = m.user_id
+SELECT t.id, t.name, t.description, t.active, t.surfaces, t.models, t.tools, t.source, t.version, t.created_at,
+    t.updated_at, t.deleted_at, (SELECT count(*) FROM team_members m JOIN users u ON u.id = m.user_id
                    WHERE m.team_id = t.id AND u.deleted_at IS NULL) AS members
 FROM teams t WHERE ";
 
@@ -111,6 +115,7 @@ pub(super) fn team(row: &PgRow) -> Result<Team, sqlx::Error> {
         active: row.try_get("active")?,
         surfaces: row.try_get("surfaces")?,
         models: row.try_get("models")?,
+        tools: row.try_get("tools")?,
         source: row.try_get("source")?,
         version: row.try_get("version")?,
         created_at: row.try_get("created_at")?,
@@ -174,8 +179,9 @@ impl Store {
             let mut tx = self.begin().await?;
             let id = Uuid::now_v7();
             sqlx::query(
-                "INSERT INTO teams (id, name, description, active, surfaces, models)
-                 VALUES ($1, $2, COALESCE($3, ''), COALESCE($4, true), COALESCE($5, '{}'), COALESCE($6, '{}'))",
+                "INSERT INTO teams (id, name, description, active, surfaces, models, tools)
+                 VALUES ($1, $2, COALESCE($3, ''), COALESCE($4, true), COALESCE($5, '{}'), COALESCE($6, '{}'),
+                         COALESCE($7, '{}'))",
             )
             .bind(id)
             .bind(name)
@@ -183,6 +189,7 @@ impl Store {
             .bind(new.active)
             .bind(&new.surfaces)
             .bind(&new.models)
+            .bind(&new.tools)
             .execute(&mut *tx)
             .await?;
             finish(tx, "team.create", id, None, actor).await
@@ -203,7 +210,8 @@ impl Store {
             let before = locked(&mut tx, id, version).await?;
             sqlx::query(
                 "UPDATE teams SET name = COALESCE($2, name), description = COALESCE($3, description),
-                     active = COALESCE($4, active), surfaces = COALESCE($5, surfaces), models = COALESCE($6, models)
+                     active = COALESCE($4, active), surfaces = COALESCE($5, surfaces), models = COALESCE($6, models),
+                     tools = COALESCE($7, tools)
                  WHERE id = $1",
             )
             .bind(id)
@@ -212,6 +220,7 @@ impl Store {
             .bind(change.active)
             .bind(&change.surfaces)
             .bind(&change.models)
+            .bind(&change.tools)
             .execute(&mut *tx)
             .await?;
             finish(tx, "team.update", id, Some(before), actor).await

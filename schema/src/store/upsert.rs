@@ -49,9 +49,11 @@ impl Store {
         self.bounded("storing a team", async {
             let mut lease = self.lease().await?;
             let answer = sqlx::query(
-                "INSERT INTO teams (id, name, active, deleted_at, surfaces, models) VALUES ($1, $2, $3, $4, $5, $6)
+                "INSERT INTO teams (id, name, active, deleted_at, surfaces, models, tools)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
                  ON CONFLICT (id) DO UPDATE SET name = excluded.name, active = excluded.active,
-                     deleted_at = excluded.deleted_at, surfaces = excluded.surfaces, models = excluded.models",
+                     deleted_at = excluded.deleted_at, surfaces = excluded.surfaces, models = excluded.models,
+                     tools = excluded.tools",
             )
             .bind(team.id)
             .bind(&team.name)
@@ -59,6 +61,7 @@ impl Store {
             .bind(team.deleted_at)
             .bind(&team.surfaces)
             .bind(&team.models)
+            .bind(&team.tools)
             .execute(&mut *lease)
             .await;
             lease.settle(answer).map(drop)

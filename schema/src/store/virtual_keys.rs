@@ -36,6 +36,8 @@ pub struct KeyDetail {
     pub surfaces: Vec<String>,
     /// Models that it may use.
     pub models: Vec<String>,
+    /// MCP tools that it may call.
+    pub tools: Vec<String>,
     /// Client addresses that may use it; None: any.
     pub networks: Option<Vec<String>>,
     /// For finding and for reports.
@@ -82,8 +84,8 @@ impl KeyDetail {
     pub fn shown(&self) -> serde_json::Value {
         json!({
             "name": self.name, "prefix": self.prefix, "user": self.user, "service_account": self.account,
-            "team": self.team, "surfaces": self.surfaces, "models": self.models, "networks": self.networks,
-            "tags": self.tags, "metadata": self.metadata,
+            "team": self.team, "surfaces": self.surfaces, "models": self.models, "tools": self.tools,
+            "networks": self.networks, "tags": self.tags, "metadata": self.metadata,
             "expires_at": self.expires_at.map(OffsetDateTime::unix_timestamp),
             "idle_timeout": self.idle_timeout, "rotation": self.rotation, "revoked": self.revoked_at.is_some(),
             "disabled": self.disabled_at.is_some(), "archived": self.archived_at.is_some(),
@@ -112,6 +114,8 @@ pub struct NewKey {
     /// See [`KeyDetail`].
     pub models: Vec<String>,
     /// See [`KeyDetail`].
+    pub tools: Vec<String>,
+    /// See [`KeyDetail`].
     pub networks: Option<Vec<String>>,
     /// See [`KeyDetail`].
     pub tags: Vec<String>,
@@ -134,6 +138,8 @@ pub struct KeyChange {
     pub surfaces: Option<Vec<String>>,
     /// See [`KeyDetail`].
     pub models: Option<Vec<String>>,
+    /// See [`KeyDetail`].
+    pub tools: Option<Vec<String>>,
     /// See [`KeyDetail`].
     pub networks: Option<Option<Vec<String>>>,
     /// See [`KeyDetail`].
@@ -189,7 +195,8 @@ pub struct KeyFilter {
 }
 
 const SELECT: &str = "
-SELECT id, name, prefix, user_id, service_account_id, team_id, surfaces, models, networks, tags, metadata, version,
+SELECT id, name, prefix, user_id, service_account_id, team_id, surfaces, models, tools, networks, tags, metadata,
+    version,
     created_at, created_by, updated_at, expires_at, revoked_at, disabled_at, archived_at, last_used_at,
     COALESCE(lineage, id) AS lineage, replaced_by, idle_timeout,
     rotate_every, rotate_grace, waiting_secret IS NOT NULL AS secret_waits
@@ -205,6 +212,7 @@ fn detail(row: &PgRow) -> Result<KeyDetail, sqlx::Error> {
         team: row.try_get("team_id")?,
         surfaces: row.try_get("surfaces")?,
         models: row.try_get("models")?,
+        tools: row.try_get("tools")?,
         networks: row.try_get("networks")?,
         tags: row.try_get("tags")?,
         metadata: row.try_get::<Json<_>, _>("metadata")?.0,
@@ -339,7 +347,7 @@ impl Store {
             let rotation = c.rotation.unwrap_or(before.rotation);
             sqlx::query(
                 "UPDATE virtual_keys SET name = $2, surfaces = $3, models = $4, networks = $5, tags = $6, metadata = $7,
-                     expires_at = $8, idle_timeout = $9, rotate_every = $10, rotate_grace = $11,
+                     expires_at = $8, idle_timeout = $9, rotate_every = $10, rotate_grace = $11, tools = $12,
                      warned_days = CASE WHEN expires_at IS DISTINCT FROM $8 THEN NULL ELSE warned_days END
                  WHERE id = $1",
             )
@@ -354,6 +362,7 @@ impl Store {
             .bind(c.idle_timeout.unwrap_or(before.idle_timeout))
             .bind(rotation.map(|r| r.every))
             .bind(rotation.map(|r| r.grace))
+            .bind(c.tools.unwrap_or_else(|| before.tools.clone()))
             .execute(&mut *tx)
             .await?;
             finish(tx, "key.update", before, actor).await
@@ -404,8 +413,8 @@ async fn insert(
     sqlx::query(
         "INSERT INTO virtual_keys (id, name, hash, prefix, user_id, service_account_id, team_id, surfaces, models,
                                    networks, tags, metadata, expires_at, idle_timeout, lineage, created_by,
-                                   rotate_every, rotate_grace)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                                   rotate_every, rotate_grace, tools)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     )
     .bind(id)
     .bind(&new.name)
@@ -425,6 +434,7 @@ async fn insert(
     .bind(&actor.name)
     .bind(new.rotation.map(|r| r.every))
     .bind(new.rotation.map(|r| r.grace))
+    .bind(&new.tools)
     .execute(&mut **tx)
     .await?;
     Ok(())

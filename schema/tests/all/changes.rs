@@ -5,6 +5,8 @@ use sallyport_schema::audit::Actor;
 use sallyport_schema::changes::{ConnectionState, Watch};
 use sallyport_schema::rows::{Change, HeldRole, Kind};
 use sallyport_schema::store::Store;
+use sallyport_schema::store::people::{NewPerson, PersonChange};
+use sallyport_schema::store::sessions::Session;
 use sallyport_schema::testing::TestPg;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
@@ -132,6 +134,51 @@ async fn every_table_tells_its_changes() {
     assert_eq!(heard, wanted);
     TestPg::execute(&url, "TRUNCATE models CASCADE").await;
     assert!(everything(&mut changes).await.models.is_empty());
+}
+
+/// What the gateways do not read is no news to them: a sign-in, a code, a new password. A deactivation is.
+#[tokio::test]
+async fn a_sign_in_is_no_news_and_a_deactivation_is() {
+    let pg = TestPg::shared().await;
+    let store = Store::connect(&pg.database().await, 2, LONG).await.unwrap();
+    let by = Actor::cli();
+    let new = NewPerson {
+        email: "ada@example.com".into(),
+        name: "Ada".into(),
+        source: "local",
+        password: None,
+        roles: Vec::new(),
+    };
+    let ada = store.create_person(&new, false, &by).await.unwrap();
+    let mut changes = store.watch(Watch::default());
+    assert_eq!(everything(&mut changes).await.users.len(), 1);
+
+    let at = rows::now();
+    let session = Session {
+        id: uuid::Uuid::now_v7(),
+        user: ada.id,
+        epoch: ada.epoch,
+        method: "password".into(),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        agent: String::new(),
+        created_at: at,
+        seen_at: at,
+        expires_at: at + time::Duration::hours(1),
+        ended_at: None,
+    };
+    store.begin_session(&session, &[1; 32], &by, &ada.email).await.unwrap();
+    let signed_in = store.person(ada.id).await.unwrap().unwrap();
+    assert!(signed_in.last_login_at.is_some());
+    store.set_password(ada.id, "$argon2id$", None, &by).await.unwrap();
+    // Postgres tells in the order of the commits: whatever comes first is the first news
+    let off = PersonChange { active: Some(false), ..PersonChange::default() };
+    store.change_person(ada.id, None, &off, &by).await.unwrap();
+    let first = next(&mut changes).await;
+    assert!(matches!(&first, Change::User(u) if u.id == ada.id && !u.active), "{first:?}");
+    let named = PersonChange { name: Some("Lovelace".into()), ..PersonChange::default() };
+    store.change_person(ada.id, None, &named, &by).await.unwrap();
+    let second = next(&mut changes).await;
+    assert!(matches!(&second, Change::User(u) if u.name == "Lovelace"), "{second:?}");
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ pub(crate) fn key(prefix: &str) -> KeyRow {
         team_id: None,
         surfaces: vec!["*".into()],
         models: vec!["gpt-*".into(), "claude-*".into()],
+        tools: vec!["files/*".into()],
         created_at: now(),
         expires_at: None,
         revoked_at: None,
@@ -53,6 +54,7 @@ pub(crate) fn team(name: &str) -> TeamRow {
         deleted_at: None,
         surfaces: vec!["chat".into()],
         models: vec![],
+        tools: vec!["*".into()],
     }
 }
 

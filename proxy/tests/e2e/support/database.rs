@@ -82,6 +82,7 @@ impl Database {
             deleted_at: None,
             surfaces: words(surfaces),
             models: words(models),
+            tools: Vec::new(),
         };
         self.store().await.upsert_team(&row).await.unwrap();
         Owner {

@@ -21,6 +21,11 @@ fn call(effect: Effect, surfaces: &[&str], models: &[&str]) -> Grant {
     Grant { surfaces: list(surfaces), models: list(models), ..grant(effect, Scope::Own, &[]) }
 }
 
+fn tool_call(effect: Effect, tools: &[&str]) -> Grant {
+    let tools = tools.iter().map(|p| (*p).to_owned()).collect();
+    Grant { tools, ..grant(effect, Scope::Own, &[]) }
+}
+
 fn me(assignments: Vec<(Role, Option<Uuid>)>) -> Effective {
     let subject = Subject { id: Some(ME), ..Subject::default() };
     Effective::new(subject, assignments.into_iter().map(|(role, team)| Assignment { role, team }).collect())
@@ -104,6 +109,47 @@ fn the_pass_through_must_be_named() {
     assert!(star.may_call("chat", "a", None).allowed && !star.may_call("passthrough", "", None).allowed);
 }
 
+/// As the gateway has it: a `*` that denies closes the pass-through too.
+#[test]
+fn a_star_that_denies_closes_the_pass_through() {
+    let deny = role("none", vec![call(Effect::Deny, &["*"], &["*"])]);
+    let e = me(vec![(built_in("developer").unwrap(), None), (deny, None)]);
+    assert!(!e.may_call("passthrough", "", None).allowed);
+}
+
+#[test]
+fn a_tool_is_opened_by_a_role_and_closed_by_any() {
+    let open = || role("files", vec![tool_call(Effect::Allow, &["files/*", "search/web"])]);
+    let e = me(vec![(open(), None)]);
+    let d = e.may_call_tool("files/read", None);
+    assert_eq!((d.allowed, d.because), (true, vec!["files".to_owned()]));
+    assert!(e.may_call_tool("search/web", None).allowed);
+    for closed in ["search/web2", "files", "other/read", ""] {
+        assert!(!e.may_call_tool(closed, None).allowed, "{closed}");
+    }
+    let deny = || role("no-delete", vec![tool_call(Effect::Deny, &["*/delete"])]);
+    let e = me(vec![(open(), None), (deny(), Some(T))]);
+    let d = e.may_call_tool("files/delete", Some(T));
+    assert_eq!((d.allowed, d.because), (false, vec![format!("no-delete in team {T}")]));
+    assert!(e.may_call_tool("files/delete", None).allowed, "a role in a team says nothing elsewhere");
+    assert!(!held(&["viewer"]).may_call_tool("files/read", None).allowed);
+    assert!(!e.may_call("chat", "gpt-5", None).allowed, "tools open no surface");
+    let chats = me(vec![(role("chats", vec![call(Effect::Allow, &["*"], &["*"])]), None)]);
+    assert!(!chats.may_call_tool("files/read", None).allowed, "surfaces and models open no tool");
+}
+
+#[test]
+fn a_giver_who_is_denied_a_tool_gives_models_but_no_tools() {
+    let deny = role("no", vec![tool_call(Effect::Deny, &["files/delete"])]);
+    let e = me(vec![(built_in("developer").unwrap(), None), (deny, None)]);
+    let gift = |grant| vec![Assignment { role: role("gift", vec![grant]), team: None }];
+    assert!(e.covers(&gift(tool_call(Effect::Allow, &["files/*"]))).is_err());
+    assert!(e.covers(&gift(call(Effect::Allow, &["chat"], &["*"]))).is_ok());
+    let few = me(vec![(role("few", vec![tool_call(Effect::Allow, &["files/*"])]), None)]);
+    assert!(few.covers(&gift(tool_call(Effect::Allow, &["files/read", "files/r*"]))).is_ok());
+    assert!(few.covers(&gift(tool_call(Effect::Allow, &["*"]))).unwrap_err().contains("tool *"));
+}
+
 #[test]
 fn nobody_gives_what_he_has_not() {
     let covers = |who: &str, what: &str| held(&[who]).covers(&given(what, None)).is_ok();
@@ -156,8 +202,10 @@ fn any_role() -> impl Strategy<Value = Role> {
         words,
         prop::sample::subsequence(vec!["chat", "*"], 0..2),
         prop::sample::subsequence(vec!["a", "b*", "*"], 0..3),
+        prop::sample::subsequence(vec!["s/a", "s/*", "*/b", "*"], 0..3),
     )
-        .prop_map(|(effect, scope, words, surfaces, models)| Grant {
+        .prop_map(|(effect, scope, words, surfaces, models, tools)| Grant {
+            tools: tools.into_iter().map(Into::into).collect(),
             surfaces: surfaces.into_iter().map(Into::into).collect(),
             models: models.into_iter().map(Into::into).collect(),
             ..grant(effect, scope, &words)
@@ -178,6 +226,10 @@ proptest! {
                 let got = receiver.may_call(surface, model, None).allowed;
                 prop_assert!(!got || giver.may_call(surface, model, None).allowed, "{surface} {model}");
             }
+        }
+        for tool in ["s/a", "s/b", "t/b", "t/c"] {
+            let got = receiver.may_call_tool(tool, None).allowed;
+            prop_assert!(!got || giver.may_call_tool(tool, None).allowed, "{tool}");
         }
         let foreign = Object { owner: Some(Uuid::from_u128(9)), teams: &[] };
         for p in Permission::ALL.iter().filter(|p| !p.is_free()) {

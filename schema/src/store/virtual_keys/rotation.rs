@@ -177,6 +177,7 @@ async fn replace(
         team: before.team,
         surfaces: before.surfaces.clone(),
         models: before.models.clone(),
+        tools: before.tools.clone(),
         networks: before.networks.clone(),
         tags: before.tags.clone(),
         metadata: before.metadata.clone(),
