@@ -1,28 +1,35 @@
 //! `input`: items put together to turns.
 
 use super::decode_request::keep;
+use super::input::{Content, Entry, Texts};
 use super::item::{self, Item, Turn};
-use super::json::{StrOrList, join, parse, raw, required, string};
+use super::json::{join, parse, raw, required, string};
 use super::{carry, media, tools};
 use crate::codec::DecodeError;
 use crate::ir::block::{Body, CallKind, ToolResult};
 use crate::ir::{Block, Conversation, Message, Origin, Role, Spot};
 use serde_json::value::RawValue;
 
-/// Reads `input`.
-pub(super) fn read_input(input: StrOrList<'_>, c: &mut Conversation) -> Result<(), DecodeError> {
+/// Reads the `input` of a body.
+pub(super) fn read_input(input: Content<'_>, body: &str, c: &mut Conversation) -> Result<(), DecodeError> {
     let list = match input {
-        StrOrList::Str(text) => {
+        Content::Str(text) => {
             let at = Spot::new("input");
             let content = vec![Block::text(text.into_string()).at(at.clone())];
             c.messages.push(Message { at, ..Message::new(Role::User, content) });
             return Ok(());
         }
-        StrOrList::List(list) => list,
+        Content::List(list) => list,
     };
     let mut reader = Reader { turn: Turn { strict: true, ..Turn::default() }, ..Reader::default() };
-    for (i, text) in list.into_iter().enumerate() {
-        reader.item(text, &format!("input[{i}]"), c)?;
+    let mut texts = Texts::of(body);
+    for (i, entry) in list.into_iter().enumerate() {
+        let path = format!("input[{i}]");
+        let (item, text) = match entry {
+            Entry::Read(item) => (item, None),
+            Entry::Text(text) => (parse(text.get(), &path)?, Some(text)),
+        };
+        reader.item(item, || text.unwrap_or_else(|| texts.get(i)), &path, c)?;
     }
     reader.close(c);
     c.extra.append(&mut reader.turn.extra);
@@ -45,8 +52,13 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn item(&mut self, text: &'a RawValue, path: &str, c: &mut Conversation) -> Result<(), DecodeError> {
-        let item: Item<'a> = parse(text.get(), path)?;
+    fn item(
+        &mut self,
+        item: Item<'a>,
+        text: impl FnOnce() -> &'a RawValue,
+        path: &str,
+        c: &mut Conversation,
+    ) -> Result<(), DecodeError> {
         match item.kind() {
             "message" => match &*required(item.role.clone(), path, "role")? {
                 "assistant" => {
@@ -55,7 +67,7 @@ impl<'a> Reader<'a> {
                     if self.turn.blocks.last().is_some_and(spoken) {
                         self.close(c);
                     }
-                    self.model(text, item, path)
+                    self.model(item, text, path)
                 }
                 "user" => self.message(Role::User, item, path, c),
                 "system" => self.message(Role::System, item, path, c),
@@ -79,20 +91,25 @@ impl<'a> Reader<'a> {
             }
             "" => Err(DecodeError::new(join(path, "type"), "It is required, but missing.")),
             kind if client_side(kind) => {
-                let block = Block::new(item::opaque(kind, text)).at(Spot::new(path));
+                let block = Block::new(item::opaque(kind, text())).at(Spot::new(path));
                 self.of_user(block, path, c);
                 Ok(())
             }
-            _ => self.model(text, item, path),
+            _ => self.model(item, text, path),
         }
     }
 
-    fn model(&mut self, text: &'a RawValue, item: Item<'a>, path: &str) -> Result<(), DecodeError> {
+    fn model(
+        &mut self,
+        item: Item<'a>,
+        text: impl FnOnce() -> &'a RawValue,
+        path: &str,
+    ) -> Result<(), DecodeError> {
         self.results = false;
         if self.turn.blocks.is_empty() {
             self.at = Spot::new(path);
         }
-        self.turn.item(text, item, path)
+        self.turn.item(item, text, path)
     }
 
     fn close(&mut self, c: &mut Conversation) {

@@ -71,7 +71,7 @@ pub(super) fn reply(r: Response<'_>) -> Result<Reply, DecodeError> {
     for (i, text) in r.output.iter().flatten().enumerate() {
         let path = format!("output[{i}]");
         let item: Item<'_> = parse(text.get(), &path)?;
-        turn.item(text, item, &path)?;
+        turn.item(item, || text, &path)?;
     }
     for (id, signature) in &turn.signatures {
         carry::sign_call(turn.blocks.iter_mut(), id, signature);

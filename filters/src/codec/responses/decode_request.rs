@@ -4,7 +4,8 @@
 //! message; a string as `content` is one text part; `user` is the older name of `safety_identifier`; tools that come
 //! inside the input (`additional_tools`) join `tools`.
 
-use super::json::{Str, StrOrList, join, object, parse_body, raw, required};
+use super::input::{Input, MANY};
+use super::json::{Str, body_text, join, object, parse, raw, required};
 use super::{decode_input, tools};
 use crate::codec::DecodeError;
 use crate::ir::settings::{Effort, Format, Reasoning};
@@ -12,9 +13,9 @@ use crate::ir::{Block, Conversation, Message, Raw, Role, Settings, Spot};
 use serde_json::value::RawValue;
 
 object! {
-    Request {
+    Request<const READ: usize> {
         model "model": Str<'de>,
-        input "input": StrOrList<'de>,
+        input "input": Input<'de, READ>,
         instructions "instructions": Str<'de>,
         tools "tools": Vec<&'de RawValue>,
         tool_choice "tool_choice": &'de RawValue,
@@ -69,7 +70,15 @@ object! {
 /// # Errors
 /// A body that is no request of this format; the error names the field as OpenAI does (`input[0].content[1].type`).
 pub fn decode_request(body: &[u8]) -> Result<Conversation, DecodeError> {
-    let r: Request<'_> = parse_body(body)?;
+    let body = body_text(body)?;
+    match serde_json::from_str::<Request<'_, MANY>>(body) {
+        Ok(r) => conversation(r, body),
+        // Once more with care: what is wrong, and in which item?
+        Err(_) => conversation(parse::<Request<'_, 0>>(body, "")?, body),
+    }
+}
+
+fn conversation<const READ: usize>(r: Request<'_, READ>, body: &str) -> Result<Conversation, DecodeError> {
     let mut c =
         Conversation { model: required(r.model, "", "model")?.into_string(), ..Conversation::default() };
     keep(&mut c.extra, r.rest, "");
@@ -84,7 +93,7 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, DecodeError> {
         tools::decode(list, "tools", &mut c.tools)?;
     }
     if let Some(input) = r.input {
-        decode_input::read_input(input, &mut c)?;
+        decode_input::read_input(input.0, body, &mut c)?;
     }
     if let Some(choice) = r.tool_choice {
         c.tool_choice = tools::decode_choice(choice)?;
@@ -191,3 +200,6 @@ fn include(list: Vec<Str<'_>>, s: &mut Settings, extra: &mut Vec<(String, Raw)>)
         extra.extend(Raw::of(&others).ok().map(|v| ("include".to_owned(), v)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,8 +94,13 @@ impl<'a> Turn<'a> {
         self.blocks.push(Block::new(body).at(Spot::new(path)));
     }
 
-    /// Takes an item.
-    pub(super) fn item(&mut self, text: &'a RawValue, item: Item<'a>, path: &str) -> Result<(), DecodeError> {
+    /// Takes an item. `text`: the whole of it.
+    pub(super) fn item(
+        &mut self,
+        item: Item<'a>,
+        text: impl FnOnce() -> &'a RawValue,
+        path: &str,
+    ) -> Result<(), DecodeError> {
         match item.kind() {
             "message" => self.message(item, path),
             "function_call" => self.call(CallKind::Function, item, path),
@@ -104,8 +109,8 @@ impl<'a> Turn<'a> {
             kind => {
                 let body = match server_kind(kind) {
                     Some(ServerKind::WebSearch) if self.shadowed() => return Ok(()),
-                    Some(kind) => Body::Server { kind, origin: Origin::OpenAi, raw: raw(text) },
-                    None => opaque(kind, text),
+                    Some(kind) => Body::Server { kind, origin: Origin::OpenAi, raw: raw(text()) },
+                    None => opaque(kind, text()),
                 };
                 self.push(body, path);
                 Ok(())

@@ -3,8 +3,7 @@
 
 use crate::codec::{DecodeError, text};
 use crate::ir::Raw;
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -70,20 +69,20 @@ pub(super) fn keep<'a>(to: &mut Vec<(Cow<'a, str>, &'a RawValue)>, key: Str<'a>,
 
 /// Declares an object: members with their types (each may be missing or null), and `rest` for all others.
 macro_rules! object {
-    ($(#[$meta:meta])* $name:ident { $($field:ident $key:literal: $ty:ty),* $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident $(<const $n:ident: $of:ty>)? { $($field:ident $key:literal: $ty:ty),* $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Default)]
-        pub(super) struct $name<'de> {
+        pub(super) struct $name<'de $(, const $n: $of)?> {
             $(pub(super) $field: Option<$ty>,)*
             /// Members without a name here.
             pub(super) rest: Vec<(std::borrow::Cow<'de, str>, &'de serde_json::value::RawValue)>,
         }
 
-        impl<'de> serde::Deserialize<'de> for $name<'de> {
+        impl<'de $(, const $n: $of)?> serde::Deserialize<'de> for $name<'de $(, $n)?> {
             fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                struct V;
-                impl<'de> serde::de::Visitor<'de> for V {
-                    type Value = $name<'de>;
+                struct V $(<const $n: $of>)?;
+                impl<'de $(, const $n: $of)?> serde::de::Visitor<'de> for V $(<$n>)? {
+                    type Value = $name<'de $(, $n)?>;
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str("an object")
                     }
@@ -102,41 +101,12 @@ macro_rules! object {
                         Ok(object)
                     }
                 }
-                d.deserialize_map(V)
+                d.deserialize_map(V $(::<$n>)?)
             }
         }
     };
 }
 pub(super) use object;
-
-/// A string, or a list.
-#[derive(Debug)]
-pub(super) enum StrOrList<'a> {
-    Str(Str<'a>),
-    List(Vec<&'a RawValue>),
-}
-
-impl<'de> Deserialize<'de> for StrOrList<'de> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = StrOrList<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a sequence")
-            }
-            fn visit_borrowed_str<E>(self, s: &'de str) -> Result<Self::Value, E> {
-                Ok(StrOrList::Str(Str(Cow::Borrowed(s))))
-            }
-            fn visit_str<E>(self, s: &str) -> Result<Self::Value, E> {
-                Ok(StrOrList::Str(Str(Cow::Owned(s.to_owned()))))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(StrOrList::List)
-            }
-        }
-        d.deserialize_any(V)
-    }
-}
 
 /// Parses the value that stands at `path` (empty: the whole body).
 pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str, path: &str) -> Result<T, DecodeError> {
@@ -152,10 +122,14 @@ pub(super) fn string<'a>(value: &'a RawValue, path: &str) -> Result<Cow<'a, str>
     }
 }
 
-/// The whole body as text, and parsed.
+/// The whole body as text.
+pub(super) fn body_text(body: &[u8]) -> Result<&str, DecodeError> {
+    std::str::from_utf8(body).map_err(|_| DecodeError::new("", "The body is not UTF-8."))
+}
+
+/// The whole body, parsed.
 pub(super) fn parse_body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, DecodeError> {
-    let text = std::str::from_utf8(body).map_err(|_| DecodeError::new("", "The body is not UTF-8."))?;
-    parse(text, "")
+    parse(body_text(body)?, "")
 }
 
 fn located(error: &serde_json::Error, path: &str) -> DecodeError {

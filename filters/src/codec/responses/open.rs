@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use super::output::{OutItem, Part};
+use super::piece::Place;
 use crate::ir::block::{CallKind, Citation, Thinking, ToolCall};
 use crate::ir::{Raw, Signature};
 use serde_json::value::RawValue;
@@ -27,6 +28,8 @@ pub(super) struct Call {
     pub(super) at: usize,
     pub(super) id: String,
     pub(super) call: ToolCall,
+    /// Of its arguments.
+    pub(super) place: Place,
     /// A signature that came after the call had begun.
     pub(super) late: Option<Signature>,
 }
@@ -50,6 +53,8 @@ pub(super) struct Thought {
     pub(super) at: usize,
     pub(super) id: String,
     pub(super) parts: Vec<String>,
+    /// Of the newest part.
+    pub(super) place: Place,
     pub(super) thinking: Thinking,
 }
 
@@ -67,6 +72,7 @@ pub(super) struct Message {
 #[derive(Debug)]
 pub(super) struct Text {
     pub(super) refusal: bool,
+    pub(super) place: Place,
     pub(super) text: String,
     pub(super) annotations: Vec<Raw>,
     /// Citations that cover the whole text.
@@ -77,9 +83,10 @@ pub(super) struct Text {
 }
 
 impl Text {
-    pub(super) fn new(refusal: bool) -> Self {
+    pub(super) fn new(refusal: bool, place: Place) -> Self {
         Self {
             refusal,
+            place,
             text: String::new(),
             annotations: Vec::new(),
             held: Vec::new(),

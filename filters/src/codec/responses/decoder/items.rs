@@ -80,7 +80,7 @@ impl Decoder {
         // Thoughts begin with their first words: until then they may turn out to be something else.
         if matches!(item.kind(), "function_call" | "custom_tool_call") {
             let mut turn = Turn::default();
-            turn.item(text, item, "item")?;
+            turn.item(item, || text, "item")?;
             for block in turn.blocks {
                 self.call(number(e.output_index), block, out);
             }
@@ -121,7 +121,7 @@ impl Decoder {
             return Ok(());
         }
         let mut turn = Turn::default();
-        turn.item(text, item, "item")?;
+        turn.item(item, || text, "item")?;
         if turn.blocks.is_empty() {
             self.carried.push(output);
         }

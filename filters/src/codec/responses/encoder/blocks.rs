@@ -1,8 +1,9 @@
 //! Blocks: how each kind begins and ends.
 
-use super::super::event::{Event, write};
+use super::super::event::Event;
 use super::super::open::{Call, Open, Thought};
 use super::super::output::{Action, OutItem, SummaryPart};
+use super::super::piece::{self, Place};
 use super::super::{carry, item, websearch};
 use super::Encoder;
 use crate::ir::block::{Body, CallKind, ServerKind, Source};
@@ -41,7 +42,8 @@ impl Encoder {
                 }
                 let custom = call.kind == CallKind::Custom;
                 let (at, id) = self.place(if custom { "ctc" } else { "fc" });
-                let mut call = Call { at, id, call: call.clone(), late: None };
+                let place = Place::new(&id, at, None);
+                let mut call = Call { at, id, call: call.clone(), place, late: None };
                 let arguments = std::mem::take(&mut call.call.arguments);
                 self.added(at, &call.item("in_progress"), out);
                 self.open.push((index, Open::Call(call)));
@@ -58,7 +60,9 @@ impl Encoder {
                     &OutItem::Reasoning { id: &id, summary: Vec::new(), encrypted_content: None },
                     out,
                 );
-                self.open.push((index, Open::Thought(Thought { at, id, parts: Vec::new(), thinking: t })));
+                let place = Place::new(&id, at, Some(("summary_index", 0)));
+                let thought = Thought { at, id, parts: Vec::new(), place, thinking: t };
+                self.open.push((index, Open::Thought(thought)));
                 self.thought(index, &text, out);
                 for part in &summary {
                     self.summary_part(index, out);
@@ -129,12 +133,11 @@ impl Encoder {
         let Some(Open::Call(call)) = self.find(index).filter(|_| !more.is_empty()) else { return };
         call.call.arguments.push_str(more);
         if !quiet {
-            let r#type = match call.call.kind {
-                CallKind::Function => "response.function_call_arguments.delta",
-                CallKind::Custom => "response.custom_tool_call_input.delta",
+            let kind = match call.call.kind {
+                CallKind::Function => piece::ARGUMENTS,
+                CallKind::Custom => piece::INPUT,
             };
-            let item_id = Some(call.id.as_str());
-            write(&Event { r#type, sequence_number, item_id, delta: Some(more), ..Event::at(call.at) }, out);
+            piece::write(kind, sequence_number, &call.place, more, out);
             self.sequence += 1;
         }
     }

@@ -4,6 +4,7 @@ use super::super::event::{Event, write};
 use super::super::object::Status;
 use super::super::open::{Message, Open, Text};
 use super::super::output::{OutItem, Part};
+use super::super::piece::{self, Place};
 use super::super::{annotation, carry};
 use super::Encoder;
 use crate::ir::block::Citation;
@@ -39,9 +40,9 @@ impl Encoder {
             self.added(at, &item, out);
             self.messages.push(Message { at, id, parts: Vec::new(), sealed: false });
         }
-        let text = Text::new(refusal);
         let Some(m) = self.messages.last_mut() else { return Open::Nothing };
         let (at, part) = (m.at, m.parts.len());
+        let text = Text::new(refusal, Place::new(&m.id, at, Some(("content_index", part))));
         let event = Event {
             r#type: "response.content_part.added",
             item_id: Some(&m.id),
@@ -68,21 +69,13 @@ impl Encoder {
     pub(super) fn text(&mut self, index: u32, more: &str, out: &mut BytesMut) {
         let (quiet, sequence_number) = (self.quiet, self.sequence);
         let Some((m, part)) = self.part_of(index).filter(|_| !more.is_empty()) else { return };
-        m.parts[part].text.push_str(more);
+        let text = &mut m.parts[part];
+        text.text.push_str(more);
         if quiet {
             return;
         }
-        let refusal = m.parts[part].refusal;
-        let event = Event {
-            r#type: if refusal { "response.refusal.delta" } else { "response.output_text.delta" },
-            sequence_number,
-            item_id: Some(&m.id),
-            content_index: Some(part),
-            delta: Some(more),
-            logprobs: (!refusal).then_some(&[]),
-            ..Event::at(m.at)
-        };
-        write(&event, out);
+        let kind = if text.refusal { piece::REFUSAL } else { piece::TEXT };
+        piece::write(kind, sequence_number, &text.place, more, out);
         self.sequence += 1;
     }
 

@@ -3,6 +3,7 @@
 use super::super::event::{Event, write};
 use super::super::open::Open;
 use super::super::output::SummaryPart;
+use super::super::piece::{self, Place};
 use super::Encoder;
 use bytes::BytesMut;
 
@@ -25,6 +26,7 @@ impl Encoder {
             self.sequence += 1;
         }
         if let Some(Open::Thought(t)) = self.find(index) {
+            t.place = Place::new(&t.id, t.at, Some(("summary_index", t.parts.len())));
             t.parts.push(String::new());
         }
     }
@@ -65,15 +67,7 @@ impl Encoder {
         let Some(last) = t.parts.last_mut() else { return };
         last.push_str(more);
         if !quiet {
-            let event = Event {
-                r#type: "response.reasoning_summary_text.delta",
-                sequence_number,
-                item_id: Some(&t.id),
-                summary_index: Some(t.parts.len() - 1),
-                delta: Some(more),
-                ..Event::at(t.at)
-            };
-            write(&event, out);
+            piece::write(piece::SUMMARY, sequence_number, &t.place, more, out);
             self.sequence += 1;
         }
     }
