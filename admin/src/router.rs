@@ -4,7 +4,7 @@ use crate::error::AdminError;
 use crate::guard::{Guard, Post, stand};
 use crate::harden;
 use crate::host::{self, HostPolicy};
-use crate::openapi::{self, Document};
+use crate::openapi;
 use crate::pace;
 use crate::permission::{Rule, TABLE, rule};
 use crate::sign_in::{factor, me, passkey, passkeys, reset, sessions, setup};
@@ -12,13 +12,13 @@ use crate::state::AdminState;
 use crate::{accounts, audit, effective, roles, teams, users};
 use crate::{calls, health, keys, oidc, snapshot};
 use crate::{models, providers, scim, settings, transfer};
+use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::any;
-use axum::{Extension, Router};
 use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::openapi::path::PathItem;
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::{OpenApi, RefOr, Schema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
@@ -32,10 +32,8 @@ pub fn router(state: AdminState) -> Result<Router, AdminError> {
 pub(crate) fn app(state: AdminState, hosts: HostPolicy) -> Result<Router, AdminError> {
     let paced = from_fn_with_state(state.clone(), pace::by_address);
     let cors = harden::cors(state.cors_origins())?;
-    let (routes, document) = routes(state.guard())?.split_for_parts();
-    let document = Document::new(openapi::finish(document))?;
+    let (routes, _) = routes(state.guard(), None)?;
     let mut routes = routes
-        .layer(Extension(document))
         .with_state(state)
         .route("/scim/v2/Me", any(scim::not_implemented))
         .route("/scim/v2/Bulk", any(scim::not_implemented))
@@ -51,19 +49,17 @@ pub(crate) fn app(state: AdminState, hosts: HostPolicy) -> Result<Router, AdminE
 }
 
 /// The routes as OpenAPI describes them, without anything behind them.
-pub(crate) fn describe() -> Result<utoipa::openapi::OpenApi, AdminError> {
-    Ok(routes(Arc::new(Guard::closed()))?.into_openapi())
+pub(crate) fn describe() -> Result<OpenApi, AdminError> {
+    let (_, described) = routes(Arc::new(Guard::closed()), Some(Described::new(openapi::head())))?;
+    Ok(described.unwrap_or_default().document)
 }
 
-/// All routes of the API.
-fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
-    let mut api = Api {
-        router: OpenApiRouter::with_openapi(openapi::head()),
-        guard,
-        table: TABLE,
-        used: Vec::new(),
-        schemas: HashMap::new(),
-    };
+/// All routes of the API; `described`: and what they are, added to this.
+fn routes(
+    guard: Arc<Guard>,
+    described: Option<Described>,
+) -> Result<(Router<AdminState>, Option<Described>), AdminError> {
+    let mut api = Api { router: Router::new(), described, guard, table: TABLE, used: Vec::new() };
     api.add(routes!(health::get))?;
     api.add(routes!(calls::list))?;
     api.add(routes!(calls::get))?;
@@ -157,21 +153,42 @@ fn routes(guard: Arc<Guard>) -> Result<OpenApiRouter<AdminState>, AdminError> {
 }
 
 struct Api<S> {
-    router: OpenApiRouter<S>,
+    router: Router<S>,
+    described: Option<Described>,
     guard: Arc<Guard>,
     table: &'static [Rule],
     used: Vec<Rule>,
+}
+
+/// The routes as OpenAPI has them. Twenty megabytes while it is built: a service that runs sends the committed text.
+#[derive(Default)]
+struct Described {
+    document: OpenApi,
     schemas: HashMap<String, RefOr<Schema>>,
 }
 
-impl<S: Clone + Send + Sync + 'static> Api<S> {
-    /// Adds routes behind their guard.
-    fn add(&mut self, routes: UtoipaMethodRouter<S>) -> Result<(), AdminError> {
+impl Described {
+    fn new(document: OpenApi) -> Self {
+        Self { document, schemas: HashMap::new() }
+    }
+
+    /// Two schemas of one name would be one in the document.
+    fn check<S>(&mut self, routes: &UtoipaMethodRouter<S>) -> Result<(), AdminError> {
         for (name, schema) in &routes.0 {
             match self.schemas.get(name) {
                 Some(other) if other != schema => return Err(AdminError::OneName { name: name.clone() }),
                 _ => drop(self.schemas.insert(name.clone(), schema.clone())),
             }
+        }
+        Ok(())
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Api<S> {
+    /// Adds routes behind their guard.
+    fn add(&mut self, routes: UtoipaMethodRouter<S>) -> Result<(), AdminError> {
+        if let Some(described) = &mut self.described {
+            described.check(&routes)?;
         }
         let mut rules = Vec::new();
         for (path, item) in &routes.1.paths {
@@ -184,17 +201,21 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         }
         self.used.extend(rules.iter().copied());
         let post = Post { guard: Arc::clone(&self.guard), rules: rules.into() };
-        let router = std::mem::take(&mut self.router);
-        self.router =
-            router.routes(routes.map(|methods| methods.route_layer(from_fn_with_state(post, stand))));
+        let routes = routes.map(|methods| methods.route_layer(from_fn_with_state(post, stand)));
+        let document = self.described.as_mut().map(|d| std::mem::take(&mut d.document)).unwrap_or_default();
+        let (router, document) = OpenApiRouter::with_openapi(document).routes(routes).split_for_parts();
+        if let Some(described) = &mut self.described {
+            described.document = document;
+        }
+        self.router = std::mem::take(&mut self.router).merge(router);
         Ok(())
     }
 
     /// The router, if every line of the table has found its route.
-    fn finish(self) -> Result<OpenApiRouter<S>, AdminError> {
+    fn finish(self) -> Result<(Router<S>, Option<Described>), AdminError> {
         match self.table.iter().find(|r| !self.used.contains(r)) {
             Some(Rule { method, path, .. }) => Err(AdminError::NoRoute { method, path }),
-            None => Ok(self.router),
+            None => Ok((self.router, self.described)),
         }
     }
 }
@@ -230,11 +251,11 @@ mod tests {
 
     fn api(table: &'static [Rule]) -> Api<()> {
         Api {
-            router: OpenApiRouter::new(),
+            router: Router::new(),
+            described: Some(Described::default()),
             guard: Arc::new(Guard::closed()),
             table,
             used: Vec::new(),
-            schemas: HashMap::new(),
         }
     }
 

@@ -1,10 +1,12 @@
 //! Requests: the wire's shapes to the conversation.
 
+mod calls;
 pub(super) mod message;
 pub(super) mod part;
 mod tools;
+pub(super) mod verbatim;
 
-use super::json::{Step, StrOr, raw_at, read};
+use super::json::{StrOr, read};
 use super::wire::{Format as WireFormat, Request, StreamOptions};
 use crate::codec::DecodeError;
 use crate::ir::settings::{Effort, Format, Reasoning};
@@ -68,14 +70,6 @@ impl Extra {
 /// The place below another; nowhere for what does not come from a client.
 pub(super) fn spot(path: &str) -> Spot {
     Spot::new(path)
-}
-
-/// Something of the request, verbatim.
-pub(super) fn verbatim(body: &[u8], path: &[Step<'_>]) -> Raw {
-    match raw_at(body, path) {
-        Some(raw) => Raw(raw.to_owned()),
-        None => Raw(RawValue::NULL.to_owned()),
-    }
 }
 
 fn settings(r: &mut Request<'_>, extra: &mut Extra) -> Result<Settings, DecodeError> {

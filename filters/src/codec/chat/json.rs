@@ -209,16 +209,8 @@ fn path_at(text: &str, line: usize, column: usize) -> String {
     path
 }
 
-/// A step of a path into a document.
-pub(super) enum Step<'a> {
-    /// A member.
-    Key(&'a str),
-    /// An element.
-    At(usize),
-}
-
-/// The value at a path, as text: for the rare thing that is kept whole.
-pub(super) fn raw_at<'a>(body: &'a [u8], path: &[Step<'_>]) -> Option<&'a RawValue> {
+/// A member of an object, as text: for the rare thing that is kept whole.
+pub(super) fn member<'a>(object: &'a [u8], key: &str) -> Option<&'a RawValue> {
     struct Member<'k>(&'k str);
     impl<'de> Visitor<'de> for Member<'_> {
         type Value = Option<&'de RawValue>;
@@ -238,16 +230,7 @@ pub(super) fn raw_at<'a>(body: &'a [u8], path: &[Step<'_>]) -> Option<&'a RawVal
             Ok(None)
         }
     }
-    let mut here: &'a RawValue = serde_json::from_slice(body).ok()?;
-    for step in path {
-        here = match step {
-            Step::Key(key) => {
-                (&mut serde_json::Deserializer::from_str(here.get())).deserialize_map(Member(key)).ok()??
-            }
-            Step::At(at) => serde_json::from_str::<Vec<&RawValue>>(here.get()).ok()?.into_iter().nth(*at)?,
-        };
-    }
-    Some(here)
+    serde_json::Deserializer::from_slice(object).deserialize_map(Member(key)).ok()?
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod golden;
 mod laws;
+mod many;
 mod recorded;
 mod requests;
 mod servers;

@@ -1,13 +1,16 @@
 //! Messages.
 
-use super::{Extra, part, spot, verbatim};
+use super::calls::Calls;
+use super::verbatim::Verbatim;
+use super::{Extra, part, spot};
 use crate::codec::DecodeError;
-use crate::codec::chat::json::{Step, StrOr};
+use crate::codec::chat::json::StrOr;
 use crate::codec::chat::thoughts;
 use crate::codec::chat::wire::{Annotation, Call, CallBody, Message as Wire, Part, Seals};
 use crate::ir::block::{Block, Body, CallKind, Citation, Media, Source, Thinking, ToolCall, ToolResult};
 use crate::ir::conversation::{Message, Role};
 use crate::ir::signature::{Origin, Signature};
+use std::collections::HashMap;
 
 /// Reads all messages. Runs of tools' messages become one message of the user's.
 pub(super) fn decode(
@@ -16,6 +19,7 @@ pub(super) fn decode(
     extra: &mut Extra,
 ) -> Result<Vec<Message>, DecodeError> {
     let mut out: Vec<Message> = Vec::with_capacity(wire.len());
+    let (mut calls, mut body) = (Calls::default(), Verbatim::new(body));
     let mut results_open = false;
     for (i, mut m) in wire.into_iter().enumerate() {
         let path = format!("messages[{i}]");
@@ -27,7 +31,7 @@ pub(super) fn decode(
             "user" => Role::User,
             "assistant" => Role::Assistant,
             "tool" | "function" => {
-                let mut block = result(m, &path, i, &out, body, extra)?;
+                let mut block = result(m, &path, (i, &mut body), &calls, extra)?;
                 block.cache = cache.or(block.cache);
                 match out.last_mut() {
                     Some(last) if results_open => last.content.push(block),
@@ -46,12 +50,14 @@ pub(super) fn decode(
         results_open = false;
         let name = m.name.take();
         let mut content = if role == Role::Assistant {
-            assistant(m, &path, Some((i, body)), extra)?
+            let content = assistant(m, &path, Some((i, &mut body)), extra)?;
+            calls.note(&content);
+            content
         } else {
             let parts = m.content.ok_or_else(|| {
                 DecodeError::new(format!("{path}.content"), "Give a string or an array of parts.")
             })?;
-            blocks(parts, &path, Some((i, body)), extra)?
+            blocks(parts, &path, Some((i, &mut body)), extra)?
         };
         if let Some(last) = content.last_mut() {
             last.cache = cache.or(last.cache);
@@ -62,13 +68,13 @@ pub(super) fn decode(
 }
 
 /// Where unknown parts are found again: the message's number and the whole body.
-type Origins<'b> = Option<(usize, &'b [u8])>;
+pub(crate) type Origins<'o, 'b> = Option<(usize, &'o mut Verbatim<'b>)>;
 
 /// A content. A string stands at the message's `content`.
 fn blocks(
     content: StrOr<'_, Vec<Part<'_>>>,
     path: &str,
-    origin: Origins<'_>,
+    mut origin: Origins<'_, '_>,
     extra: &mut Extra,
 ) -> Result<Vec<Block>, DecodeError> {
     let parts = match content {
@@ -84,12 +90,11 @@ fn blocks(
         match part::decode(p, &at, extra)? {
             part::Decoded::Block(b) => out.push(b),
             part::Decoded::Unknown(kind) => {
-                let Some((i, body)) = origin else { continue };
+                let Some((i, body)) = &mut origin else { continue };
                 if kind.is_empty() {
                     return Err(DecodeError::new(format!("{at}.type"), "Say what kind of part this is."));
                 }
-                let way = [Step::Key("messages"), Step::At(i), Step::Key("content"), Step::At(j)];
-                let raw = verbatim(body, &way);
+                let raw = body.part(*i, j);
                 out.push(Block::new(Body::Opaque { origin: Origin::Other, name: kind, raw }).at(spot(&at)));
             }
         }
@@ -101,37 +106,20 @@ fn blocks(
 fn result(
     m: Wire<'_>,
     path: &str,
-    i: usize,
-    before: &[Message],
-    body: &[u8],
+    (i, body): (usize, &mut Verbatim<'_>),
+    calls: &Calls,
     extra: &mut Extra,
 ) -> Result<Block, DecodeError> {
     let old = m.role.as_ref().is_some_and(|r| r.0 == "function");
     // The old form has no ids: its call is the last one of that name (see `legacy_id`).
     let call_id = match m.tool_call_id {
         Some(id) => id,
-        None if old => before
-            .iter()
-            .rev()
-            .flat_map(|m| &m.content)
-            .find_map(|b| match &b.body {
-                Body::ToolCall(c) if m.name.as_ref().is_none_or(|n| *n == c.name) => Some(c.id.clone()),
-                _ => None,
-            })
-            .unwrap_or_else(|| legacy_id(i)),
+        None if old => calls.last(m.name.as_deref()).map_or_else(|| legacy_id(i), str::to_owned),
         None => {
             return Err(DecodeError::new(format!("{path}.tool_call_id"), "Name the call that this answers."));
         }
     };
-    let kind = before
-        .iter()
-        .rev()
-        .flat_map(|m| &m.content)
-        .find_map(|b| match &b.body {
-            Body::ToolCall(c) if c.id == call_id => Some(c.kind),
-            _ => None,
-        })
-        .unwrap_or_default();
+    let kind = calls.kind(&call_id).unwrap_or_default();
     let content = match m.content {
         None => Vec::new(),
         Some(StrOr::Str(s)) if s.is_empty() => Vec::new(),
@@ -151,9 +139,10 @@ fn legacy_id(i: usize) -> String {
 pub(crate) fn assistant(
     m: Wire<'_>,
     path: &str,
-    origin: Origins<'_>,
+    origin: Origins<'_, '_>,
     extra: &mut Extra,
 ) -> Result<Vec<Block>, DecodeError> {
+    let number = origin.as_ref().map(|(i, _)| *i);
     let below = |name: &str| if path.is_empty() { String::new() } else { format!("{path}.{name}") };
     // An answer may write these as it likes; of a client's they are not lost in silence.
     let odd = [
@@ -178,14 +167,15 @@ pub(crate) fn assistant(
     if let Some(mut f) = m.function_call {
         extra.below(path, "function_call", std::mem::take(&mut f.rest));
         let at = below("function_call");
-        let id = origin.map_or_else(String::new, |(i, _)| legacy_id(i));
+        let id = number.map_or_else(String::new, legacy_id);
         let call = ToolCall { id, ..named(f, CallKind::Function, &at)? };
         calls.push(Block::new(Body::ToolCall(call)).at(spot(&at)));
     }
     // Thoughts first: from the entries with proofs where there are any, else from the plain text.
-    let is_call = |id: &str| calls.iter().any(|b| matches!(&b.body, Body::ToolCall(c) if c.id == id));
-    let (mut thought, seals) =
-        thoughts::read(m.reasoning_details.and_then(|d| d.0).unwrap_or_default(), is_call);
+    let details = m.reasoning_details.and_then(|d| d.0);
+    let mut places = details.is_some().then(|| places(&calls)).unwrap_or_default();
+    let is_call = |id: &str| places.contains_key(id);
+    let (mut thought, seals) = thoughts::read(details.unwrap_or_default(), is_call);
     let plain = m.reasoning_content.and_then(|r| r.0).filter(|r| !r.0.is_empty());
     let plain = plain.or(m.reasoning.and_then(|r| r.0).filter(|r| !r.0.is_empty()));
     if let Some(text) = plain
@@ -198,9 +188,9 @@ pub(crate) fn assistant(
         }
     }
     for (id, seal) in seals {
-        for b in &mut calls {
-            if let Body::ToolCall(c) = &mut b.body
-                && c.id == id
+        // The first seal of an id leaves nothing for the others.
+        for place in places.remove(&id).into_iter().flatten() {
+            if let Some(Block { body: Body::ToolCall(c), .. }) = calls.get_mut(place)
                 && c.signature.is_none()
             {
                 c.signature = Some(seal.clone());
@@ -235,6 +225,17 @@ pub(crate) fn assistant(
     }
     out.append(&mut calls);
     Ok(out)
+}
+
+/// Where the calls of each id stand.
+fn places(calls: &[Block]) -> HashMap<String, Vec<usize>> {
+    let mut places = HashMap::<String, Vec<usize>>::new();
+    for (at, block) in calls.iter().enumerate() {
+        if let Body::ToolCall(c) = &block.body {
+            places.entry(c.id.clone()).or_default().push(at);
+        }
+    }
+    places
 }
 
 /// A signature of the whole message belongs to its first call, else to its last text.

@@ -1,8 +1,9 @@
 //! Tools, and how they are chosen.
 
-use super::{Extra, part, raw, spot, verbatim};
+use super::verbatim::Verbatim;
+use super::{Extra, part, raw, spot};
 use crate::codec::DecodeError;
-use crate::codec::chat::json::{Step, StrOr};
+use crate::codec::chat::json::StrOr;
 use crate::codec::chat::wire::{Choice, CustomTool, Function, Request, Tool as Wire, WebSearch};
 use crate::ir::block::ServerKind;
 use crate::ir::raw::Raw;
@@ -17,9 +18,9 @@ pub(super) fn decode(
     body: &[u8],
     extra: &mut Extra,
 ) -> Result<(Vec<Tool>, Option<ToolChoice>), DecodeError> {
-    let mut tools = Vec::new();
+    let (mut tools, mut body) = (Vec::new(), Verbatim::new(body));
     for (i, t) in r.tools.take().unwrap_or_default().into_iter().enumerate() {
-        tools.push(tool(t, i, body)?);
+        tools.push(tool(t, i, &mut body)?);
     }
     for (i, f) in r.functions.take().unwrap_or_default().into_iter().enumerate() {
         tools.push(function(f, &format!("functions[{i}]"))?);
@@ -35,7 +36,7 @@ pub(super) fn decode(
     Ok((tools, choice))
 }
 
-fn tool(t: Wire<'_>, i: usize, body: &[u8]) -> Result<Tool, DecodeError> {
+fn tool(t: Wire<'_>, i: usize, body: &mut Verbatim<'_>) -> Result<Tool, DecodeError> {
     let path = format!("tools[{i}]");
     let Wire { kind, function: f, custom, name, description, parameters, strict, cache_control, rest } = t;
     let cache = cache_control.map(|c| part::ttl(&c));
@@ -61,7 +62,7 @@ fn tool(t: Wire<'_>, i: usize, body: &[u8]) -> Result<Tool, DecodeError> {
                 "code_interpreter" => ServerKind::CodeExecution,
                 _ => ServerKind::Other,
             };
-            let raw = verbatim(body, &[Step::Key("tools"), Step::At(i)]);
+            let raw = body.tool(i);
             Tool {
                 name: other.to_owned(),
                 description: None,
