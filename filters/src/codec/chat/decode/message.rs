@@ -173,7 +173,7 @@ pub(crate) fn assistant(
     }
     // Thoughts first: from the entries with proofs where there are any, else from the plain text.
     let details = m.reasoning_details.and_then(|d| d.0);
-    let mut places = details.is_some().then(|| places(&calls)).unwrap_or_default();
+    let mut places = if details.is_some() { places(&calls) } else { HashMap::new() };
     let is_call = |id: &str| places.contains_key(id);
     let (mut thought, seals) = thoughts::read(details.unwrap_or_default(), is_call);
     let plain = m.reasoning_content.and_then(|r| r.0).filter(|r| !r.0.is_empty());
