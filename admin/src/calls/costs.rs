@@ -171,8 +171,7 @@ impl From<Sum> for CostSum {
 #[utoipa::path(get, path = "/api/costs", tag = "calls", operation_id = "listCosts", params(CostQuery),
     responses(
         (status = 200, description = "The sums.", body = Costs),
-        (status = 400, description = "A parameter cannot be used.", body = Problem,
-            content_type = "application/problem+json")))]
+        (status = 400, description = "A parameter cannot be used.")))]
 pub(crate) async fn list(
     State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
