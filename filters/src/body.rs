@@ -65,7 +65,7 @@ enum Format {
 struct Text {
     /// Its bytes in the body, without quotes.
     span: Range<usize>,
-    /// The text, where escapes had to be undone.
+    /// The text, where escapes had to be undone, or where it is asked for often.
     decoded: Option<Box<str>>,
 }
 
@@ -96,7 +96,13 @@ impl RequestBody {
             _ if surface.dialect() == Dialect::Gemini => gemini::read(&raw)?,
             _ => fields::read(&raw, surface)?,
         };
-        Ok(Self { raw, envelope, named: None })
+        let mut body = Self { raw, envelope, named: None };
+        // A dozen places ask for it: is it UTF-8 is looked at once.
+        let model = body.model().map(Box::from);
+        if let Some(t) = &mut body.envelope.model {
+            t.decoded = model;
+        }
+        Ok(body)
     }
 
     /// A body that is not read yet, of a call whose path names the model.

@@ -13,7 +13,7 @@ pub mod messages;
 mod out;
 pub mod rerank;
 pub mod responses;
-mod text;
+pub(crate) mod text;
 mod tiers;
 pub mod tool_names;
 

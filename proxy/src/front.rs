@@ -2,6 +2,7 @@
 //! each read of a head, so that a byte now and then would keep a connection for ever.
 
 use crate::gateway::Gateway;
+use crate::patience;
 use async_trait::async_trait;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
@@ -71,7 +72,7 @@ impl HttpServerApp for Front {
             Poll::Pending if arrival.load(Ordering::Acquire) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         });
-        match pingora_timeout::timeout(idle + self.head_timeout, head).await {
+        match patience::timeout(idle + self.head_timeout, head).await {
             Ok(Some(end)) => end,
             Ok(None) => request.await,
             // Dropping the request closes the connection.

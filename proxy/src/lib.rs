@@ -13,6 +13,7 @@ pub mod kept;
 pub mod metrics;
 pub mod owners;
 pub mod passage;
+mod patience;
 pub mod running;
 pub mod server;
 pub mod upstream;

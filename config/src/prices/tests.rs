@@ -102,6 +102,16 @@ fn what_the_configuration_says_wins_over_the_table() {
 }
 
 #[test]
+fn a_glob_may_begin_with_its_star() {
+    let l = loaded("prices: {models: {'*-mine': {input: 7}, 'zz-*': {input: 8}, '*': {input: 9}}}");
+    let input = |m: &str| l.prices.find(m).unwrap().input;
+    assert_eq!(
+        (input("a-mine"), input("zz-a"), input("other"), input("")),
+        (7_000_000, 8_000_000, 9_000_000, 9_000_000)
+    );
+}
+
+#[test]
 fn a_price_file_takes_the_place_of_the_table() {
     let dir = tempfile::tempdir().unwrap();
     let at = |n: &str| dir.path().join(n);

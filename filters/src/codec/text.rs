@@ -154,6 +154,22 @@ fn first(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 
+/// Offset of the first quote or backslash, or the length. Most strings are keys and short words, for which the set-up of
+/// a vector search costs more than a few words.
+pub(crate) fn string_end(b: &[u8]) -> usize {
+    const NEAR: usize = 4;
+    let (words, _) = b.as_chunks::<WORD>();
+    for (i, word) in words.iter().take(NEAR).enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let marks = equal(word, b'"') | equal(word, b'\\');
+        if marks != 0 {
+            return i * WORD + first(marks);
+        }
+    }
+    let far = words.len().min(NEAR) * WORD;
+    memchr::memchr2(b'"', b'\\', &b[far..]).map_or(b.len(), |n| far + n)
+}
+
 /// Bytes that are looked at at once where nothing special is near: the compiler makes vectors of them.
 const STRETCH: usize = 32;
 

@@ -34,7 +34,8 @@ fn cost(x: &Exchange) -> Option<i64> {
 /// alias may hide any model. The model that was asked for may have a price of its own, and factors. None: a price is
 /// not known.
 pub fn cost_of(snapshot: &Snapshot, [served, asked]: [Option<&str>; 2], usage: &Usage) -> Option<i64> {
-    let find = || [served, asked].into_iter().flatten().find_map(|m| snapshot.prices.find(m));
+    let other = asked.filter(|_| asked != served);
+    let find = || [served, other].into_iter().flatten().find_map(|m| snapshot.prices.find(m));
     match asked.and_then(|m| snapshot.models.charge(m)) {
         None => Some(find()?.cost(usage)),
         Some(c) => {

@@ -4,6 +4,7 @@
 //! bytes and no memory. What is not a JSON object (audio, plain text) is left alone after its first byte; where arrays
 //! of objects are expected (Gemini's stream without `alt=sse`) each is looked at.
 
+use crate::codec::text::string_end;
 use smallvec::SmallVec;
 
 /// Largest value that is held; a larger one is passed over.
@@ -160,9 +161,14 @@ impl BodyScan {
     /// Reads on inside a nested value, where only brackets and quotes matter, up to its end; returns where.
     fn nested(&mut self, piece: &[u8], mut i: usize) -> usize {
         let mut depth = self.depth;
-        while let Some(c) = piece.get(i) {
-            i += 1;
-            match CLASS[usize::from(*c)] {
+        loop {
+            let rest = &piece[i..];
+            let Some(n) = rest.iter().position(|c| !matches!(CLASS[usize::from(*c)], Class::Other)) else {
+                i = piece.len();
+                break;
+            };
+            i += n + 1;
+            match CLASS[usize::from(rest[n])] {
                 Class::Other => {}
                 Class::Quote => {
                     i += string_end(&piece[i..]);
@@ -237,18 +243,6 @@ impl BodyScan {
         self.wanted = None;
         self.value.clear();
     }
-}
-
-/// Offset of the first quote or backslash, or the length. Most strings are keys and short words, for which the set-up
-/// of a vector search costs more than looking at each byte.
-fn string_end(b: &[u8]) -> usize {
-    let short = b.len().min(16);
-    for (n, c) in b[..short].iter().enumerate() {
-        if *c == b'"' || *c == b'\\' {
-            return n;
-        }
-    }
-    memchr::memchr2(b'"', b'\\', &b[short..]).map_or(b.len(), |n| short + n)
 }
 
 /// What a byte is to [`BodyScan::nested`].

@@ -1,5 +1,6 @@
 //! Waiting for the upstream while watching the client.
 
+use crate::patience;
 use crate::upstream::connection::Connection;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -25,7 +26,7 @@ pub(crate) async fn receive(d: &mut ServerSession, up: &mut Connection, wait: Du
         return r.map_or_else(Received::Broken, Received::Task);
     }
     tokio::select! { biased;
-        r = pingora_timeout::timeout(wait, up.next()) => match r {
+        r = patience::timeout(wait, up.next()) => match r {
             Ok(Ok(task)) => Received::Task(task),
             Ok(Err(e)) => Received::Broken(e),
             Err(_) => Received::TimedOut,

@@ -3,6 +3,7 @@
 use super::Pools;
 use super::connection::{Connection, OpenError};
 use super::endpoint::Endpoint;
+use crate::patience;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
 use pingora_core::protocols::http::HttpTask;
@@ -76,7 +77,7 @@ async fn read(up: &mut Connection, settings: &Settings, room: &AtomicUsize) -> R
             None => settings.first_byte_timeout.get(),
             Some(_) => settings.idle_timeout.get(),
         };
-        let task = match pingora_timeout::timeout(wait, up.next()).await {
+        let task = match patience::timeout(wait, up.next()).await {
             Err(_) => return Err(WholeError::TimedOut(wait)),
             Ok(Err(error)) => {
                 let fresh = matches!(error.retry, RetryType::ReusedOnly | RetryType::Decided(true));

@@ -68,3 +68,22 @@ proptest! {
         prop_assert_eq!(read.as_deref(), want.as_deref());
     }
 }
+
+#[test]
+fn a_strings_end_in_every_place() {
+    for quote in ['"', '\\'] {
+        for before in 0..70 {
+            for after in [0, 1, 7, 8, 40] {
+                let text = format!(
+                    "{}{quote}{}\"\\",
+                    "é!#[]".repeat(14).chars().take(before).collect::<String>(),
+                    "z".repeat(after)
+                );
+                let want = text.bytes().position(|c| c == b'"' || c == b'\\').unwrap();
+                assert_eq!(string_end(text.as_bytes()), want, "{text}");
+            }
+        }
+    }
+    let none = "a".repeat(70);
+    (0..70).for_each(|n| assert_eq!(string_end(&none.as_bytes()[..n]), n));
+}
