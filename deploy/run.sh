@@ -42,11 +42,15 @@ check_port() {
     die "port $port is taken${holder:+ by $holder}. Stop that, or choose another: $variable=$((port + 10)) make run"
 }
 
+# A first release build leaves 2.5 GiB; after it a build of what has changed and the database take little.
 check_space() {
-    local free
+    local need=3072 what="a first build and a database" free
+    if [[ -x $(target_dir)/release/sallyport ]]; then
+        need=512 what="building and a database"
+    fi
     free=$(df -Pk "$ROOT" | awk 'NR == 2 { print $4 }')
-    ((free > 512 * 1024)) ||
-        die "only $((free / 1024)) MiB free on the disk of $ROOT; building and a database need 512 MiB at least. Make room and try again."
+    ((free > need * 1024)) ||
+        die "only $((free / 1024)) MiB free on the disk of $ROOT; $what need $need MiB. Make room and try again."
 }
 
 # Which providers: sets `overlays`, `curl_path`, `curl_model`.
