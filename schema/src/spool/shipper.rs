@@ -19,8 +19,10 @@ use tokio::time::{sleep, timeout};
 /// Most records of one append. Large enough that a transaction's own cost does not show, small enough that neither
 /// this process nor a database on the same machine is busy for milliseconds on end.
 const BATCH: usize = 128;
-/// Most bytes that are read at once: more than the longest frame, so that there is always a whole one.
-const STRETCH: u64 = frame::MAX as u64 + (64 << 10);
+/// Bytes that are read at once: room for a batch of ordinary records, as what does not fit into one is read again.
+const STRETCH: u64 = 128 << 10;
+/// The same where that does not hold one whole frame: more than the longest.
+const LONGEST: u64 = frame::MAX as u64 + (64 << 10);
 /// Pause after a batch that was not full: gathers records, and still ships well within 200 ms.
 const PAUSE: Duration = Duration::from_millis(80);
 /// An append that takes longer has failed.
@@ -148,6 +150,7 @@ fn from_memory(shared: &Shared) -> Option<Batch> {
 
 /// Reads the next stretch; None if all has been shipped.
 fn read(shared: &Shared) -> io::Result<Option<Batch>> {
+    let mut most = STRETCH;
     loop {
         let departed = shared.index().depart();
         let Some((seq, from, to)) = departed else { return tidy_up(shared) };
@@ -169,7 +172,7 @@ fn read(shared: &Shared) -> io::Result<Option<Batch>> {
                 return Err(error);
             }
         };
-        let stretch = (to - from).min(STRETCH);
+        let stretch = (to - from).min(most);
         let mut bytes = vec![0; usize::try_from(stretch).unwrap_or(0)];
         if let Err(error) = file.read_exact_at(&mut bytes, from) {
             if error.kind() != io::ErrorKind::UnexpectedEof {
@@ -182,7 +185,12 @@ fn read(shared: &Shared) -> io::Result<Option<Batch>> {
             file.read_exact_at(&mut bytes, from)?;
         }
         let last = from + stretch == to;
-        return Ok(Some(parse(seq, from, to, last, &bytes)));
+        let batch = parse(seq, from, to, last, &bytes);
+        if batch.to == from && most < LONGEST {
+            most = LONGEST;
+            continue;
+        }
+        return Ok(Some(batch));
     }
 }
 

@@ -116,6 +116,42 @@ async fn a_store_that_is_away_loses_nothing_and_gets_each_record_once() {
 }
 
 #[tokio::test]
+async fn records_of_any_size_are_read_back_whole_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(dir.path(), big_queue(), Memory::down()).unwrap();
+    // Nine texts of 16 KiB are more than what is read at once.
+    let sizes = [10, 16 << 10, 14 << 10, 10, 10, 15 << 10, 16 << 10, 10];
+    let mut sent = Vec::new();
+    for size in sizes {
+        let text = || Some("x".repeat(size));
+        let record = CallRecord {
+            key_prefix: text(),
+            user_agent: text(),
+            model_asked: text(),
+            model_served: text(),
+            provider: text(),
+            upstream_request_id: text(),
+            object_id: text(),
+            error_code: text(),
+            error_detail: text(),
+            ..call()
+        };
+        sent.push((record.id, size));
+        spool.record(record);
+    }
+    assert_eq!(spool.close(Duration::from_millis(200)).await.backlog, sizes.len() as u64);
+    let store = Arc::new(Memory::default());
+    let spool = Spool::open(dir.path(), big_queue(), store.clone()).unwrap();
+    assert_eq!(spool.flush(LONG).await.backlog, 0);
+    let calls = store.calls.lock().unwrap();
+    assert_eq!(calls.len(), sent.len());
+    for (id, size) in sent {
+        let found = [&calls[&id].key_prefix, &calls[&id].error_detail];
+        assert_eq!(found.map(|t| t.as_ref().map(String::len)), [Some(size); 2]);
+    }
+}
+
+#[tokio::test]
 async fn what_one_run_leaves_the_next_ships_however_often() {
     let dir = tempfile::tempdir().unwrap();
     let mut ids = Vec::new();
