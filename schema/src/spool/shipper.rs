@@ -173,6 +173,7 @@ fn read(shared: &Shared) -> io::Result<Option<Batch>> {
             }
         };
         let stretch = (to - from).min(most);
+        let mut last = from + stretch == to;
         let mut bytes = vec![0; usize::try_from(stretch).unwrap_or(0)];
         if let Err(error) = file.read_exact_at(&mut bytes, from) {
             if error.kind() != io::ErrorKind::UnexpectedEof {
@@ -183,8 +184,8 @@ fn read(shared: &Shared) -> io::Result<Option<Batch>> {
             let there = file.metadata().map_or(0, |m| m.len().saturating_sub(from));
             bytes.truncate(usize::try_from(there).unwrap_or(0));
             file.read_exact_at(&mut bytes, from)?;
+            last = true;
         }
-        let last = from + stretch == to;
         let batch = parse(seq, from, to, last, &bytes);
         if batch.to == from && most < LONGEST {
             most = LONGEST;

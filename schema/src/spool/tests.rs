@@ -317,6 +317,25 @@ async fn a_segment_that_somebody_removed_is_counted() {
     assert_eq!(store.ids(), ids);
 }
 
+#[tokio::test]
+async fn a_segment_that_somebody_cut_short_costs_what_is_gone_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Memory::down();
+    let spool = Spool::open(dir.path(), big_queue(), store.clone()).unwrap();
+    record(&spool, 12_000);
+    while !spool.flush(Duration::from_millis(200)).await.written {}
+    let lane = dir.path().join("0");
+    let file = index::path(&lane, lane::segments(&lane).unwrap()[0]);
+    let file = File::options().write(true).open(file).unwrap();
+    let whole = file.metadata().unwrap().len();
+    // More is gone than is ever read at once.
+    assert!(whole > 3 * frame::MAX as u64);
+    file.set_len(whole / 10).unwrap();
+    store.down.store(false, Ordering::SeqCst);
+    assert_eq!(spool.flush(LONG).await.backlog, 0);
+    assert!((800..4000).contains(&store.ids().len()), "{}", store.ids().len());
+}
+
 #[test]
 fn without_a_runtime_it_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
