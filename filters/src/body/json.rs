@@ -337,6 +337,8 @@ impl Scanner<'_> {
 
 /// How many bytes from the start are neither quote, backslash nor control character: eight at a time (the well-known
 /// "has a byte less than n" test on a word; a false positive only costs the slow look at those eight bytes).
+/// `codec::text` has a twin that looks at 32 bytes first, for long plain texts; here it costs a fifth more instructions for
+/// a small request and half more for one of 60 KB with line ends in its texts.
 fn plain(b: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     let has_zero = |w: u64| w.wrapping_sub(ONES) & !w & (ONES << 7);
